@@ -1,2 +1,31 @@
 #![no_std]
-//! Under construction.
+#![forbid(unsafe_code)]
+#![doc = include_str!("../README.md")]
+
+mod buffer;
+mod config;
+mod counters;
+mod probe;
+mod reason;
+mod session;
+mod time;
+
+#[cfg(feature = "async")]
+pub mod asynchronous;
+pub mod blocking;
+pub mod polled;
+
+pub use config::{Config, LongLines};
+pub use counters::{Counters, Totals};
+pub use probe::{Echo, Place, Probe, ProbeError, QueueFull};
+pub use reason::Reason;
+pub use session::Session;
+pub use time::Instant;
+
+pub use embedded_io;
+
+#[cfg(test)]
+extern crate std;
+
+#[cfg(test)]
+mod oracle;

@@ -1,0 +1,132 @@
+//! Drivers for transports that block: one connection per thread, or a board that does nothing else.
+//!
+//! While a call blocks nobody can look at the clock, so these drivers know no deadlines: set the
+//! transport's own timeouts, whose error ends the session.
+//!
+//! They never read into an empty slice and never flush; a transport that holds back what was
+//! written must be flushed before it is closed.
+
+use core::time::Duration;
+
+use embedded_io::{Error, ErrorKind, Read, Write};
+
+use crate::{Instant, Probe, ProbeError, Reason, Session};
+
+/// Serves a session until it ends, and says why it did.
+///
+/// A session without storage can take nothing in, and ends with
+/// [`Reason::Reset`]`(`[`ErrorKind::OutOfMemory`]`)`.
+pub fn serve<S, T>(session: &mut Session<S>, io: &mut T) -> Reason
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    T: Read + Write,
+{
+    loop {
+        if let Err(kind) = step(session, io) {
+            session.end(Reason::Reset(kind));
+        }
+        if let Some(reason) = session.ended() {
+            return reason;
+        }
+    }
+}
+
+/// Writes once if there is output, reads once if there is none.
+fn step<S, T>(session: &mut Session<S>, io: &mut T) -> Result<(), ErrorKind>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    T: Read + Write,
+{
+    if !session.output().is_empty() {
+        let n = write(io, session.output())?;
+        session.sent(n);
+        return Ok(());
+    }
+    let input = session.input();
+    if input.is_empty() {
+        return Err(ErrorKind::OutOfMemory);
+    }
+    match read(io, input)? {
+        0 => session.end_of_input(),
+        n => session.received(n),
+    }
+    Ok(())
+}
+
+/// Sends everything that is queued in a probe. `clock` tells the time.
+///
+/// The peer gives back while we send: queue no more at a time than it and the transport can hold,
+/// one line to be sure, or both sides wait for each other.
+///
+/// # Errors
+///
+/// [`ProbeError::Io`] when writing fails.
+pub fn send<S, T, const WINDOW: usize>(
+    probe: &mut Probe<S, WINDOW>,
+    io: &mut T,
+    mut clock: impl FnMut() -> Instant,
+) -> Result<(), ProbeError>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    T: Write,
+{
+    while !probe.output().is_empty() {
+        let n = write(io, probe.output()).map_err(ProbeError::Io)?;
+        probe.sent(n, clock());
+    }
+    Ok(())
+}
+
+/// Reads, in pieces of `scratch`, until everything that was sent has come back. Calls `on_line` with
+/// the round-trip time of each line.
+///
+/// When the last line lacks its `\n`, it comes back only after the connection's sending side has
+/// been shut down: do that first.
+///
+/// # Errors
+///
+/// [`ProbeError`] as soon as something is wrong; the connection is of no more use then. An empty
+/// `scratch` is [`ProbeError::Io`]`(`[`ErrorKind::InvalidInput`]`)`.
+pub fn receive<S, T, const WINDOW: usize>(
+    probe: &mut Probe<S, WINDOW>,
+    io: &mut T,
+    scratch: &mut [u8],
+    mut clock: impl FnMut() -> Instant,
+    mut on_line: impl FnMut(Duration),
+) -> Result<(), ProbeError>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    T: Read,
+{
+    if scratch.is_empty() {
+        return Err(ProbeError::Io(ErrorKind::InvalidInput));
+    }
+    while !probe.is_done() {
+        match read(io, scratch).map_err(ProbeError::Io)? {
+            0 => return probe.end_of_input(),
+            n => probe.check(scratch.get(..n).unwrap_or_default(), clock(), &mut on_line)?,
+        }
+    }
+    Ok(())
+}
+
+fn read<T: Read>(io: &mut T, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
+    loop {
+        match io.read(buffer).map_err(|error| error.kind()) {
+            Err(ErrorKind::Interrupted) => {}
+            result => return result,
+        }
+    }
+}
+
+/// Writes at least one byte: `Ok(0)` for bytes that were there to write is a transport that will
+/// never take them.
+fn write<T: Write>(io: &mut T, bytes: &[u8]) -> Result<usize, ErrorKind> {
+    loop {
+        match io.write(bytes).map_err(|error| error.kind()) {
+            Err(ErrorKind::Interrupted) => {}
+            Ok(0) => return Err(ErrorKind::WriteZero),
+            result => return result,
+        }
+    }
+}

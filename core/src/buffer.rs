@@ -1,0 +1,231 @@
+//! The one buffer of a session or a probe, and all index arithmetic of the crate.
+//!
+//! ```text
+//! 0       start          mark           end         capacity
+//! ├─ gone ──┼──── front ───┼──── back ────┼─── free ───┤
+//! ```
+//!
+//! | part  | in a session               | in a probe                       |
+//! |-------|----------------------------|----------------------------------|
+//! | front | ready to go back           | sent, not yet come back          |
+//! | back  | the unfinished line        | queued, not yet sent             |
+//! | free  | where the next input goes  | where the next line is queued    |
+//!
+//! Bytes enter at `end`, pass `mark`, leave at `start`: copied in once, out once, and moved to make
+//! room only by [`Buffer::move_to_front`]. No method panics: every slice is taken with `get`, and
+//! every count is cut to what is there.
+
+/// A contiguous queue of bytes with a mark in it, over storage that its owner provides.
+#[derive(Clone, Debug)]
+pub(crate) struct Buffer<S> {
+    storage: S,
+    // 32 bits are enough for a line, and keep an idle connection small.
+    start: u32,
+    mark: u32,
+    end: u32,
+    /// Bytes moved to make room, ever: tests prove by it that work is linear.
+    #[cfg(test)]
+    pub(crate) moved: u64,
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
+    pub(crate) const fn new(storage: S) -> Self {
+        Self {
+            storage,
+            start: 0,
+            mark: 0,
+            end: 0,
+            #[cfg(test)]
+            moved: 0,
+        }
+    }
+
+    /// The most bytes that can be held.
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity_u32() as usize
+    }
+
+    #[inline]
+    fn capacity_u32(&self) -> u32 {
+        u32::try_from(self.storage.as_ref().len()).unwrap_or(u32::MAX)
+    }
+
+    #[inline]
+    pub(crate) fn front(&self) -> &[u8] {
+        self.slice(self.start, self.mark)
+    }
+
+    #[inline]
+    pub(crate) fn back(&self) -> &[u8] {
+        self.slice(self.mark, self.end)
+    }
+
+    #[inline]
+    fn slice(&self, from: u32, to: u32) -> &[u8] {
+        self.storage
+            .as_ref()
+            .get(from as usize..to as usize)
+            .unwrap_or_default()
+    }
+
+    /// How many bytes are held, in front and back.
+    #[inline]
+    pub(crate) fn held(&self) -> usize {
+        self.end.wrapping_sub(self.start) as usize
+    }
+
+    /// How many bytes have left before what is held: what a move would make room for.
+    #[inline]
+    pub(crate) fn gone(&self) -> usize {
+        self.start as usize
+    }
+
+    #[inline]
+    pub(crate) fn has_front(&self) -> bool {
+        self.start != self.mark
+    }
+
+    #[inline]
+    pub(crate) fn free(&mut self) -> &mut [u8] {
+        let (end, capacity) = (self.end as usize, self.capacity());
+        self.storage
+            .as_mut()
+            .get_mut(end..capacity)
+            .unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn free_len(&self) -> usize {
+        self.capacity_u32().saturating_sub(self.end) as usize
+    }
+
+    /// Takes in `n` bytes that were put at the beginning of [`free`](Self::free), and shows them.
+    #[inline]
+    pub(crate) fn fill(&mut self, n: usize) -> &[u8] {
+        let before = self.end;
+        self.end = advanced(before, n, self.capacity_u32());
+        self.slice(before, self.end)
+    }
+
+    /// Moves the mark: the first `n` bytes of the back join the front.
+    #[inline]
+    pub(crate) fn pass(&mut self, n: usize) {
+        self.mark = advanced(self.mark, n, self.end);
+    }
+
+    /// Lets the first `n` bytes of the front go. An empty buffer starts again at 0, for free.
+    #[inline]
+    pub(crate) fn consume(&mut self, n: usize) {
+        self.start = advanced(self.start, n, self.mark);
+        if self.start == self.end {
+            self.clear();
+        }
+    }
+
+    /// Lets the back go.
+    #[inline]
+    pub(crate) fn drop_back(&mut self) {
+        self.end = self.mark;
+        self.consume(0);
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        (self.start, self.mark, self.end) = (0, 0, 0);
+    }
+
+    /// Moves what is held to the beginning of the storage. Callers see to it that no byte is moved
+    /// more than once (a session), or that the cost is paid by bytes that have gone (a probe).
+    pub(crate) fn move_to_front(&mut self) {
+        let (start, end) = (self.start as usize, self.end as usize);
+        if let Some(used) = self.storage.as_mut().get_mut(..end) {
+            // Always so; said here, it spares the panic path of `copy_within`.
+            if start <= used.len() {
+                used.copy_within(start.., 0);
+            }
+        }
+        #[cfg(test)]
+        if start > 0 {
+            self.moved += (end - start) as u64;
+        }
+        self.mark = self.mark.wrapping_sub(self.start);
+        self.end = self.end.wrapping_sub(self.start);
+        self.start = 0;
+    }
+
+    /// Exchanges the storage, which must hold nothing: the old storage, or the new one refused.
+    pub(crate) fn replace(&mut self, storage: S) -> Result<S, S> {
+        if self.held() > 0 {
+            return Err(storage);
+        }
+        self.clear();
+        Ok(core::mem::replace(&mut self.storage, storage))
+    }
+}
+
+/// `index + n`, but not beyond `limit`.
+#[inline]
+fn advanced(index: u32, n: usize, limit: u32) -> u32 {
+    let room = limit.saturating_sub(index);
+    match u32::try_from(n) {
+        Ok(n) if n < room => index.wrapping_add(n),
+        _ => index.wrapping_add(room),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(text: &[u8]) -> Buffer<[u8; 8]> {
+        let mut buffer = Buffer::new([0; 8]);
+        buffer.free()[..text.len()].copy_from_slice(text);
+        buffer.fill(text.len());
+        buffer
+    }
+
+    #[test]
+    fn bytes_pass_from_free_to_back_to_front_and_out() {
+        let mut buffer = filled(b"abcdef");
+        assert_eq!((buffer.front(), buffer.back()), (&b""[..], &b"abcdef"[..]));
+        buffer.pass(4);
+        assert_eq!((buffer.front(), buffer.back()), (&b"abcd"[..], &b"ef"[..]));
+        buffer.consume(3);
+        assert_eq!(
+            (buffer.front(), buffer.held(), buffer.free_len()),
+            (&b"d"[..], 3, 2)
+        );
+        buffer.move_to_front();
+        assert_eq!((buffer.front(), buffer.back()), (&b"d"[..], &b"ef"[..]));
+        assert_eq!((buffer.free_len(), buffer.moved), (5, 3));
+    }
+
+    #[test]
+    fn counts_beyond_what_is_there_are_cut() {
+        let mut buffer = filled(b"abc");
+        buffer.consume(9);
+        assert_eq!(
+            buffer.held(),
+            3,
+            "the back does not leave before it has passed the mark"
+        );
+        buffer.pass(usize::MAX);
+        assert_eq!(buffer.front(), b"abc");
+        assert_eq!(buffer.fill(usize::MAX).len(), 5);
+        buffer.consume(usize::MAX);
+        assert_eq!(buffer.back().len(), 5);
+        buffer.drop_back();
+        assert_eq!((buffer.held(), buffer.free_len()), (0, 8));
+    }
+
+    #[test]
+    fn storage_is_replaced_only_while_it_holds_nothing() {
+        let mut buffer = filled(b"abc");
+        assert_eq!(buffer.replace([1; 8]), Err([1; 8]));
+        buffer.pass(3);
+        buffer.consume(3);
+        assert!(buffer.replace([1; 8]).is_ok());
+        assert_eq!(buffer.free(), [1; 8]);
+    }
+}

@@ -1,0 +1,308 @@
+//! The server half of one connection.
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use crate::buffer::Buffer;
+use crate::{Config, Counters, Instant, LongLines, Reason};
+
+/// The server half of one connection: takes bytes in, and gives every complete line back.
+///
+/// A session does no I/O and reads no clock. A driver ([`polled`](crate::polled),
+/// [`blocking`](crate::blocking) or your own) moves the bytes:
+///
+/// | the driver                                | calls                                    |
+/// |-------------------------------------------|------------------------------------------|
+/// | writes what is ready to go back           | [`output`](Self::output), [`sent`](Self::sent) |
+/// | reads, while the session takes input      | [`input`](Self::input), [`received`](Self::received) |
+/// | finds the end of input                    | [`end_of_input`](Self::end_of_input)     |
+/// | fails to read or write                    | [`end`](Self::end) with [`Reason::Reset`] |
+/// | has done its turn, or the deadline came   | [`tick`](Self::tick), then [`deadline`](Self::deadline) |
+/// | stops when it says why it ended           | [`ended`](Self::ended)                   |
+///
+/// `S` is the storage of the line buffer: an array, a `&mut [u8]`, a `Box<[u8]>`. Its length is the
+/// longest line, `\n` included, that goes back in one piece (at most 4 GiB are used). A session with
+/// empty storage takes no input; see [`replace_storage`](Self::replace_storage).
+///
+/// ```
+/// use linecho_core::{Config, Instant, Reason, Session};
+///
+/// let mut session = Session::new([0; 64], Config::new(), Instant::ZERO);
+/// let chunk = b"one\ntw";
+/// session.input()[..chunk.len()].copy_from_slice(chunk);
+/// session.received(chunk.len());
+/// assert_eq!(session.output(), b"one\n");
+/// session.sent(4);
+/// session.end_of_input();
+/// assert_eq!(session.output(), b"tw");
+/// session.sent(2);
+/// assert_eq!(session.ended(), Some(Reason::PeerClosed));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Session<S> {
+    // Front: ready to go back. Back: the unfinished line, which holds no `\n`.
+    buffer: Buffer<S>,
+    config: Config,
+    counters: Counters,
+    /// When a byte last went back, or output last began to wait: both deadlines count from here.
+    since: Instant,
+    /// Set when `since` is to become the time of the next tick.
+    progressed: bool,
+    /// Inside a line that did not fit: its beginning has been flushed or dropped.
+    in_long_line: bool,
+    shutting_down: bool,
+    /// Set once no more input is taken. The session has ended when its output is gone, too.
+    reason: Option<Reason>,
+    /// Bytes looked at for a `\n`, ever: tests prove by it that work is linear.
+    #[cfg(test)]
+    scanned: u64,
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
+    /// A session that begins `now`, with `storage` as its line buffer.
+    pub const fn new(storage: S, config: Config, now: Instant) -> Self {
+        Self {
+            buffer: Buffer::new(storage),
+            config,
+            counters: Counters {
+                bytes_in: 0,
+                bytes_out: 0,
+                lines: 0,
+                overlong: 0,
+            },
+            since: now,
+            progressed: false,
+            in_long_line: false,
+            shutting_down: false,
+            reason: None,
+            #[cfg(test)]
+            scanned: 0,
+        }
+    }
+
+    /// Where the next input goes. Empty when the session takes none: while its buffer is full (TCP
+    /// then slows the peer down), or for good after the end of input. Do not read into it then: a
+    /// read into an empty slice looks like the end of input.
+    #[inline]
+    pub fn input(&mut self) -> &mut [u8] {
+        if self.reason.is_some() {
+            return &mut [];
+        }
+        // Only an unfinished line is ever moved, and only when nothing before it waits. It then
+        // begins at 0 and never moves again: at most one move per byte, whatever the chopping.
+        if !self.buffer.has_front() && self.buffer.free_len() < self.buffer.capacity() / 2 {
+            self.buffer.move_to_front();
+        }
+        self.buffer.free()
+    }
+
+    /// `n` bytes were put at the beginning of [`input`](Self::input). More than fit there count as
+    /// those that fit.
+    #[inline]
+    pub fn received(&mut self, n: usize) {
+        let had_output = self.buffer.has_front();
+        let fresh = self.buffer.fill(n);
+        let nothing = fresh.is_empty();
+        self.counters.bytes_in = self.counters.bytes_in.wrapping_add(fresh.len() as u64);
+        #[cfg(test)]
+        {
+            self.scanned += fresh.len() as u64;
+        }
+        match memrchr(b'\n', fresh) {
+            Some(last) => {
+                let (complete, rest) = fresh.split_at_checked(last).unwrap_or_default();
+                let lines = memchr_iter(b'\n', complete).count() as u64 + 1;
+                let rest = rest.len().wrapping_sub(1);
+                self.complete(lines, rest);
+            }
+            None if self.dropping() => self.buffer.drop_back(),
+            None if nothing => {}
+            None if self.buffer.back().len() == self.buffer.capacity() => self.line_does_not_fit(),
+            None => {}
+        }
+        self.progressed |= !had_output && self.buffer.has_front();
+    }
+
+    /// `lines` newlines came; `rest` bytes after the last one begin the next line.
+    #[inline]
+    fn complete(&mut self, lines: u64, rest: usize) {
+        let mut lines = lines;
+        if self.dropping() {
+            // Nothing waits in front of a line that is being dropped, so its end can go right away.
+            let end = memchr(b'\n', self.buffer.back()).map_or(0, |newline| newline + 1);
+            self.buffer.pass(end);
+            self.buffer.consume(end);
+            lines = lines.wrapping_sub(1);
+        }
+        self.in_long_line = false;
+        self.counters.lines = self.counters.lines.wrapping_add(lines);
+        self.buffer
+            .pass(self.buffer.back().len().wrapping_sub(rest));
+    }
+
+    /// Whether the end of a long line is being dropped.
+    #[inline]
+    fn dropping(&self) -> bool {
+        self.in_long_line && self.config.long_lines == LongLines::Discard
+    }
+
+    /// An unfinished line fills the whole buffer: nothing waits in front of it.
+    fn line_does_not_fit(&mut self) {
+        if !self.in_long_line {
+            self.in_long_line = true;
+            self.counters.overlong = self.counters.overlong.wrapping_add(1);
+        }
+        match self.config.long_lines {
+            LongLines::Flush => self.buffer.pass(usize::MAX),
+            LongLines::Discard => self.buffer.drop_back(),
+            LongLines::Close => {
+                self.buffer.drop_back();
+                self.reason = Some(Reason::LineTooLong);
+            }
+        }
+    }
+
+    /// The peer shut down its sending side: the unterminated rest becomes output, too, and the
+    /// session ends when all of it has gone.
+    ///
+    /// After [`shutdown`](Self::shutdown), a driver also calls this when nothing more has arrived.
+    pub fn end_of_input(&mut self) {
+        if self.reason.is_none() {
+            self.reason = Some(if self.shutting_down {
+                Reason::Shutdown
+            } else {
+                Reason::PeerClosed
+            });
+            self.progressed |= !self.buffer.has_front();
+            self.buffer.pass(usize::MAX);
+        }
+    }
+
+    /// What is ready to go back.
+    #[inline]
+    pub fn output(&self) -> &[u8] {
+        self.buffer.front()
+    }
+
+    /// The first `n` bytes of [`output`](Self::output) went back. More than there are count as all.
+    #[inline]
+    pub fn sent(&mut self, n: usize) {
+        let n = n.min(self.buffer.front().len());
+        self.counters.bytes_out = self.counters.bytes_out.wrapping_add(n as u64);
+        self.progressed |= n > 0;
+        self.buffer.consume(n);
+    }
+
+    /// Tells the session the time, once a turn and when its [`deadline`](Self::deadline) comes.
+    /// Progress since the last tick moves the deadlines; a deadline that has passed without any ends
+    /// the session.
+    #[inline]
+    pub fn tick(&mut self, now: Instant) {
+        if self.progressed {
+            self.progressed = false;
+            self.since = now;
+        } else if let Some((deadline, reason)) = self.next_deadline() {
+            if deadline <= now {
+                self.end(reason);
+            }
+        }
+    }
+
+    /// When the session next wants a [`tick`](Self::tick), whatever else happens. As of the last
+    /// tick: tick first, then ask.
+    #[inline]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.next_deadline().map(|(deadline, _)| deadline)
+    }
+
+    fn next_deadline(&self) -> Option<(Instant, Reason)> {
+        let (idle, write) = (self.config.idle_ms, self.config.write_ms);
+        if self.ended().is_some() {
+            None
+        } else if write > 0 && self.buffer.has_front() && (idle == 0 || write <= idle) {
+            Some((self.since.plus_millis(write), Reason::WriteStalled))
+        } else if idle > 0 {
+            Some((self.since.plus_millis(idle), Reason::Idle))
+        } else {
+            None
+        }
+    }
+
+    /// Asks the session to finish. What has arrived is still taken in; when a driver finds that
+    /// nothing more has, it calls [`end_of_input`](Self::end_of_input), all that is held goes back,
+    /// and the session ends with [`Reason::Shutdown`].
+    pub fn shutdown(&mut self) {
+        self.shutting_down = true;
+    }
+
+    /// Whether the session was asked to finish.
+    #[inline]
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutting_down
+    }
+
+    /// Ends the session at once. What it [holds](Self::held) is lost. A session that has ended
+    /// keeps the reason that it has.
+    pub fn end(&mut self, reason: Reason) {
+        if self.ended().is_none() {
+            self.buffer.clear();
+            self.reason = Some(reason);
+        }
+    }
+
+    /// Why the session ended, once it has. Close the connection then: for [`Reason::PeerClosed`],
+    /// [`Reason::LineTooLong`] and [`Reason::Shutdown`] in order, so that the peer receives all that
+    /// was sent; the other reasons leave nothing to wait for.
+    #[inline]
+    pub fn ended(&self) -> Option<Reason> {
+        if self.buffer.has_front() {
+            None
+        } else {
+            self.reason
+        }
+    }
+
+    /// How many bytes the session holds: output, and the unfinished line.
+    #[inline]
+    pub fn held(&self) -> usize {
+        self.buffer.held()
+    }
+
+    /// The length of its storage in bytes.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// What the session has done so far.
+    #[inline]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Exchanges the storage, so that connections that hold nothing can share it: a session that
+    /// waits for its next line needs none. Lend it storage before it is to take input, and take it
+    /// back when it [holds](Self::held) nothing.
+    ///
+    /// # Errors
+    ///
+    /// While the session holds bytes it keeps its storage, and the new one comes back.
+    ///
+    /// ```
+    /// # use linecho_core::{Config, Instant, Session};
+    /// let mut pool = vec![0; 64].into_boxed_slice();
+    /// let mut session = Session::new(Box::default(), Config::new(), Instant::ZERO);
+    /// assert!(session.input().is_empty(), "no storage, no input");
+    /// session.replace_storage(pool).unwrap();
+    /// assert_eq!(session.input().len(), 64);
+    /// pool = session.replace_storage(Box::default()).unwrap();
+    /// # drop(pool);
+    /// ```
+    #[inline]
+    pub fn replace_storage(&mut self, storage: S) -> Result<S, S> {
+        self.buffer.replace(storage)
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

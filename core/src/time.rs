@@ -1,0 +1,56 @@
+//! Time, as the caller tells it.
+
+use core::ops::Add;
+use core::time::Duration;
+
+/// A point in time in microseconds since any fixed point that the caller chooses, for example the
+/// start of the program. It must not go backwards. 64 bits last for 584,000 years.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The fixed point itself.
+    pub const ZERO: Self = Self(0);
+
+    /// The instant `micros` microseconds after the fixed point.
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// The instant `millis` milliseconds after the fixed point.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1000))
+    }
+
+    /// Microseconds since the fixed point.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// The time from `earlier` to this instant; zero if `earlier` is later.
+    #[must_use]
+    pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    pub(crate) const fn plus_millis(self, millis: u32) -> Self {
+        Self(self.0.saturating_add(millis as u64 * 1000))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    /// The instant `duration` later, in whole microseconds; the last instant there is if that is
+    /// beyond it.
+    fn add(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
+        )
+    }
+}
