@@ -1,1 +1,4 @@
 //! Under construction.
+
+pub mod compare;
+pub mod measure;
