@@ -41,27 +41,22 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
     }
 
     /// The most bytes that can be held.
-    #[inline]
     pub(crate) fn capacity(&self) -> usize {
         self.capacity_u32() as usize
     }
 
-    #[inline]
     fn capacity_u32(&self) -> u32 {
         u32::try_from(self.storage.as_ref().len()).unwrap_or(u32::MAX)
     }
 
-    #[inline]
     pub(crate) fn front(&self) -> &[u8] {
         self.slice(self.start, self.mark)
     }
 
-    #[inline]
     pub(crate) fn back(&self) -> &[u8] {
         self.slice(self.mark, self.end)
     }
 
-    #[inline]
     fn slice(&self, from: u32, to: u32) -> &[u8] {
         self.storage
             .as_ref()
@@ -70,23 +65,19 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
     }
 
     /// How many bytes are held, in front and back.
-    #[inline]
     pub(crate) fn held(&self) -> usize {
         self.end.wrapping_sub(self.start) as usize
     }
 
     /// How many bytes have left before what is held: what a move would make room for.
-    #[inline]
     pub(crate) fn gone(&self) -> usize {
         self.start as usize
     }
 
-    #[inline]
     pub(crate) fn has_front(&self) -> bool {
         self.start != self.mark
     }
 
-    #[inline]
     pub(crate) fn free(&mut self) -> &mut [u8] {
         let (end, capacity) = (self.end as usize, self.capacity());
         self.storage
@@ -95,13 +86,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
             .unwrap_or_default()
     }
 
-    #[inline]
     pub(crate) fn free_len(&self) -> usize {
         self.capacity_u32().saturating_sub(self.end) as usize
     }
 
     /// Takes in `n` bytes that were put at the beginning of [`free`](Self::free), and shows them.
-    #[inline]
     pub(crate) fn fill(&mut self, n: usize) -> &[u8] {
         let before = self.end;
         self.end = advanced(before, n, self.capacity_u32());
@@ -109,13 +98,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
     }
 
     /// Moves the mark: the first `n` bytes of the back join the front.
-    #[inline]
     pub(crate) fn pass(&mut self, n: usize) {
         self.mark = advanced(self.mark, n, self.end);
     }
 
     /// Lets the first `n` bytes of the front go. An empty buffer starts again at 0, for free.
-    #[inline]
     pub(crate) fn consume(&mut self, n: usize) {
         self.start = advanced(self.start, n, self.mark);
         if self.start == self.end {
@@ -124,13 +111,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
     }
 
     /// Lets the back go.
-    #[inline]
     pub(crate) fn drop_back(&mut self) {
         self.end = self.mark;
         self.consume(0);
     }
 
-    #[inline]
     pub(crate) fn clear(&mut self) {
         (self.start, self.mark, self.end) = (0, 0, 0);
     }
@@ -149,23 +134,29 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
         if start > 0 {
             self.moved += (end - start) as u64;
         }
+        self.shift_to_zero();
+    }
+
+    /// Exchanges the storage. What is held moves along; if it does not fit, nothing changes, and the
+    /// new storage comes back as the error.
+    pub(crate) fn replace(&mut self, mut storage: S) -> Result<S, S> {
+        let held = self.slice(self.start, self.end);
+        let Some(place) = storage.as_mut().get_mut(..held.len()) else {
+            return Err(storage);
+        };
+        place.copy_from_slice(held);
+        self.shift_to_zero();
+        Ok(core::mem::replace(&mut self.storage, storage))
+    }
+
+    fn shift_to_zero(&mut self) {
         self.mark = self.mark.wrapping_sub(self.start);
         self.end = self.end.wrapping_sub(self.start);
         self.start = 0;
     }
-
-    /// Exchanges the storage, which must hold nothing: the old storage, or the new one refused.
-    pub(crate) fn replace(&mut self, storage: S) -> Result<S, S> {
-        if self.held() > 0 {
-            return Err(storage);
-        }
-        self.clear();
-        Ok(core::mem::replace(&mut self.storage, storage))
-    }
 }
 
 /// `index + n`, but not beyond `limit`.
-#[inline]
 fn advanced(index: u32, n: usize, limit: u32) -> u32 {
     let room = limit.saturating_sub(index);
     match u32::try_from(n) {
@@ -176,6 +167,8 @@ fn advanced(index: u32, n: usize, limit: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::vec;
+
     use super::*;
 
     fn filled(text: &[u8]) -> Buffer<[u8; 8]> {
@@ -220,12 +213,14 @@ mod tests {
     }
 
     #[test]
-    fn storage_is_replaced_only_while_it_holds_nothing() {
-        let mut buffer = filled(b"abc");
-        assert_eq!(buffer.replace([1; 8]), Err([1; 8]));
-        buffer.pass(3);
-        buffer.consume(3);
-        assert!(buffer.replace([1; 8]).is_ok());
-        assert_eq!(buffer.free(), [1; 8]);
+    fn what_is_held_moves_to_new_storage_if_it_fits() {
+        let mut buffer = Buffer::new(vec![0; 8]);
+        buffer.fill(6);
+        buffer.pass(4);
+        buffer.consume(2);
+        assert_eq!(buffer.replace(vec![1; 3]), Err(vec![1; 3]));
+        assert_eq!(buffer.replace(vec![1; 5]).unwrap().len(), 8);
+        assert_eq!((buffer.front(), buffer.back()), (&[0, 0][..], &[0, 0][..]));
+        assert_eq!(buffer.free(), [1]);
     }
 }

@@ -34,69 +34,80 @@ pub enum Turn {
 ///
 /// It never reads into an empty slice, and never flushes. A `write` that takes nothing is a
 /// transport that is not ready.
-#[inline]
 pub fn serve<S, T>(session: &mut Session<S>, io: &mut T, now: Instant, budget: usize) -> Turn
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
     T: Read + Write + ReadReady + WriteReady,
 {
-    let mut left = budget;
-    let again = transfer(session, io, &mut left).unwrap_or_else(|error| {
+    let stop = transfer(session, io, budget).unwrap_or_else(|error| {
         session.end(Reason::Reset(error.kind()));
-        false
+        Stop::Full
     });
     session.tick(now);
     if let Some(reason) = session.ended() {
-        Turn::Ended(reason)
-    } else if again {
-        Turn::Again
-    } else {
-        Turn::Wait {
-            read: !session.input().is_empty(),
+        return Turn::Ended(reason);
+    }
+    match stop {
+        Stop::Budget => Turn::Again,
+        Stop::Full | Stop::Drained => Turn::Wait {
+            read: stop == Stop::Drained,
             write: !session.output().is_empty(),
             until: session.deadline(),
-        }
+        },
     }
 }
 
-/// Moves bytes both ways until nothing more can be done now (`false`) or `left` is used up (`true`).
-#[inline]
-fn transfer<S, T>(session: &mut Session<S>, io: &mut T, left: &mut usize) -> Result<bool, T::Error>
+/// Why a turn came to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// The budget is used up.
+    Budget,
+    /// The session takes no input now.
+    Full,
+    /// Nothing more has arrived.
+    Drained,
+}
+
+/// Moves bytes both ways until nothing more can be done now, or `budget` bytes have been read. An
+/// interrupted call costs as much as a byte, so that a transport that always is cannot hold us.
+fn transfer<S, T>(session: &mut Session<S>, io: &mut T, budget: usize) -> Result<Stop, T::Error>
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
     T: Read + Write + ReadReady + WriteReady,
 {
+    let mut left = budget;
     loop {
         while !session.output().is_empty() && io.write_ready()? {
             match not_interrupted(io.write(session.output()))? {
                 Some(0) => break,
                 Some(n) => session.sent(n),
-                None if *left == 0 => return Ok(true),
-                None => *left = left.saturating_sub(1),
+                None if left == 0 => return Ok(Stop::Budget),
+                None => left = left.saturating_sub(1),
             }
         }
         let input = session.input();
         if input.is_empty() {
-            return Ok(false);
+            return Ok(Stop::Full);
         }
         if !io.read_ready()? {
             if !session.is_shutting_down() {
-                return Ok(false);
+                return Ok(Stop::Drained);
             }
             session.end_of_input();
             continue;
         }
-        let room = input.len().min(*left);
-        let Some(input) = input.get_mut(..room).filter(|input| !input.is_empty()) else {
-            return Ok(true);
-        };
+        if left == 0 {
+            return Ok(Stop::Budget);
+        }
+        let room = input.len().min(left);
+        let input = input.get_mut(..room).unwrap_or_default();
         match not_interrupted(io.read(input))? {
             Some(0) => session.end_of_input(),
             Some(n) => {
                 session.received(n);
-                *left = left.saturating_sub(n);
+                left = left.saturating_sub(n);
             }
-            None => *left = left.saturating_sub(1),
+            None => left = left.saturating_sub(1),
         }
     }
 }
@@ -175,7 +186,6 @@ where
 }
 
 /// How many bytes a call moved; `None` if it was interrupted.
-#[inline]
 fn not_interrupted<E: Error>(result: Result<usize, E>) -> Result<Option<usize>, E> {
     match result {
         Ok(n) => Ok(Some(n)),

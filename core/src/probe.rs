@@ -35,6 +35,8 @@ pub struct Probe<S, const WINDOW: usize> {
     in_flight: Deque<InFlight, WINDOW>,
     /// How many of `in_flight`, from the oldest, have been sent whole.
     sent_lines: usize,
+    /// The last line queued still lacks its `\n`.
+    unfinished: bool,
     /// Stream positions, in bytes from the beginning of the connection.
     queued: u64,
     sent: u64,
@@ -143,6 +145,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
             buffer: Buffer::new(storage),
             in_flight: Deque::new(),
             sent_lines: 0,
+            unfinished: false,
             queued: 0,
             sent: 0,
             returned: 0,
@@ -151,9 +154,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         }
     }
 
-    /// How long a line can be queued now, in bytes; 0 while the window is full.
+    /// How many bytes can be queued now; 0 while the window is full.
     pub fn room(&self) -> usize {
-        if self.in_flight.is_full() {
+        if self.in_flight.is_full() && !self.unfinished {
             0
         } else {
             self.buffer.free_len().max(self.room_after_move())
@@ -171,30 +174,42 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         }
     }
 
-    /// Queues one line, all of it or nothing. It should end with `\n`: only the last line of a
-    /// connection may lack it, since a line echo gives that back at the end of input.
+    /// Queues one line, or a piece of a line that other pieces follow: all of it or nothing. A `\n`
+    /// stands at its end or nowhere. Only the last line of a connection may lack it in the end, since
+    /// a line echo gives that back at the end of input.
     ///
     /// # Errors
     ///
-    /// [`QueueFull`] when the line is longer than the [`room`](Self::room) there is now.
+    /// [`QueueFull`] when it is longer than the [`room`](Self::room) there is now.
     pub fn queue(&mut self, line: &[u8]) -> Result<(), QueueFull> {
-        if line.is_empty() {
+        let Some(last) = line.last() else {
             return Ok(());
+        };
+        if line.len() > self.room() {
+            return Err(QueueFull);
         }
-        if self.buffer.free_len() < line.len() && self.room_after_move() >= line.len() {
+        if line.len() > self.buffer.free_len() {
             self.buffer.move_to_front();
         }
         let end = self.queued.wrapping_add(line.len() as u64);
+        match self.in_flight.back_mut().filter(|_| self.unfinished) {
+            Some(begun) => {
+                begun.end = end;
+                self.sent_lines = self.sent_lines.min(self.in_flight.len().saturating_sub(1));
+            }
+            None => self
+                .in_flight
+                .push_back(InFlight {
+                    end,
+                    sent_at: Instant::ZERO,
+                })
+                .map_err(|_| QueueFull)?,
+        }
         let place = self.buffer.free().get_mut(..line.len()).ok_or(QueueFull)?;
-        self.in_flight
-            .push_back(InFlight {
-                end,
-                sent_at: Instant::ZERO,
-            })
-            .map_err(|_| QueueFull)?;
         place.copy_from_slice(line);
         self.buffer.fill(line.len());
         self.queued = end;
+        self.unfinished = *last != b'\n';
         Ok(())
     }
 
@@ -226,7 +241,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
     /// [`ProbeError::Mismatch`] or [`ProbeError::Unsent`] with the place of the first difference.
     /// The bytes before it count as returned.
     pub fn received(&mut self, bytes: &[u8], now: Instant) -> Result<Echo, ProbeError> {
-        let Some(line) = self.in_flight.front().copied() else {
+        let in_flight = self.in_flight.front().copied();
+        let Some(line) = in_flight.filter(|line| line.end > self.returned) else {
             return match bytes.first() {
                 None => Ok(Echo {
                     consumed: 0,
@@ -257,7 +273,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
                 place: self.place(),
                 got,
             }),
-            None if self.returned < line.end => Ok(Echo {
+            None if self.returned < line.end || self.is_unfinished_line_first() => Ok(Echo {
                 consumed: common,
                 round_trip: None,
             }),
@@ -305,9 +321,22 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         }
     }
 
+    fn is_unfinished_line_first(&self) -> bool {
+        self.unfinished && self.in_flight.len() == 1
+    }
+
     /// Whether everything that was queued has come back.
     pub fn is_done(&self) -> bool {
-        self.in_flight.is_empty()
+        self.returned == self.queued
+    }
+
+    /// Exchanges the storage, for more room. What is in flight moves along.
+    ///
+    /// # Errors
+    ///
+    /// If that does not fit, the probe keeps its storage, and the new one comes back.
+    pub fn replace_storage(&mut self, storage: S) -> Result<S, S> {
+        self.buffer.replace(storage)
     }
 
     /// How many lines came back whole.
