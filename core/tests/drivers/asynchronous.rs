@@ -1,0 +1,303 @@
+//! The async drivers against scripted transports, on an executor of a few lines.
+
+use core::cell::Cell;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+
+use crate::scripted::{Scripted, Step, Step::*};
+use linecho_core::asynchronous::{receive, send, serve};
+use linecho_core::embedded_io::ErrorKind;
+use linecho_core::{Config, Instant, Place, Probe, ProbeError, Reason, Session};
+
+fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Polls to the end, whether woken or not.
+fn run<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    for _ in 0..1000 {
+        if let Poll::Ready(output) = poll(future.as_mut()) {
+            return output;
+        }
+    }
+    panic!("hangs");
+}
+
+/// A clock that is set by hand.
+#[derive(Default)]
+struct Clock(Cell<u64>);
+
+impl Clock {
+    fn set(&self, millis: u64) {
+        self.0.set(millis);
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_millis(self.0.get())
+    }
+
+    async fn sleep_until(&self, at: Instant) {
+        poll_fn(|_| match self.now() >= at {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+}
+
+async fn no_sleep(_: Instant) {
+    panic!("a session without deadlines sleeps");
+}
+
+fn session() -> Session<[u8; 8]> {
+    Session::new([0; 8], Config::new(), Instant::ZERO)
+}
+
+fn served(reads: &[Step], writes: &[Step]) -> (Reason, Vec<u8>) {
+    let mut io = Scripted::blocking(reads, writes);
+    let mut session = session();
+    let reason = run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+    (reason, io.output)
+}
+
+#[test]
+fn lines_and_the_rest_go_back() {
+    let reads = [
+        NotReady,
+        Gives(b"on"),
+        NotReady,
+        Gives(b"e\nlonger than the buffer\ntwo"),
+        Zero,
+    ];
+    let expected = b"one\nlonger than the buffer\ntwo".to_vec();
+    assert_eq!(served(&reads, &[]), (Reason::PeerClosed, expected.clone()));
+    let writes = [Takes(1), NotReady].repeat(40);
+    assert_eq!(served(&reads, &writes), (Reason::PeerClosed, expected));
+}
+
+#[test]
+fn interruptions_are_tried_again() {
+    let reads = [Interrupted, NotReady, Gives(b"one\n"), Interrupted, Zero];
+    let writes = [Interrupted, NotReady, Takes(1), Interrupted];
+    assert_eq!(
+        served(&reads, &writes),
+        (Reason::PeerClosed, b"one\n".to_vec())
+    );
+}
+
+#[test]
+fn a_write_that_takes_nothing_ends_the_session() {
+    let (reason, output) = served(&[Gives(b"one\n")], &[Takes(2), Zero]);
+    assert_eq!(
+        (reason, &output[..]),
+        (Reason::Reset(ErrorKind::WriteZero), &b"on"[..])
+    );
+}
+
+#[test]
+fn a_failure_ends_the_session_and_is_kept() {
+    let kind = ErrorKind::ConnectionAborted;
+    assert_eq!(served(&[Fails(kind)], &[]).0, Reason::Reset(kind));
+    assert_eq!(
+        served(&[Gives(b"one\n")], &[Fails(kind)]).0,
+        Reason::Reset(kind)
+    );
+}
+
+#[test]
+fn a_session_without_storage_ends() {
+    let mut io = Scripted::blocking(&[Gives(b"one\n")], &[]);
+    let mut session = Session::new([], Config::new(), Instant::ZERO);
+    let reason = run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+    assert_eq!(reason, Reason::Reset(ErrorKind::OutOfMemory));
+    assert_eq!(io.calls, 0);
+}
+
+/// While the driver runs it holds the session; to shut down, drop its future and start it again.
+#[test]
+fn shutdown_echoes_what_has_arrived_and_the_rest() {
+    let reads = [
+        Gives(b"one\ntw"),
+        NotReady,
+        Gives(b"o\nthree\nfo"),
+        NotReady,
+        Gives(b"late\n"),
+    ];
+    let mut io = Scripted::blocking(&reads, &[]);
+    let mut session = session();
+    {
+        let mut serving = pin!(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+        assert!(poll(serving.as_mut()).is_pending());
+    }
+    session.shutdown();
+    let reason = run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+    assert_eq!(reason, Reason::Shutdown);
+    assert_eq!(io.output, b"one\ntwo\nthree\nfo");
+}
+
+#[test]
+fn shutdown_waits_for_a_peer_that_has_not_read_yet() {
+    let mut io = Scripted::blocking(&[Gives(b"one\ntw")], &[NotReady, Takes(1), NotReady]);
+    let mut session = session();
+    session.shutdown();
+    let reason = run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+    assert_eq!(reason, Reason::Shutdown);
+    assert_eq!(io.output, b"one\ntw");
+}
+
+#[test]
+fn the_idle_deadline_ends_a_pending_read() {
+    let clock = Clock::default();
+    let config = Config::new().idle_timeout(Duration::from_secs(10));
+    let mut io = Scripted::blocking(&[Gives(b"one\n"), NotReady, Gives(b"two\nrest")], &[]);
+    let mut session = Session::new([0; 16], config, Instant::ZERO);
+    let sleep = async |at| clock.sleep_until(at).await;
+    let mut serving = Box::pin(serve(&mut session, &mut io, || clock.now(), sleep));
+    assert!(poll(serving.as_mut()).is_pending());
+    clock.set(9_000);
+    assert!(
+        poll(serving.as_mut()).is_pending(),
+        "the second line is progress"
+    );
+    clock.set(18_999);
+    assert!(poll(serving.as_mut()).is_pending());
+    clock.set(19_000);
+    assert_eq!(poll(serving.as_mut()), Poll::Ready(Reason::Idle));
+    drop(serving);
+    assert_eq!(io.output, b"one\ntwo\n");
+}
+
+#[test]
+fn the_write_deadline_ends_a_pending_write() {
+    let clock = Clock::default();
+    let config = Config::new()
+        .idle_timeout(Duration::from_secs(60))
+        .write_timeout(Duration::from_secs(5));
+    let mut io = Scripted::blocking(&[Gives(b"one\n")], &[Takes(1), Never]);
+    let mut session = Session::new([0; 16], config, Instant::ZERO);
+    let sleep = async |at| clock.sleep_until(at).await;
+    let mut serving = Box::pin(serve(&mut session, &mut io, || clock.now(), sleep));
+    assert!(poll(serving.as_mut()).is_pending());
+    clock.set(4_999);
+    assert!(poll(serving.as_mut()).is_pending());
+    clock.set(5_000);
+    assert_eq!(poll(serving.as_mut()), Poll::Ready(Reason::WriteStalled));
+    drop(serving);
+    assert_eq!(io.output, b"o");
+}
+
+#[test]
+fn progress_when_the_deadline_comes_counts() {
+    let clock = Clock::default();
+    let config = Config::new().idle_timeout(Duration::from_secs(10));
+    let mut io = Scripted::blocking(&[NotReady, Gives(b"in time\n"), NotReady, Zero], &[]);
+    let mut session = Session::new([0; 16], config, Instant::ZERO);
+    let sleep = async |at| clock.sleep_until(at).await;
+    let mut serving = Box::pin(serve(&mut session, &mut io, || clock.now(), sleep));
+    assert!(poll(serving.as_mut()).is_pending());
+    clock.set(10_000);
+    assert!(poll(serving.as_mut()).is_pending());
+    assert_eq!(poll(serving.as_mut()), Poll::Ready(Reason::PeerClosed));
+    drop(serving);
+    assert_eq!(io.output, b"in time\n");
+}
+
+fn probe(lines: &[&[u8]]) -> Probe<[u8; 64], 4> {
+    let mut probe = Probe::new([0; 64]);
+    for line in lines {
+        probe.queue(line).unwrap();
+    }
+    probe
+}
+
+#[test]
+fn a_probe_sends_all_and_receives_all() {
+    let clock = Clock::default();
+    let now = || {
+        clock.set(clock.0.get() + 10);
+        clock.now()
+    };
+    let reads = [
+        NotReady,
+        Interrupted,
+        Gives(b"one\ntw"),
+        NotReady,
+        Gives(b"o\n"),
+    ];
+    let mut io = Scripted::blocking(
+        &reads,
+        &[Takes(1), NotReady, Interrupted, Takes(5), Takes(2)],
+    );
+    let mut probe = probe(&[b"one\n", b"two\n"]);
+    run(send(&mut probe, &mut io, now)).unwrap();
+    assert_eq!(io.output, b"one\ntwo\n");
+    let mut times = Vec::new();
+    run(receive(&mut probe, &mut io, &mut [0; 8], now, |time| {
+        times.push(time);
+    }))
+    .unwrap();
+    // Last bytes sent at 20 and 30 ms, come back at 40 and 50 ms.
+    assert_eq!(times, [Duration::from_millis(20); 2]);
+}
+
+#[test]
+fn a_probe_says_what_is_wrong_and_where() {
+    let received = |reads: &[Step]| {
+        let mut io = Scripted::blocking(reads, &[]);
+        let mut probe = probe(&[b"one\n", b"two\n"]);
+        run(send(&mut probe, &mut io, || Instant::ZERO)).unwrap();
+        run(receive(
+            &mut probe,
+            &mut io,
+            &mut [0; 8],
+            || Instant::ZERO,
+            |_| {},
+        ))
+    };
+    let place = |line, byte| Place { line, byte };
+    assert_eq!(
+        received(&[Gives(b"one\nt"), NotReady, Gives(b"w0")]),
+        Err(ProbeError::Mismatch {
+            place: place(2, 3),
+            expected: b'o',
+            got: b'0'
+        })
+    );
+    assert_eq!(
+        received(&[Gives(b"one\n"), Gives(b"two\n?")]),
+        Err(ProbeError::Unsent {
+            place: place(3, 1),
+            got: b'?'
+        })
+    );
+    assert_eq!(
+        received(&[Gives(b"one\ntwo"), Zero]),
+        Err(ProbeError::Missing {
+            place: place(2, 4),
+            bytes: 1
+        })
+    );
+    let kind = ErrorKind::ConnectionReset;
+    assert_eq!(received(&[Fails(kind)]), Err(ProbeError::Io(kind)));
+}
+
+#[test]
+fn a_probe_that_cannot_write_or_has_no_scratch_fails() {
+    let mut probe = probe(&[b"one\n"]);
+    let mut io = Scripted::blocking(&[], &[Zero, Fails(ErrorKind::BrokenPipe)]);
+    let failed = |kind| Err(ProbeError::Io(kind));
+    let now = || Instant::ZERO;
+    assert_eq!(
+        run(send(&mut probe, &mut io, now)),
+        failed(ErrorKind::WriteZero)
+    );
+    assert_eq!(
+        run(send(&mut probe, &mut io, now)),
+        failed(ErrorKind::BrokenPipe)
+    );
+    let result = run(receive(&mut probe, &mut io, &mut [], now, |_| {}));
+    assert_eq!(result, failed(ErrorKind::InvalidInput));
+}

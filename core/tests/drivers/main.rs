@@ -1,0 +1,7 @@
+//! The drivers against scripted transports: what they must do, and what none of them may.
+
+#[cfg(feature = "async")]
+mod asynchronous;
+mod blocking;
+mod polled;
+mod scripted;

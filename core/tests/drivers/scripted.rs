@@ -1,0 +1,214 @@
+//! A transport that does what a script says, and fails the test when a driver does what none may:
+//! read into an empty slice, write nothing, flush, or (polled) call without asking first.
+
+use std::collections::VecDeque;
+
+use linecho_core::embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
+
+/// What the next call meets. At the end of its script a transport has nothing more to read, and
+/// takes everything that is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// These bytes are there to read, in as many reads as it takes.
+    Gives(&'static [u8]),
+    /// A write takes at most this many bytes.
+    Takes(usize),
+    /// Not ready, once: polled, the question is answered with no; async, the call is pending.
+    NotReady,
+    /// Not ready for good.
+    Never,
+    /// The call is interrupted; polled, after readiness was promised.
+    Interrupted,
+    /// `Ok(0)`: for a read the end of input, for a write nothing taken.
+    Zero,
+    /// The call fails.
+    Fails(ErrorKind),
+    /// Asking for readiness fails.
+    FailsToAsk(ErrorKind),
+}
+
+use Step::*;
+
+#[derive(Debug, Default)]
+pub(crate) struct Scripted {
+    reads: VecDeque<Step>,
+    writes: VecDeque<Step>,
+    /// What was written, in order.
+    pub(crate) output: Vec<u8>,
+    /// How many times `read` and `write` were called.
+    pub(crate) calls: usize,
+    must_ask: bool,
+    may_read: bool,
+    may_write: bool,
+}
+
+impl Scripted {
+    /// A transport whose `read` and `write` block.
+    pub(crate) fn blocking(reads: &[Step], writes: &[Step]) -> Self {
+        Self {
+            reads: reads.iter().copied().collect(),
+            writes: writes.iter().copied().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// A transport that must be asked for readiness before each call.
+    pub(crate) fn polled(reads: &[Step], writes: &[Step]) -> Self {
+        Self {
+            must_ask: true,
+            ..Self::blocking(reads, writes)
+        }
+    }
+
+    /// What comes next, after what is there.
+    pub(crate) fn arrives(&mut self, step: Step) {
+        self.reads.push_back(step);
+    }
+
+    pub(crate) fn writes_go_on(&mut self) {
+        self.writes.clear();
+    }
+
+    /// Whether all that was there to read has been read.
+    pub(crate) fn is_read_out(&self) -> bool {
+        self.reads.is_empty()
+    }
+
+    /// `None`: would have to wait.
+    fn try_read(&mut self, buffer: &mut [u8]) -> Option<Result<usize, ErrorKind>> {
+        assert!(!buffer.is_empty(), "read into an empty slice");
+        let result = match self.reads.pop_front()? {
+            NotReady => return None,
+            Never => {
+                self.reads.push_front(Never);
+                return None;
+            }
+            Gives(bytes) => {
+                let n = bytes.len().min(buffer.len());
+                buffer[..n].copy_from_slice(&bytes[..n]);
+                if n < bytes.len() {
+                    self.reads.push_front(Gives(&bytes[n..]));
+                }
+                Ok(n)
+            }
+            Interrupted => Err(ErrorKind::Interrupted),
+            Zero => {
+                self.reads.push_front(Zero);
+                Ok(0)
+            }
+            Fails(kind) => Err(kind),
+            step => panic!("{step:?} is not for reads"),
+        };
+        self.calls += 1;
+        Some(result)
+    }
+
+    /// `None`: would have to wait.
+    fn try_write(&mut self, bytes: &[u8]) -> Option<Result<usize, ErrorKind>> {
+        assert!(!bytes.is_empty(), "an empty write");
+        let limit = match self.writes.pop_front() {
+            None => usize::MAX,
+            Some(Takes(n)) => n,
+            Some(NotReady) => return None,
+            Some(Never) => {
+                self.writes.push_front(Never);
+                return None;
+            }
+            Some(Zero) => 0,
+            Some(Interrupted) => {
+                self.calls += 1;
+                return Some(Err(ErrorKind::Interrupted));
+            }
+            Some(Fails(kind)) => {
+                self.calls += 1;
+                return Some(Err(kind));
+            }
+            Some(step) => panic!("{step:?} is not for writes"),
+        };
+        self.calls += 1;
+        let n = bytes.len().min(limit);
+        self.output.extend_from_slice(&bytes[..n]);
+        Some(Ok(n))
+    }
+}
+
+impl ErrorType for Scripted {
+    type Error = ErrorKind;
+}
+
+impl Read for Scripted {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
+        assert!(
+            !self.must_ask || std::mem::take(&mut self.may_read),
+            "read without asking for readiness"
+        );
+        self.try_read(buffer)
+            .expect("the read would block for ever")
+    }
+}
+
+impl Write for Scripted {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        assert!(
+            !self.must_ask || std::mem::take(&mut self.may_write),
+            "write without asking for readiness"
+        );
+        self.try_write(bytes)
+            .expect("the write would block for ever")
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        panic!("flushed");
+    }
+}
+
+fn ask(steps: &mut VecDeque<Step>, at_end: bool) -> Result<bool, ErrorKind> {
+    match steps.front() {
+        None => Ok(at_end),
+        Some(Never) => Ok(false),
+        Some(NotReady) => {
+            steps.pop_front();
+            Ok(false)
+        }
+        Some(&FailsToAsk(kind)) => Err(kind),
+        Some(_) => Ok(true),
+    }
+}
+
+impl ReadReady for Scripted {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        self.may_read = ask(&mut self.reads, false)?;
+        Ok(self.may_read)
+    }
+}
+
+impl WriteReady for Scripted {
+    fn write_ready(&mut self) -> Result<bool, ErrorKind> {
+        self.may_write = ask(&mut self.writes, true)?;
+        Ok(self.may_write)
+    }
+}
+
+#[cfg(feature = "async")]
+mod asynchronous {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use super::{ErrorKind, Scripted};
+
+    impl embedded_io_async::Read for Scripted {
+        async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
+            poll_fn(|_| self.try_read(buffer).map_or(Poll::Pending, Poll::Ready)).await
+        }
+    }
+
+    impl embedded_io_async::Write for Scripted {
+        async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+            poll_fn(|_| self.try_write(bytes).map_or(Poll::Pending, Poll::Ready)).await
+        }
+
+        async fn flush(&mut self) -> Result<(), ErrorKind> {
+            panic!("flushed");
+        }
+    }
+}
