@@ -1,0 +1,31 @@
+//! What is fixed when the firmware is built, with the RAM that it costs.
+
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+
+/// Connections at a time. Each costs its three buffers below, and about 350 bytes of state.
+/// `LINECHO_SLOTS=12 cargo run` changes the number; 12 fill the 64 KiB.
+pub const SLOTS: usize = match usize::from_str_radix(env!("LINECHO_SLOTS"), 10) {
+    Ok(slots) => slots,
+    Err(_) => panic!("build.rs has checked the number"),
+};
+
+/// The TCP receive window: what a peer may send before it is read. 2 KiB of RAM a slot.
+pub const RX_BYTES: usize = 2048;
+
+/// What may be sent and not yet acknowledged. 2 KiB of RAM a slot.
+pub const TX_BYTES: usize = 2048;
+
+/// The longest line that is echoed in one piece, newline included. 256 bytes of RAM a slot.
+pub const LINE_BYTES: usize = 256;
+
+/// The echo port (RFC 862).
+pub const PORT: u16 = 7;
+
+/// An address of its own, locally administered.
+pub const MAC_ADDRESS: EthernetAddress = EthernetAddress([0x02, 0x00, 0x00, 0x6C, 0x65, 0x01]);
+
+/// The address that QEMU's user network forwards to.
+pub const ADDRESS: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24);
+
+/// The way out of the local network.
+pub const GATEWAY: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
