@@ -14,6 +14,8 @@ fn main() {
     if slots.parse::<u8>().is_ok_and(|slots| slots > 0) {
         println!("cargo:rustc-env=LINECHO_SLOTS={slots}");
     } else {
-        println!("cargo::error=LINECHO_SLOTS is the number of connections, 1 to 255, not {slots:?}");
+        println!(
+            "cargo::error=LINECHO_SLOTS is the number of connections, 1 to 255, not {slots:?}"
+        );
     }
 }

@@ -1,4 +1,5 @@
 //! Under construction.
 
 pub mod compare;
+pub mod firmware;
 pub mod measure;

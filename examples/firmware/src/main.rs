@@ -7,17 +7,20 @@ mod config;
 mod console;
 mod failure;
 mod processor;
+#[cfg(feature = "test-commands")]
+mod test_commands;
 
+use config::{RX_BYTES, SLOTS, TX_BYTES};
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use static_cell::ConstStaticCell;
-use config::{RX_BYTES, SLOTS, TX_BYTES};
 
 static ETHERNET: ConstStaticCell<board::Ethernet> = ConstStaticCell::new(board::Ethernet::new());
 static BUFFERS: ConstStaticCell<[([u8; RX_BYTES], [u8; TX_BYTES]); SLOTS]> =
     ConstStaticCell::new([([0; _], [0; _]); SLOTS]);
-static SOCKETS: ConstStaticCell<heapless::Vec<SocketStorage, SLOTS>> = ConstStaticCell::new(heapless::Vec::new());
+static SOCKETS: ConstStaticCell<heapless::Vec<SocketStorage, SLOTS>> =
+    ConstStaticCell::new(heapless::Vec::new());
 
 fn now() -> Instant {
     Instant::from_micros(processor::micros() as i64)
@@ -32,7 +35,9 @@ fn main() -> ! {
     interface.update_ip_addrs(|addresses| {
         let _ = addresses.push(config::ADDRESS.into());
     });
-    let _ = interface.routes_mut().add_default_ipv4_route(config::GATEWAY);
+    let _ = interface
+        .routes_mut()
+        .add_default_ipv4_route(config::GATEWAY);
     let storage = SOCKETS.take();
     while storage.push(SocketStorage::EMPTY).is_ok() {}
     let mut sockets = SocketSet::new(&mut storage[..]);
@@ -44,6 +49,8 @@ fn main() -> ! {
     }
     log!("READY board={} slots={SLOTS}", board::NAME);
     loop {
+        #[cfg(feature = "test-commands")]
+        test_commands::obey();
         interface.poll(now(), ethernet, &mut sockets);
         for (_, socket) in sockets.iter_mut() {
             let smoltcp::socket::Socket::Tcp(socket) = socket;
@@ -64,7 +71,9 @@ fn main() -> ! {
                 }
             }
         }
-        let delay = interface.poll_delay(now(), &sockets).map_or(1_000_000, |d| d.total_micros().min(1_000_000) as u32);
+        let delay = interface
+            .poll_delay(now(), &sockets)
+            .map_or(1_000_000, |d| d.total_micros().min(1_000_000) as u32);
         processor::sleep(delay, || ethernet.frame_waits());
     }
 }

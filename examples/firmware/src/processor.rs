@@ -51,7 +51,10 @@ unsafe fn DefaultHandler(irq: i16) {
 const PERIOD_TICKS: u32 = board::CLOCK_HZ / 2;
 const PERIOD_MICROS: u64 = 500_000;
 const _: () = assert!(PERIOD_TICKS <= 1 << 24, "SysTick has 24 bits");
-const _: () = assert!(board::CLOCK_HZ % 500_000 == 0, "two microseconds are whole ticks");
+const _: () = assert!(
+    board::CLOCK_HZ.is_multiple_of(500_000),
+    "two microseconds are whole ticks"
+);
 
 static PERIODS: AtomicU32 = AtomicU32::new(0);
 
@@ -80,7 +83,11 @@ pub fn micros() -> u64 {
         }
     });
     // The counter shows zero when a period begins, and then counts down from `PERIOD_TICKS - 1`.
-    let ticks = if ticks_left == 0 { 0 } else { PERIOD_TICKS - ticks_left };
+    let ticks = if ticks_left == 0 {
+        0
+    } else {
+        PERIOD_TICKS - ticks_left
+    };
     u64::from(periods) * PERIOD_MICROS + u64::from(2 * ticks / (board::CLOCK_HZ / 500_000))
 }
 
@@ -118,8 +125,14 @@ fn protect_memory(mpu: &mut MPU) {
 
     let regions = [
         (0x0000_0000, READ_ONLY | MEMORY | SIZE_256_MIB | ENABLE),
-        (0x2000_0000, NO_EXECUTE | READ_WRITE | MEMORY | SIZE_512_MIB | ENABLE),
-        (0x4000_0000, NO_EXECUTE | READ_WRITE | DEVICE | SIZE_512_MIB | ENABLE),
+        (
+            0x2000_0000,
+            NO_EXECUTE | READ_WRITE | MEMORY | SIZE_512_MIB | ENABLE,
+        ),
+        (
+            0x4000_0000,
+            NO_EXECUTE | READ_WRITE | DEVICE | SIZE_512_MIB | ENABLE,
+        ),
     ];
     for (number, (base, attributes)) in (0..).zip(regions) {
         // SAFETY: the regions allow all that the program uses (memory.x, the board's registers).

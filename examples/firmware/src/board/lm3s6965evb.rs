@@ -49,6 +49,7 @@ pub fn start() {
 const UART: Registers = unsafe { Registers::at(0x4000_C000) };
 const UART_DATA: usize = 0x00;
 const UART_FLAGS: usize = 0x18;
+#[cfg(feature = "test-commands")]
 const UART_FLAGS_RX_EMPTY: u32 = 1 << 4;
 const UART_FLAGS_TX_FULL: u32 = 1 << 5;
 const UART_IBRD: usize = 0x24;
@@ -236,7 +237,10 @@ impl phy::TxToken for TxToken<'_> {
         self.0[..LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
         let result = f(&mut self.0[LENGTH_BYTES..][..bytes]);
         for word in self.0[..(LENGTH_BYTES + bytes).next_multiple_of(4)].chunks_exact(4) {
-            MAC.write(MAC_DATA, u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+            MAC.write(
+                MAC_DATA,
+                u32::from_le_bytes([word[0], word[1], word[2], word[3]]),
+            );
         }
         MAC.write(MAC_TX_REQUEST, 1);
         result

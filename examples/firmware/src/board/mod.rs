@@ -12,7 +12,7 @@ mod chosen;
 /// What a board file provides:
 ///
 /// - `NAME`: for the log.
-/// - `CLOCK_HZ`: the processor's clock, which drives SysTick. Half a second of it fits in 24 bits.
+/// - `CLOCK_HZ`: the processor's clock, which drives `SysTick`. Half a second of it fits in 24 bits.
 /// - `start()`: starts clocks, serial line and Ethernet, and unmasks their interrupts.
 /// - `write_byte(byte)`: sends one byte on the serial line, waiting for room. A fault handler calls it too.
 /// - `read_byte()`: the next byte that came on the serial line, if any. Only the tests' commands ask.

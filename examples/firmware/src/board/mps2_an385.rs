@@ -35,6 +35,7 @@ const UART: Registers = unsafe { Registers::at(0x4000_4000) };
 const UART_DATA: usize = 0x00;
 const UART_STATE: usize = 0x04;
 const UART_STATE_TX_FULL: u32 = 1 << 0;
+#[cfg(feature = "test-commands")]
 const UART_STATE_RX_FULL: u32 = 1 << 1;
 const UART_CONTROL: usize = 0x08;
 const UART_BAUD_DIVIDER: usize = 0x10;
@@ -212,7 +213,10 @@ impl phy::TxToken for TxToken<'_> {
         ETHERNET.write(TX_DATA, 1 << 13 | 1 << 12 | bytes as u32); // first and last part of a frame
         ETHERNET.write(TX_DATA, bytes as u32);
         for word in self.0[..bytes.next_multiple_of(4)].chunks_exact(4) {
-            ETHERNET.write(TX_DATA, u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+            ETHERNET.write(
+                TX_DATA,
+                u32::from_le_bytes([word[0], word[1], word[2], word[3]]),
+            );
         }
         result
     }

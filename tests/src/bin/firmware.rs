@@ -1,0 +1,139 @@
+//! Boots the firmware in QEMU: to talk to it, or to check it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Parser;
+use linecho_tests::firmware::{Board, Image, Machine, Problem, checks};
+use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// Builds the firmware and boots it in QEMU, reachable on 127.0.0.1 only. Stop it with Ctrl-C.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The board
+    #[arg(long, default_value = "lm3s6965evb")]
+    board: Board,
+    /// Connections at a time; 12 fill the board's 64 KiB of RAM
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
+    slots: u8,
+    /// The port on 127.0.0.1 [default: any free one]
+    #[arg(long)]
+    port: Option<u16>,
+    /// Boots so many times, each time with round trips and four streams at once, instead of staying
+    #[arg(long, value_name = "TIMES", conflicts_with_all = ["port", "idle"])]
+    cold_starts: Option<u32>,
+    /// Leaves four connections idle for so long, then uses them, instead of staying
+    #[arg(long, value_name = "SECONDS", conflicts_with = "port")]
+    idle: Option<u64>,
+    /// Writes the figures of a check to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// An idle board may use this share of one processor of the host.
+const IDLE_LOAD_MAX: f64 = 0.02;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("firmware: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Problem> {
+    let image = Image {
+        slots: arguments.slots,
+        ..Image::of(arguments.board)
+    };
+    eprintln!("building the image {image} ...");
+    let elf = image.build()?;
+    if let Some(times) = arguments.cold_starts {
+        cold_starts(arguments, &elf, times)
+    } else if let Some(seconds) = arguments.idle {
+        idle(arguments, &elf, Duration::from_secs(seconds))
+    } else {
+        stay(arguments, &elf)
+    }
+}
+
+fn stay(arguments: &Arguments, elf: &Path) -> Result<(), Problem> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))
+            .map_err(|error| Problem::Failed(format!("cannot catch signal {signal}: {error}")))?;
+    }
+    let mut machine = Machine::boot(elf, arguments.board, arguments.port)?;
+    for line in machine.log() {
+        println!("{line}");
+    }
+    println!(
+        "Talk to it: nc -N 127.0.0.1 {}    Stop it: Ctrl-C",
+        machine.port()
+    );
+    while !stop.load(Ordering::Relaxed) {
+        match machine.next_line(Duration::from_millis(200)) {
+            Ok(Some(line)) => println!("{line}"),
+            Ok(None) => {}
+            // QEMU got the same Ctrl-C.
+            Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
+            Err(problem) => return Err(problem),
+        }
+    }
+    machine.stop()
+}
+
+fn cold_starts(arguments: &Arguments, elf: &Path, times: u32) -> Result<(), Problem> {
+    let mut slowest = Duration::ZERO;
+    for time in 1..=times {
+        let ready = checks::cold_start(elf, arguments.board).map_err(|problem| {
+            Problem::Failed(format!("cold start {time} of {times}: {problem}"))
+        })?;
+        slowest = slowest.max(ready);
+    }
+    let board = arguments.board;
+    println!("{board}: {times} of {times} cold starts passed, READY after at most {slowest:.1?}");
+    write_json(
+        arguments,
+        &json!({ "board": board.name(), "cold_starts": times, "ready_ms_max": slowest.as_millis() as u64 }),
+    )
+}
+
+fn idle(arguments: &Arguments, elf: &Path, time: Duration) -> Result<(), Problem> {
+    let machine = Machine::boot(elf, arguments.board, None)?;
+    let idle = checks::idle(&machine, time)?;
+    machine.stop()?;
+    let (board, percent) = (arguments.board, idle.load * 100.0);
+    let bound = IDLE_LOAD_MAX * 100.0;
+    println!(
+        "{board}: four connections idle for {:.0?}, all of them alive; QEMU used {percent:.2} % of a processor (bound: {bound} %)",
+        idle.time
+    );
+    write_json(
+        arguments,
+        &json!({ "board": board.name(), "idle_s": idle.time.as_secs_f64(), "load": idle.load, "load_max": IDLE_LOAD_MAX }),
+    )?;
+    if idle.load > IDLE_LOAD_MAX {
+        return Err(Problem::Failed(format!(
+            "an idle board used more than {bound} % of a processor"
+        )));
+    }
+    Ok(())
+}
+
+fn write_json(arguments: &Arguments, figures: &serde_json::Value) -> Result<(), Problem> {
+    let Some(path) = &arguments.json else {
+        return Ok(());
+    };
+    fs::write(path, format!("{figures:#}\n"))
+        .map_err(|error| Problem::Failed(format!("cannot write {}: {error}", path.display())))
+}

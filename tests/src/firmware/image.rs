@@ -1,0 +1,132 @@
+//! Images: the firmware, built for a board.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use super::toolchain::{Toolchain, target_dir};
+use super::{Problem, TARGET};
+
+/// A board that the firmware runs on, by its name in QEMU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Board {
+    /// Stellaris LM3S6965: 256 KiB of flash, 64 KiB of RAM, Ethernet on the chip.
+    Lm3s6965evb,
+    /// Arm MPS2 with the AN385 image: a LAN9118 Ethernet controller.
+    Mps2An385,
+}
+
+impl Board {
+    /// All boards.
+    pub const ALL: [Self; 2] = [Self::Lm3s6965evb, Self::Mps2An385];
+
+    /// QEMU's name, and that of the cargo feature.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lm3s6965evb => "lm3s6965evb",
+            Self::Mps2An385 => "mps2-an385",
+        }
+    }
+
+    /// QEMU's name of its Ethernet controller.
+    #[must_use]
+    pub const fn ethernet(self) -> &'static str {
+        match self {
+            Self::Lm3s6965evb => "stellaris",
+            Self::Mps2An385 => "lan9118",
+        }
+    }
+}
+
+impl fmt::Display for Board {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which firmware to build.
+#[derive(Clone, Copy, Debug)]
+pub struct Image {
+    /// For which board.
+    pub board: Board,
+    /// Connections at a time.
+    pub slots: u8,
+    /// With the deliberate failures and short deadlines that tests need.
+    pub test_commands: bool,
+}
+
+impl Image {
+    /// The image that a user gets: four slots.
+    #[must_use]
+    pub const fn of(board: Board) -> Self {
+        Self {
+            board,
+            slots: 4,
+            test_commands: false,
+        }
+    }
+
+    /// Builds the image, or finds it up to date: the path of its ELF file, which no other build
+    /// overwrites.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::Missing`] without a compiler for the target; [`Problem::Failed`] with the
+    /// compiler's or the linker's message.
+    pub fn build(&self) -> Result<PathBuf, Problem> {
+        let toolchain = Toolchain::for_target(TARGET)?;
+        let mut features = self.board.name().to_owned();
+        if self.test_commands {
+            features += ",test-commands";
+        }
+        let mut cargo = toolchain.cargo_build();
+        cargo
+            .args([
+                "--package",
+                "linecho-firmware",
+                "--no-default-features",
+                "--features",
+            ])
+            .arg(features)
+            .env("LINECHO_SLOTS", self.slots.to_string());
+
+        let images = target_dir().join("images");
+        let kept = images.join(format!("{self}.elf"));
+        let io_failed =
+            |error| Problem::failed(format!("cannot write {}: {error}", kept.display()));
+        fs::create_dir_all(&images).map_err(io_failed)?;
+        // From the build to the copy, since all images are built under the same name.
+        let lock = File::create(images.join("lock")).map_err(io_failed)?;
+        lock.lock().map_err(io_failed)?;
+        run(&mut cargo)?;
+        fs::copy(toolchain.output_dir().join("linecho-firmware"), &kept).map_err(io_failed)?;
+        Ok(kept)
+    }
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tests = if self.test_commands { "-test" } else { "" };
+        write!(f, "{}-{}{tests}", self.board, self.slots)
+    }
+}
+
+/// Runs a build, whose output is only of interest when it fails.
+///
+/// # Errors
+///
+/// [`Problem::Failed`] with the output.
+pub fn run(cargo: &mut Command) -> Result<(), Problem> {
+    let output = cargo
+        .output()
+        .map_err(|error| Problem::failed(format!("cannot run {cargo:?}: {error}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let message = String::from_utf8_lossy(&output.stderr);
+    Err(Problem::failed(format!("{cargo:?} failed:\n{message}")))
+}
