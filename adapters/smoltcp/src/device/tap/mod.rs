@@ -1,0 +1,384 @@
+//! A TAP device of Linux: Ethernet frames to and from the kernel.
+//!
+//! Where the kernel grants it, the device is *offloaded*: TCP checksums are left to the kernel, and
+//! segments have up to 64 KiB in both directions, so that a system call carries 45 times as much. See
+//! `vnet.rs` for how that is said, and <https://docs.kernel.org/networking/tuntap.html>.
+
+mod error;
+mod sys;
+#[cfg(test)]
+mod tests;
+mod vnet;
+
+use core::num::{NonZeroU16, NonZeroUsize};
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+use smoltcp::phy::{self, Checksum, DeviceCapabilities, Medium, PacketMeta};
+use smoltcp::time::Instant;
+
+pub use error::TapError;
+use sys::Name;
+use vnet::Header;
+
+/// The driver of all TUN and TAP devices.
+const TUN: &str = "/dev/net/tun";
+
+/// The packet that every IPv4 host must be able to take, in bytes (RFC 791).
+const MIN_MTU: usize = 576;
+
+const ETHERNET_HEADER_LEN: usize = 14;
+const VLAN_TAG_LEN: usize = 4;
+/// The longest IP packet, and so the longest frame, in bytes: also that of an offloaded TCP segment.
+const MAX_IP_LEN: usize = 65_535;
+const MAX_FRAME_LEN: usize = ETHERNET_HEADER_LEN + VLAN_TAG_LEN + MAX_IP_LEN;
+
+/// What is asked of the kernel for an offloaded device.
+const OFFLOAD: libc::c_uint = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
+
+/// A TAP device: we are at one end of a cable, the kernel's interface is at the other.
+///
+/// The file descriptor does not block. Sleep on it with [`wait`](super::wait) (or poll, epoll, mio)
+/// until it can be read, or until the stack's next deadline.
+///
+/// Taking the kernel's side down (`ip link set tap0 down`) does no harm: what is sent meanwhile is
+/// dropped and counted, and everything goes on when it is up again. Deleting it ends the device: see
+/// [`error`](Self::error).
+///
+/// An interface that was created on opening has neither address nor carrier of its own accord:
+/// `ip addr add 192.168.69.100/24 dev tap0 && ip link set tap0 up` gives the kernel its side.
+pub struct Tap {
+    tun: File,
+    name: String,
+    mtu: usize,
+    offloaded: bool,
+    /// Virtio-net header and frame, one behind the other; without offload the header's place is unused.
+    rx: Box<[u8]>,
+    tx: Box<[u8]>,
+    counters: Counters,
+    error: Option<io::Error>,
+}
+
+/// What a [`Tap`] has carried and what it has lost, in frames where nothing else is said.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Frames handed to the stack.
+    pub received: u64,
+    /// Bytes of those frames.
+    pub received_bytes: u64,
+    /// Frames dropped since their checksum was wrong (only counted here when offloaded; otherwise
+    /// smoltcp drops them), or since the kernel's header contradicted them.
+    pub received_corrupt: u64,
+    /// Reads that failed for another reason than that nothing was there.
+    pub receive_errors: u64,
+    /// Frames handed to the kernel.
+    pub sent: u64,
+    /// Bytes of those frames.
+    pub sent_bytes: u64,
+    /// Frames dropped since the kernel's side was down.
+    pub dropped_link_down: u64,
+    /// Frames dropped since the kernel had no room.
+    pub dropped_full: u64,
+    /// Frames dropped for any other reason.
+    pub dropped_other: u64,
+}
+
+impl Tap {
+    /// Attaches to the TAP device `name`, or creates it where the user may do that (root, or
+    /// `CAP_NET_ADMIN` in the network namespace). A name such as `tap%d` takes the first free number.
+    ///
+    /// The device is offloaded where the kernel grants it, and carries plain frames otherwise.
+    ///
+    /// # Errors
+    /// See [`TapError`].
+    pub fn open(name: &str) -> Result<Self, TapError> {
+        Self::open_offering(name, OFFLOAD)
+    }
+
+    /// Like [`open`](Self::open), but without offload: each frame has a full checksum, and is no
+    /// longer than the MTU.
+    ///
+    /// # Errors
+    /// See [`TapError`].
+    pub fn open_plain(name: &str) -> Result<Self, TapError> {
+        let (tun, attached) = attach(name, libc::IFF_TAP | libc::IFF_NO_PI)?;
+        // A device that outlives its programs keeps what the last one has asked for, and the kernel
+        // would hand us segments that do not fit. Where it was never asked, this cannot be wanted.
+        _ = sys::set_offload(&tun, 0);
+        Self::new(tun, attached, false)
+    }
+
+    fn open_offering(name: &str, offload: libc::c_uint) -> Result<Self, TapError> {
+        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+        if let Ok((tun, attached)) = attach(name, flags)
+            && set_up_offload(&tun, offload).is_ok()
+        {
+            return Self::new(tun, attached, true);
+        }
+        // The first attempt is detached by now: the device takes one program at a time.
+        Self::open_plain(name)
+    }
+
+    fn new(tun: File, name: Name, offloaded: bool) -> Result<Self, TapError> {
+        let mtu = sys::mtu(name);
+        let name = String::from(name);
+        let mtu = match mtu {
+            Ok(mtu) if mtu >= MIN_MTU => mtu,
+            Ok(mtu) => return Err(TapError::BadMtu { name, mtu }),
+            Err(source) => {
+                return Err(TapError::Io {
+                    doing: "read the MTU of",
+                    name,
+                    source,
+                });
+            }
+        };
+        // Long enough for whatever MTU the device gets while it is open.
+        let buffer = || vec![0; Header::LEN + MAX_FRAME_LEN].into_boxed_slice();
+        Ok(Self {
+            tun,
+            name,
+            mtu,
+            offloaded,
+            rx: buffer(),
+            tx: buffer(),
+            counters: Counters::default(),
+            error: None,
+        })
+    }
+
+    /// The name of the kernel's interface.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The MTU that the device had when it was opened, in IP bytes, without the Ethernet header.
+    #[must_use]
+    pub const fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    /// Whether checksums and segmentation are left to the kernel.
+    #[must_use]
+    pub const fn is_offloaded(&self) -> bool {
+        self.offloaded
+    }
+
+    /// What the device has carried and lost so far.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// What has ended the device for good: its interface was deleted. A program that goes on would find
+    /// the file descriptor ready for ever.
+    #[must_use]
+    pub const fn error(&self) -> Option<&io::Error> {
+        self.error.as_ref()
+    }
+
+    /// Reads one frame, and returns where it is in `self.rx`: empty if it must not reach the stack.
+    fn read(&mut self) -> Option<core::ops::Range<usize>> {
+        if self.error.is_some() {
+            return None;
+        }
+        let start = if self.offloaded { 0 } else { Header::LEN };
+        let end = match self.tun.read(&mut self.rx[start..]) {
+            Ok(len) => start + len,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Err(error) => {
+                self.counters.receive_errors += 1;
+                if error.raw_os_error() == Some(libc::EBADFD) {
+                    self.error = Some(error);
+                }
+                return None;
+            }
+        };
+        if self.offloaded && !self.finish_checksum(end) {
+            // An empty frame, since no frame at all would end the stack's turn with others waiting.
+            self.counters.received_corrupt += 1;
+            return Some(0..0);
+        }
+        let frame = Header::LEN..end.max(Header::LEN);
+        self.counters.received += 1;
+        self.counters.received_bytes += frame.len() as u64;
+        Some(frame)
+    }
+
+    fn finish_checksum(&mut self, end: usize) -> bool {
+        let Some((header, frame)) = self.rx[..end].split_first_chunk_mut() else {
+            return false;
+        };
+        Header::from_bytes(header).accept_incoming(frame)
+    }
+}
+
+/// Makes a new end of the device, which does not block.
+fn attach(name: &str, flags: libc::c_int) -> Result<(File, Name), TapError> {
+    let wanted = Name::new(name).ok_or_else(|| TapError::BadName {
+        name: name.to_owned(),
+    })?;
+    let tun = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(TUN)
+        .map_err(TapError::opening_driver)?;
+    let attached = sys::attach(&tun, wanted, flags);
+    let attached = attached.map_err(|error| TapError::attaching(name, error))?;
+    Ok((tun, attached))
+}
+
+/// Says everything that another program may have left different on a device that outlived it.
+fn set_up_offload(tun: &File, offload: libc::c_uint) -> io::Result<()> {
+    sys::set_header_len(tun, Header::LEN)?;
+    sys::set_header_little_endian(tun)?;
+    sys::set_offload(tun, offload)
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        if self.offloaded {
+            // Whoever attaches next to a device that stays may not expect long segments.
+            _ = sys::set_offload(&self.tun, 0);
+        }
+    }
+}
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tap")
+            .field("name", &self.name)
+            .field("mtu", &self.mtu)
+            .field("offloaded", &self.offloaded)
+            .field("counters", &self.counters)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AsFd for Tap {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.tun.as_fd()
+    }
+}
+
+impl AsRawFd for Tap {
+    fn as_raw_fd(&self) -> RawFd {
+        self.tun.as_raw_fd()
+    }
+}
+
+impl phy::Device for Tap {
+    type RxToken<'a> = RxToken<'a>;
+    type TxToken<'a> = TxToken<'a>;
+
+    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
+        let frame = self.read()?;
+        let tx = TxToken {
+            tun: &self.tun,
+            buffer: &mut self.tx,
+            counters: &mut self.counters,
+            offloaded: self.offloaded,
+            segment_len: None,
+        };
+        let frame = &self.rx[frame];
+        Some((RxToken { frame }, tx))
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
+        Some(TxToken {
+            tun: &self.tun,
+            buffer: &mut self.tx,
+            counters: &mut self.counters,
+            offloaded: self.offloaded,
+            segment_len: None,
+        })
+    }
+
+    /// No burst size is given: the kernel queues 1,000 frames, which is more than a window holds.
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = ETHERNET_HEADER_LEN + self.mtu;
+        if self.offloaded {
+            capabilities.checksum.tcp = Checksum::None;
+            // smoltcp 0.14 drops long IPv6 segments where it should hand them over, so that these
+            // are long on the way in only.
+            capabilities.segmentation.tcpv4 = NonZeroUsize::new(ETHERNET_HEADER_LEN + MAX_IP_LEN);
+        }
+        capabilities
+    }
+}
+
+/// A frame from the kernel.
+pub struct RxToken<'a> {
+    frame: &'a [u8],
+}
+
+impl phy::RxToken for RxToken<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.frame)
+    }
+}
+
+/// Room for a frame to the kernel.
+pub struct TxToken<'a> {
+    tun: &'a File,
+    buffer: &'a mut [u8],
+    counters: &'a mut Counters,
+    offloaded: bool,
+    segment_len: Option<NonZeroU16>,
+}
+
+impl phy::TxToken for TxToken<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, len: usize, f: F) -> R {
+        let end = Header::LEN + len;
+        if end > self.buffer.len() {
+            // Longer than the capabilities allow: smoltcp does not ask for that.
+            self.counters.dropped_other += 1;
+            return f(&mut vec![0; len]);
+        }
+        let result = f(&mut self.buffer[Header::LEN..end]);
+        self.send(end);
+        result
+    }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.segment_len = meta.segmentation_offload_size;
+    }
+}
+
+impl TxToken<'_> {
+    /// Hands over the frame that ends at `end`.
+    fn send(&mut self, end: usize) {
+        let mut start = Header::LEN;
+        if self.offloaded
+            && let Some((header, frame)) = self.buffer[..end].split_first_chunk_mut()
+        {
+            *header = Header::for_outgoing(frame, self.segment_len).to_bytes();
+            start = 0;
+        }
+        // The kernel takes a frame whole or not at all.
+        let dropped = match self.tun.write(&self.buffer[start..end]) {
+            Ok(_) => {
+                self.counters.sent += 1;
+                self.counters.sent_bytes += (end - Header::LEN) as u64;
+                return;
+            }
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EIO) => &mut self.counters.dropped_link_down,
+                Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => {
+                    &mut self.counters.dropped_full
+                }
+                _ => &mut self.counters.dropped_other,
+            },
+        };
+        *dropped += 1;
+    }
+}

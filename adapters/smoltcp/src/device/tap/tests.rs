@@ -1,0 +1,433 @@
+//! Our end of the cable against the kernel's own TCP, in a network namespace of the test's own.
+
+mod namespace;
+
+use super::*;
+use crate::device::testing::{Client, LIMIT, PORT, Stack, echo, ipv4, ipv6, pattern, wall_clock};
+use crate::device::{Interest, wait};
+use namespace::{in_namespace, ip};
+use smoltcp::phy::{Device, TxToken as _};
+use smoltcp::socket::tcp::State;
+use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+const BULK: usize = 10_000_000;
+
+fn open(offload: bool) -> Tap {
+    let tap = if offload {
+        Tap::open("tap0")
+    } else {
+        Tap::open_plain("tap0")
+    }
+    .unwrap();
+    assert_eq!(tap.is_offloaded(), offload);
+    tap
+}
+
+/// Makes a TAP device whose kernel side is host 100.
+fn plug(mtu: usize) {
+    ip("tuntap add dev tap0 mode tap");
+    ip(&format!("link set dev tap0 mtu {mtu} up"));
+    ip("addr add 192.168.69.100/24 dev tap0");
+    if mtu >= 1280 {
+        ip("addr add fdaa::100/64 dev tap0 nodad");
+    }
+}
+
+/// A client on the kernel's TCP: streams `total` bytes, checks that they all come back, half-closes, and
+/// returns how many it got.
+fn kernel_client(server: IpAddress, total: usize) -> JoinHandle<usize> {
+    thread::spawn(move || {
+        let server = SocketAddr::new(server.into(), PORT);
+        let mut stream = TcpStream::connect_timeout(&server, LIMIT).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        let mut sender = stream.try_clone().unwrap();
+        let sender = thread::spawn(move || {
+            let bytes: Vec<u8> = (0..total).map(pattern).collect();
+            sender.write_all(&bytes).unwrap();
+            sender.shutdown(Shutdown::Write).unwrap();
+        });
+        let (mut received, mut buffer) = (0, vec![0; 64 * 1024]);
+        loop {
+            let len = stream.read(&mut buffer).unwrap();
+            if len == 0 {
+                break;
+            }
+            for (at, byte) in (received..).zip(&buffer[..len]) {
+                assert_eq!(*byte, pattern(at), "byte {at}");
+            }
+            received += len;
+        }
+        sender.join().unwrap();
+        received
+    })
+}
+
+/// Lets `stack` echo until `client` has ended, and calls `each_turn` as it goes.
+fn serve(
+    tap: &mut Tap,
+    stack: &mut Stack,
+    client: JoinHandle<usize>,
+    mut each_turn: impl FnMut(&Tap),
+) -> usize {
+    let now = wall_clock();
+    while !client.is_finished() {
+        wait([Interest::read(tap)], Some(Duration::from_millis(1))).unwrap();
+        stack.turn(now(), tap, echo);
+        each_turn(tap);
+    }
+    client.join().unwrap()
+}
+
+/// A bulk transfer in both directions.
+fn bulk(tap: &mut Tap, address: fn(u8) -> IpAddress, total: usize) {
+    let mut stack = Stack::new(tap, 1, Instant::ZERO);
+    stack.socket().listen(PORT).unwrap();
+    let client = kernel_client(address(1), total);
+    assert_eq!(serve(tap, &mut stack, client, |_| ()), total);
+    let lost = Counters {
+        received: 0,
+        received_bytes: 0,
+        sent: 0,
+        sent_bytes: 0,
+        ..tap.counters()
+    };
+    assert_eq!(lost, Counters::default());
+    assert!(tap.error().is_none());
+}
+
+#[test]
+fn plain_frames_are_exact() {
+    in_namespace("plain_frames_are_exact", || {
+        plug(1500);
+        for address in [ipv4, ipv6] {
+            let mut tap = open(false);
+            bulk(&mut tap, address, BULK);
+            let counters = tap.counters();
+            assert!(counters.received_bytes / counters.received <= 1514);
+        }
+    });
+}
+
+#[test]
+fn offloaded_frames_are_exact_and_long() {
+    in_namespace("offloaded_frames_are_exact_and_long", || {
+        plug(1500);
+        // Acknowledgements included, frames are many times longer than the MTU on average.
+        let mut tap = open(true);
+        bulk(&mut tap, ipv4, BULK);
+        let counters = tap.counters();
+        assert!(
+            counters.received_bytes / counters.received > 5_000,
+            "{counters:?}"
+        );
+        assert!(counters.sent_bytes / counters.sent > 5_000, "{counters:?}");
+        drop(tap);
+
+        let mut tap = open(true);
+        bulk(&mut tap, ipv6, BULK);
+        let counters = tap.counters();
+        assert!(
+            counters.received_bytes / counters.received > 5_000,
+            "{counters:?}"
+        );
+    });
+}
+
+#[test]
+fn every_mtu_is_exact() {
+    in_namespace("every_mtu_is_exact", || {
+        for mtu in [576, 1280, 9000, 65_521] {
+            plug(mtu);
+            for offload in [true, false] {
+                let mut tap = open(offload);
+                assert_eq!(tap.mtu(), mtu);
+                bulk(&mut tap, ipv4, 1_000_000);
+                if mtu >= 1280 {
+                    bulk(&mut tap, ipv6, 1_000_000);
+                }
+            }
+            ip("link delete tap0");
+        }
+    });
+}
+
+#[test]
+fn a_connection_outlives_its_link_going_down() {
+    in_namespace("a_connection_outlives_its_link_going_down", || {
+        plug(1500);
+        for offload in [false, true] {
+            let mut tap = open(offload);
+            let mut stack = Stack::new(&mut tap, 1, Instant::ZERO);
+            stack.socket().listen(PORT).unwrap();
+            let client = kernel_client(ipv4(1), BULK);
+            let mut state = "up";
+            let received = serve(&mut tap, &mut stack, client, |tap| match state {
+                "up" if tap.counters().received_bytes > BULK as u64 / 4 => {
+                    ip("link set tap0 down");
+                    state = "down";
+                }
+                "down" if tap.counters().dropped_link_down > 0 => {
+                    ip("link set tap0 up");
+                    state = "up again";
+                }
+                _ => (),
+            });
+            assert_eq!(received, BULK);
+            assert_eq!(state, "up again");
+            assert!(tap.error().is_none());
+        }
+    });
+}
+
+#[test]
+fn a_deleted_interface_ends_the_device() {
+    in_namespace("a_deleted_interface_ends_the_device", || {
+        plug(1500);
+        let mut tap = open(true);
+        ip("link delete tap0");
+        assert_eq!(wait([Interest::read(&tap)], Some(LIMIT)).unwrap(), [true]);
+        assert!(tap.receive(Instant::ZERO).is_none());
+        let error = tap.error().expect("the device has ended");
+        assert_eq!(error.raw_os_error(), Some(libc::EBADFD));
+        tap.transmit(Instant::ZERO)
+            .unwrap()
+            .consume(60, |frame| frame.fill(0));
+        assert_eq!(tap.counters().dropped_other, 1);
+    });
+}
+
+#[test]
+fn the_kernel_may_refuse_to_offload() {
+    in_namespace("the_kernel_may_refuse_to_offload", || {
+        plug(1500);
+        let no_such_offload = 1 << 31;
+        let mut tap = Tap::open_offering("tap0", no_such_offload).unwrap();
+        assert!(!tap.is_offloaded());
+        bulk(&mut tap, ipv4, 1_000_000);
+    });
+}
+
+/// The kernel keeps what was asked of a device that outlives its programs.
+#[test]
+fn the_next_program_finds_a_plain_device() {
+    in_namespace("the_next_program_finds_a_plain_device", || {
+        plug(1500);
+        drop(open(true));
+        let (tun, name) = attach("tap0", libc::IFF_TAP | libc::IFF_NO_PI).unwrap();
+        bulk(&mut Tap::new(tun, name, false).unwrap(), ipv4, 1_000_000);
+    });
+}
+
+#[test]
+fn a_device_can_be_created() {
+    in_namespace("a_device_can_be_created", || {
+        let tap = Tap::open("echo%d").unwrap();
+        assert_eq!((tap.name(), tap.mtu()), ("echo0", 1500));
+        assert_eq!(Tap::open("echo%d").unwrap().name(), "echo1");
+    });
+}
+
+#[test]
+fn what_the_kernel_refuses_is_explained() {
+    in_namespace("what_the_kernel_refuses_is_explained", || {
+        plug(1500);
+        let first = open(true);
+        let error = Tap::open("tap0").unwrap_err();
+        assert!(matches!(error, TapError::Busy { .. }), "{error:?}");
+        assert!(error.to_string().contains("iff:.*tap0"), "{error}");
+        drop(first);
+
+        let error = Tap::open("lo").unwrap_err();
+        assert!(matches!(error, TapError::NotTap { .. }), "{error:?}");
+        assert!(
+            error.to_string().contains("ip -d link show dev lo"),
+            "{error}"
+        );
+
+        ip("link set dev tap0 mtu 500");
+        let error = Tap::open("tap0").unwrap_err();
+        assert!(
+            matches!(error, TapError::BadMtu { mtu: 500, .. }),
+            "{error:?}"
+        );
+        assert!(
+            error.to_string().contains("ip link set dev tap0 mtu 1500"),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn errors_say_what_mends_them() {
+    let errno = io::Error::from_raw_os_error;
+    let cases = [
+        (
+            Tap::open("a-name-that-is-too-long").unwrap_err(),
+            "1 to 15 bytes",
+        ),
+        (
+            TapError::opening_driver(errno(libc::ENOENT)),
+            "sudo modprobe tun",
+        ),
+        (
+            TapError::opening_driver(errno(libc::ENODEV)),
+            "sudo modprobe tun",
+        ),
+        (
+            TapError::opening_driver(errno(libc::EACCES)),
+            "sudo chmod 666 /dev/net/tun",
+        ),
+        (
+            TapError::opening_driver(errno(libc::EMFILE)),
+            "Too many open files",
+        ),
+        (
+            TapError::attaching("tap7", errno(libc::EPERM)),
+            "sudo ip tuntap add dev tap7 mode tap user $USER",
+        ),
+        (
+            TapError::attaching("tap7", errno(libc::ENOMEM)),
+            "cannot attach to tap7",
+        ),
+    ];
+    for (error, mends) in cases {
+        let text = error.to_string();
+        assert!(text.contains(mends), "{text}");
+    }
+}
+
+/// The kernel forwards between two devices, and takes over what one has left to it and the other does
+/// not take.
+#[test]
+fn every_pair_of_devices_talks_through_the_kernel() {
+    in_namespace("every_pair_of_devices_talks_through_the_kernel", || {
+        forward_between_two();
+        for near_offload in [false, true] {
+            for far_offload in [false, true] {
+                let [mut near, mut far] = open_two(near_offload, far_offload);
+                let [mut client, mut server] = two_stacks(&mut near, &mut far);
+                server.socket().listen(PORT).unwrap();
+                client.connect(IpAddress::v4(10, 0, 2, 1));
+                let now = wall_clock();
+                let mut check = Client::new(2_000_000);
+                while !check.is_done() {
+                    client.turn(now(), &mut near, |socket| check.play(socket));
+                    server.turn(now(), &mut far, echo);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_frame_corrupted_elsewhere_is_dropped() {
+    in_namespace("a_frame_corrupted_elsewhere_is_dropped", || {
+        forward_between_two();
+        let [mut near, mut far] = open_two(false, true);
+        let [mut client, mut server] = two_stacks(&mut near, &mut far);
+        server.socket().listen(PORT).unwrap();
+        client.connect(IpAddress::v4(10, 0, 2, 1));
+        let now = wall_clock();
+        while client.socket().state() != State::Established {
+            client.turn(now(), &mut near, |_| ());
+            server.turn(now(), &mut far, echo);
+        }
+        // The kernel forwards the segment without a look at its checksum.
+        client.socket().send_slice(b"hello").unwrap();
+        client.turn(now(), &mut Corrupting(&mut near), |_| ());
+        while far.counters().received_corrupt == 0 {
+            server.turn(now(), &mut far, |socket| assert!(!socket.can_recv()));
+        }
+        // It comes again, whole.
+        while server.socket().recv_queue() < 5 {
+            client.turn(now(), &mut near, |_| ());
+            server.turn(now(), &mut far, |_| ());
+        }
+        let mut bytes = [0; 5];
+        server.socket().recv_slice(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"hello");
+    });
+}
+
+fn forward_between_two() {
+    for network in [1, 2] {
+        ip(&format!("tuntap add dev tap{network} mode tap"));
+        ip(&format!("link set dev tap{network} up"));
+        ip(&format!("addr add 10.0.{network}.100/24 dev tap{network}"));
+    }
+    std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+}
+
+fn open_two(near: bool, far: bool) -> [Tap; 2] {
+    [("tap1", near), ("tap2", far)].map(|(name, offload)| {
+        if offload {
+            Tap::open(name)
+        } else {
+            Tap::open_plain(name)
+        }
+        .unwrap()
+    })
+}
+
+fn two_stacks(near: &mut Tap, far: &mut Tap) -> [Stack; 2] {
+    [(near, 1), (far, 2)].map(|(tap, network)| {
+        let mut stack = Stack::new(tap, network, Instant::ZERO);
+        stack.iface.update_ip_addrs(|addresses| {
+            addresses.clear();
+            addresses
+                .push(IpCidr::new(IpAddress::v4(10, 0, network, 1), 24))
+                .unwrap();
+        });
+        let router = Ipv4Address::new(10, 0, network, 100);
+        stack
+            .iface
+            .routes_mut()
+            .add_default_ipv4_route(router)
+            .unwrap();
+        stack
+    })
+}
+
+/// A device that flips a bit in the last byte of each frame that it sends.
+struct Corrupting<'a>(&'a mut Tap);
+
+impl Device for Corrupting<'_> {
+    type RxToken<'a>
+        = RxToken<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = CorruptingToken<'a>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, now: Instant) -> Option<(RxToken<'_>, CorruptingToken<'_>)> {
+        self.0
+            .receive(now)
+            .map(|(rx, tx)| (rx, CorruptingToken(tx)))
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<CorruptingToken<'_>> {
+        self.0.transmit(now).map(CorruptingToken)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.0.capabilities()
+    }
+}
+
+struct CorruptingToken<'a>(TxToken<'a>);
+
+impl phy::TxToken for CorruptingToken<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        self.0.consume(len, |frame| {
+            let result = f(frame);
+            frame[len - 1] ^= 1;
+            result
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! Runs a test in a network namespace of its own, which needs no privilege on most systems.
+
+use std::env;
+use std::process::Command;
+
+/// Set for a test that is inside.
+const INSIDE: &str = "LINECHO_TEST_IN_NAMESPACE";
+/// Set where a test that cannot run must fail, as in continuous integration.
+const REQUIRE_ALL: &str = "LINECHO_REQUIRE_ALL";
+
+/// Runs `body` in a fresh network namespace, by running the test `name` of this file again there. Where
+/// that is not possible it says so on standard error, and fails if `LINECHO_REQUIRE_ALL=1` asks for it.
+pub(super) fn in_namespace(name: &str, body: impl FnOnce()) {
+    if env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    let Some(unshare) = way_in() else {
+        let reason = "no network namespace with a TAP device in it: this needs root or user \
+                      namespaces, access to /dev/net/tun, and the programs `unshare` and `ip`";
+        assert!(
+            env::var_os(REQUIRE_ALL).is_none_or(|value| value != "1"),
+            "{reason}"
+        );
+        // The macro's output would be captured.
+        _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("SKIPPED: {name}: {reason}\n"),
+        );
+        return;
+    };
+    let test = format!("device::tap::tests::{name}");
+    let output = Command::new("unshare")
+        .args(unshare)
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", &test, "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    // A name that no test has would succeed as well.
+    let passed = output.status.success() && stdout.contains("1 passed");
+    assert!(passed, "in the namespace:\n{stdout}\n{stderr}");
+}
+
+/// The arguments with which `unshare` can make a namespace where a TAP device can be made.
+fn way_in() -> Option<&'static [&'static str]> {
+    let ways: [&[&str]; 2] = [&["-n"], &["-r", "-n"]];
+    ways.into_iter().find(|way| {
+        let probe = "ip tuntap add dev probe0 mode tap && ip link set lo up";
+        let output = Command::new("unshare")
+            .args(*way)
+            .args(["sh", "-c", probe])
+            .output();
+        output.is_ok_and(|output| output.status.success())
+    })
+}
+
+/// Runs `ip` of iproute2.
+pub(super) fn ip(arguments: &str) {
+    let output = Command::new("ip")
+        .args(arguments.split(' '))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {arguments}: {stderr}");
+}
