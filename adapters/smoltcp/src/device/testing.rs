@@ -94,7 +94,10 @@ impl Stack {
 /// A socket with buffers of 64 KiB each way.
 pub(super) fn socket() -> tcp::Socket<'static> {
     let buffer = || tcp::SocketBuffer::new(vec![0; 64 * 1024]);
-    tcp::Socket::new(buffer(), buffer())
+    let mut socket = tcp::Socket::new(buffer(), buffer());
+    // Whatever other features of smoltcp are on.
+    socket.set_congestion_control(tcp::CongestionControl::None);
+    socket
 }
 
 /// Sends back what has come in, as far as there is room, and closes after the peer.
