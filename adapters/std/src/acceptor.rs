@@ -1,0 +1,229 @@
+//! Accepting connections, and handing them to the workers.
+//!
+//! The first worker accepts for all, and gives each connection to the worker that has the fewest. Why
+//! not each worker for itself? With a listening socket of its own for each (`SO_REUSEPORT`) the kernel
+//! spreads connections by a hash, so that of eight busy ones two workers may get seven and one; on macOS
+//! it does not spread them at all; those that wait behind a busy worker stay there; and the port of
+//! another instance of the same user is no longer found to be taken. With one socket that all workers
+//! watch, each new connection wakes them all. Handing over costs one wake-up for a batch, the limit on
+//! connections is kept in one place, and so is what happens when there are no descriptors left.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use linecho_core::Instant;
+use mio::net::{TcpListener, TcpStream};
+use socket2::SockRef;
+
+use crate::handle::Shared;
+use crate::listen::set_options;
+use crate::observer::{AcceptPaused, Observer};
+
+/// A connection on its way to its worker.
+pub(crate) type Accepted = (TcpStream, SocketAddr);
+
+/// The listening sockets of a server, and the ways to its workers.
+pub(crate) struct Acceptor {
+    shared: Arc<Shared>,
+    observer: Option<Arc<dyn Observer>>,
+    max_connections: usize,
+    listeners: Vec<Listener>,
+    /// The listener to ask first: each gets its turn.
+    first: usize,
+    /// For the workers from the second on.
+    outlets: Vec<Outlet>,
+    /// No connection is accepted until then, or until another one closes.
+    paused_until: Option<Instant>,
+    pause: Duration,
+    last_told: Option<Instant>,
+}
+
+struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    /// Connections may wait: an event said so, and accept(2) has not denied it since.
+    waiting: bool,
+}
+
+pub(crate) struct Outlet {
+    sender: Sender<Accepted>,
+    /// Something was sent since the worker was woken.
+    used: bool,
+}
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// Between two reports of a pause.
+const SILENCE: Duration = Duration::from_secs(1);
+/// A look at whether there is room, should the news of a closed connection have been missed.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+
+impl Acceptor {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        observer: Option<Arc<dyn Observer>>,
+        max_connections: usize,
+        listeners: impl IntoIterator<Item = (TcpListener, SocketAddr)>,
+        outlets: impl IntoIterator<Item = Sender<Accepted>>,
+    ) -> Self {
+        let listener = |(socket, address)| Listener {
+            socket,
+            address,
+            waiting: true,
+        };
+        let outlet = |sender| Outlet {
+            sender,
+            used: false,
+        };
+        Self {
+            shared,
+            observer,
+            max_connections,
+            listeners: listeners.into_iter().map(listener).collect(),
+            first: 0,
+            outlets: outlets.into_iter().map(outlet).collect(),
+            paused_until: None,
+            pause: SHORTEST_PAUSE,
+            last_told: None,
+        }
+    }
+
+    pub(crate) fn listeners(&self) -> usize {
+        self.listeners.len()
+    }
+
+    /// An event says that connections wait at this listener.
+    pub(crate) fn note(&mut self, listener: usize) {
+        if let Some(listener) = self.listeners.get_mut(listener) {
+            listener.waiting = true;
+        }
+    }
+
+    /// Connections may wait of which no event has told yet, and a pause is over.
+    pub(crate) fn try_all(&mut self) {
+        self.paused_until = None;
+        for listener in &mut self.listeners {
+            listener.waiting = true;
+        }
+    }
+
+    /// When it wants to be asked again, whatever else happens.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.is_ready()
+            .then_some(Instant::ZERO)
+            .or(self.paused_until)
+    }
+
+    /// Whether [`next`](Self::next) is worth a call.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.paused_until.is_none() && self.listeners.iter().any(|listener| listener.waiting)
+    }
+
+    /// The next connection that waits. None may come although one waits: ask again while this
+    /// [is ready](Self::is_ready).
+    pub(crate) fn next(&mut self, now: Instant) -> Option<Accepted> {
+        if let Some(until) = self.paused_until {
+            if now < until && self.shared.accept_paused.load(SeqCst) {
+                return None;
+            }
+            self.paused_until = None;
+        }
+        let (first, count) = (self.first, self.listeners.len());
+        for index in (first..count).chain(0..first) {
+            if !self.listeners[index].waiting {
+                continue;
+            }
+            if self.is_full(now) {
+                return None;
+            }
+            match self.listeners[index].socket.accept() {
+                Ok(accepted) => {
+                    self.first = (index + 1) % count;
+                    self.pause = SHORTEST_PAUSE;
+                    return Some(accepted);
+                }
+                Err(error) => self.accept_failed(index, error, now),
+            }
+        }
+        None
+    }
+
+    /// Whether no more connections may be open. If so, pauses until one closes.
+    fn is_full(&mut self, now: Instant) -> bool {
+        if self.shared.open() < self.max_connections {
+            return false;
+        }
+        self.shared.accept_paused.store(true, SeqCst);
+        // One may have closed just before it could see that.
+        if self.shared.open() < self.max_connections {
+            return false;
+        }
+        self.paused_until = Some(now + FULL_PAUSE);
+        self.tell(&AcceptPaused::MaxConnections(self.max_connections), now);
+        true
+    }
+
+    fn accept_failed(&mut self, listener: usize, error: io::Error, now: Instant) {
+        use io::ErrorKind::*;
+        match error.kind() {
+            WouldBlock => self.listeners[listener].waiting = false,
+            // Only this connection failed, and it is no longer in the queue: see accept(2).
+            Interrupted | ConnectionAborted | ConnectionReset | NetworkDown
+            | NetworkUnreachable | HostUnreachable => {}
+            // No descriptors or memory left (EMFILE, ENFILE, ENOBUFS, ENOMEM), or unknown: to try again
+            // at once would keep a core busy.
+            _ => {
+                self.shared.accept_paused.store(true, SeqCst);
+                self.paused_until = Some(now + self.pause);
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                let address = self.listeners[listener].address;
+                self.tell(&AcceptPaused::Error { address, error }, now);
+            }
+        }
+    }
+
+    fn tell(&mut self, cause: &AcceptPaused, now: Instant) {
+        let Some(observer) = &self.observer else {
+            return;
+        };
+        if self.last_told.is_none_or(|last| now >= last + SILENCE) {
+            self.last_told = Some(now);
+            observer.accept_paused(cause);
+        }
+    }
+
+    /// Gives a connection to the worker that has the fewest. It comes back if that is the first one.
+    pub(crate) fn hand_over(&mut self, accepted: Accepted) -> Option<Accepted> {
+        // Linux gives a new connection the options of the listening socket. Where it is not known to
+        // be so they are set again; failing means that the peer has gone, which its session will find.
+        if !cfg!(any(target_os = "linux", target_os = "android")) {
+            let _ = set_options(&SockRef::from(&accepted.0));
+        }
+        let workers = &self.shared.workers;
+        let fewest = (0..workers.len()).min_by_key(|&index| workers[index].open.load(SeqCst))?;
+        workers[fewest].open.fetch_add(1, SeqCst);
+        let Some(outlet) = fewest.checked_sub(1).map(|it| &mut self.outlets[it]) else {
+            return Some(accepted);
+        };
+        outlet.used = true;
+        if outlet.sender.send(accepted).is_err() {
+            // The worker has ended, and the server is about to.
+            self.shared.closed(fewest);
+        }
+        None
+    }
+
+    /// Wakes the workers that were given connections.
+    pub(crate) fn wake_workers(&mut self) {
+        for (index, outlet) in self.outlets.iter_mut().enumerate() {
+            if outlet.used {
+                outlet.used = false;
+                self.shared.wake(index + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Listening sockets.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+/// Connections that wait to be accepted, at most; the kernel may keep fewer
+/// (`net.core.somaxconn` on Linux). Std's 128 make clients of a burst wait for a second.
+pub(crate) const BACKLOG: i32 = 4096;
+
+/// A peer that has been silent for this long is asked whether it is still there; one that is not is
+/// noticed in about two minutes.
+const KEEP_ALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(60))
+    .with_interval(Duration::from_secs(10));
+
+/// A socket that listens on `address` alone: an IPv6 address takes no IPv4 connections, whatever the
+/// system's default is, so that both can be asked for.
+///
+/// # Errors
+///
+/// When it cannot be made, above all because another process listens there already.
+pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let listen = || {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // On Unix: listen although connections of a server before this one linger in TIME-WAIT. On
+        // Windows it would mean to share the port with another process.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    listen().map_err(|source| ListenError { address, source })
+}
+
+/// It is not possible to listen on an address.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ListenError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.source)
+    }
+}
+
+impl Error for ListenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Sets on a socket what every connection needs:
+/// - `TCP_NODELAY`: a line goes back at once;
+/// - keep-alive: a peer that vanished without a word does not stay open for ever;
+/// - `SO_OOBINLINE`: urgent data are bytes like any other. They would be missing in the echo.
+pub(crate) fn set_options(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&KEEP_ALIVE)?;
+    socket.set_out_of_band_inline(true)
+}

@@ -1,0 +1,131 @@
+//! A socket of mio as a transport of embedded-io.
+
+use std::io::{self, Read as _, Write as _};
+
+use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
+use mio::Interest;
+use mio::event::Event;
+use mio::net::TcpStream;
+
+/// What [`Ready`] needs to be told of.
+pub(crate) fn interest() -> Interest {
+    let both = Interest::READABLE | Interest::WRITABLE;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let both = both | Interest::PRIORITY;
+    both
+}
+
+/// What is known of a socket's readiness: set by events, which come once for each change
+/// (edge-triggered), and cleared by reads and writes that found the end of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready(u8);
+
+const READ: u8 = 1;
+const WRITE: u8 = 2;
+/// There is more to find than bytes: only a read that finds nothing shows that all was read.
+const READ_ON: u8 = 4;
+
+/// A read or write that moves less than it could has found the end, as epoll(7) says and kqueue does;
+/// one more call to learn that would be one more call per line. Elsewhere (Windows), mio tells of news
+/// only after a call that found nothing.
+const SHORT_IS_THE_END: bool = cfg!(unix);
+
+impl Ready {
+    /// A new connection: nothing has arrived that an event would not tell of.
+    pub(crate) const NEW: Self = Self(WRITE);
+
+    /// Takes in what an event says.
+    #[inline]
+    pub(crate) fn note(&mut self, event: &Event) {
+        if event.is_readable() {
+            self.0 |= READ;
+        }
+        if event.is_writable() {
+            self.0 |= WRITE;
+        }
+        // After the last bytes there is the end of input or an error to be read. And a read stops
+        // short at urgent data though more follows it.
+        if event.is_read_closed() || event.is_priority() {
+            self.0 |= READ | READ_ON;
+        }
+        // The next call, whichever it is, finds the error.
+        if event.is_error() || event.is_write_closed() {
+            self.0 |= READ | READ_ON | WRITE;
+        }
+    }
+
+    /// Something may have arrived of which no event has told yet.
+    pub(crate) fn suppose_input(&mut self) {
+        self.0 |= READ | READ_ON;
+    }
+}
+
+/// A stream and its readiness as a transport that never blocks: a call that the stream was not ready
+/// for after all reports `Interrupted`, and the readiness is known better from then on.
+pub(crate) struct Socket<'a> {
+    pub(crate) stream: &'a TcpStream,
+    pub(crate) ready: &'a mut Ready,
+}
+
+impl Socket<'_> {
+    /// Says what to report for an error, and which readiness is gone.
+    #[cold]
+    fn failed(&mut self, error: io::Error, gone: u8) -> io::Error {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            self.ready.0 &= !gone;
+            return io::ErrorKind::Interrupted.into();
+        }
+        error
+    }
+}
+
+impl ErrorType for Socket<'_> {
+    type Error = io::Error;
+}
+
+impl Read for Socket<'_> {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self
+            .stream
+            .read(buffer)
+            .map_err(|error| self.failed(error, READ | READ_ON))?;
+        if SHORT_IS_THE_END && n < buffer.len() && self.ready.0 & READ_ON == 0 {
+            self.ready.0 &= !READ;
+        }
+        Ok(n)
+    }
+}
+
+impl Write for Socket<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self
+            .stream
+            .write(bytes)
+            .map_err(|error| self.failed(error, WRITE))?;
+        if SHORT_IS_THE_END && n < bytes.len() {
+            self.ready.0 &= !WRITE;
+        }
+        Ok(n)
+    }
+
+    /// Does nothing: a socket keeps nothing back (`TCP_NODELAY`).
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl ReadReady for Socket<'_> {
+    #[inline]
+    fn read_ready(&mut self) -> io::Result<bool> {
+        Ok(self.ready.0 & READ != 0)
+    }
+}
+
+impl WriteReady for Socket<'_> {
+    #[inline]
+    fn write_ready(&mut self) -> io::Result<bool> {
+        Ok(self.ready.0 & WRITE != 0)
+    }
+}

@@ -1,0 +1,316 @@
+//! The event loop that serves connections.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+use linecho_core::{Config, Instant, Reason};
+use mio::event::Event;
+use mio::{Events, Poll, Token};
+use slab::Slab;
+
+use crate::acceptor::{Accepted, Acceptor};
+use crate::connection::{Connection, Next};
+use crate::handle::{Phase, Shared};
+use crate::listen::BACKLOG;
+use crate::observer::Observer;
+use crate::pool::Pool;
+use crate::server::Cut;
+use crate::socket::interest;
+use crate::sweep::Sweep;
+
+/// Wakes the loop. Tokens count down from here for listeners, and up from 0 for connections.
+pub(crate) const WAKE: Token = Token(usize::MAX);
+
+/// The token of a listener.
+pub(crate) const fn listener_token(index: usize) -> Token {
+    Token(usize::MAX - 1 - index)
+}
+
+/// Events taken from the kernel at once.
+const EVENTS: usize = 512;
+
+/// Connections accepted in a turn of the loop, so that those that are open are not held up.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// An event loop and its connections, which never leave it.
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) config: Config,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) poll: Poll,
+    pub(crate) pool: Pool,
+    pub(crate) connections: Slab<Connection>,
+    /// The connections that have a turn coming, each once.
+    pub(crate) queue: Vec<usize>,
+    pub(crate) sweep: Sweep,
+    /// The first worker accepts for all.
+    pub(crate) acceptor: Option<Acceptor>,
+    /// Where the others get their connections from, until there will be no more.
+    pub(crate) inbox: Option<Receiver<Accepted>>,
+    pub(crate) drain: Option<Drain>,
+    pub(crate) cut: Cut,
+}
+
+/// The stages of a drain.
+pub(crate) struct Drain {
+    /// From here on nothing more is taken in: a peer that never stops sending would not be done before
+    /// the end, and lose lines then. `None` once that has been said.
+    no_more_input: Option<Instant>,
+    /// What is not done is cut.
+    end: Instant,
+}
+
+impl Worker {
+    /// Serves until the server has been shut down, and says what was cut then.
+    pub(crate) fn run(mut self) -> io::Result<Cut> {
+        // An observer that panics, say: the server does not go on half alive.
+        let _stop_on_panic = StopOnPanic(self.shared.clone());
+        let wants_content = |it: &Arc<dyn Observer>| it.wants_content().then(|| it.clone());
+        let content = self.observer.as_ref().and_then(wants_content);
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    self.shared.stop();
+                    return Err(error);
+                }
+                _ => {}
+            }
+            let now = self.shared.now();
+            for event in &events {
+                self.note(event);
+            }
+            for key in self.sweep.slots(now, self.connections.capacity()) {
+                self.enqueue(key);
+            }
+            self.serve_queue(content.as_deref(), now);
+            self.accept(ACCEPTS_PER_TURN, now);
+            self.receive(now);
+            if self.finished(now) {
+                return Ok(self.cut);
+            }
+        }
+    }
+
+    /// How long to sleep if nothing happens; `None` for as long as that is so.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.queue.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let drain = self.drain.as_ref();
+        let due = [
+            self.sweep.due(),
+            self.acceptor.as_ref().and_then(Acceptor::due),
+            drain.and_then(|drain| drain.no_more_input),
+            drain.map(|drain| drain.end),
+        ];
+        let next = due.into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(self.shared.now()))
+    }
+
+    #[inline]
+    fn note(&mut self, event: &Event) {
+        let Token(key) = event.token();
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.note(event);
+            self.enqueue(key);
+        } else if let Some(acceptor) = &mut self.acceptor {
+            acceptor.note(listener_token(0).0.wrapping_sub(key));
+        }
+    }
+
+    #[inline]
+    fn enqueue(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            if !connection.queued {
+                connection.queued = true;
+                self.queue.push(key);
+            }
+        }
+    }
+
+    /// Gives each connection in the queue one turn. Those that want another are in the queue then.
+    fn serve_queue(&mut self, content: Option<&dyn Observer>, now: Instant) {
+        let count = self.queue.len();
+        for position in 0..count {
+            let key = self.queue[position];
+            let Some(connection) = self.connections.get_mut(key) else {
+                continue;
+            };
+            connection.queued = false;
+            let mut next = connection.turn(&mut self.pool, content, now);
+            if let Next::End(reason) = next {
+                next = self.end(key, reason, now);
+            }
+            match next {
+                Next::Wait(None) => {}
+                Next::Wait(Some(deadline)) => self.sweep.note(deadline),
+                Next::Again => self.enqueue(key),
+                Next::Close | Next::End(_) => self.close(key),
+            }
+        }
+        self.queue.drain(..count);
+    }
+
+    /// Reports a session that has ended.
+    fn end(&mut self, key: usize, reason: Reason, now: Instant) -> Next {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return Next::Close;
+        };
+        let closed = connection.closed(reason, now);
+        self.shared.workers[self.index]
+            .totals()
+            .close(reason, &closed.counters);
+        if let Some(observer) = &self.observer {
+            observer.closed(connection.peer(), &closed);
+        }
+        connection.end(reason, now)
+    }
+
+    fn close(&mut self, key: usize) {
+        if self.connections.try_remove(key).is_some() {
+            self.shared.closed(self.index);
+        }
+    }
+
+    /// Accepts at most `count` connections, and gives each to its worker.
+    fn accept(&mut self, count: usize, now: Instant) {
+        let Some(mut acceptor) = self.acceptor.take() else {
+            return;
+        };
+        for _ in 0..count {
+            let accepted = acceptor.next(now);
+            if let Some(own) = accepted.and_then(|it| acceptor.hand_over(it)) {
+                self.open(own, now);
+            }
+            if !acceptor.is_ready() {
+                break;
+            }
+        }
+        acceptor.wake_workers();
+        self.acceptor = Some(acceptor);
+    }
+
+    /// Takes the connections that the first worker has accepted for this one.
+    fn receive(&mut self, now: Instant) {
+        while let Some(inbox) = &self.inbox {
+            match inbox.try_recv() {
+                Ok(accepted) => self.open(accepted, now),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => self.inbox = None,
+            }
+        }
+    }
+
+    fn open(&mut self, (mut stream, peer): Accepted, now: Instant) {
+        let entry = self.connections.vacant_entry();
+        let token = Token(entry.key());
+        if self
+            .poll
+            .registry()
+            .register(&mut stream, token, interest())
+            .is_err()
+        {
+            // The kernel is out of memory for it. Closing it is all that can be done.
+            drop(stream);
+            self.shared.closed(self.index);
+            return;
+        }
+        let mut connection = Connection::new(stream, peer, self.config, now);
+        self.shared.workers[self.index].totals().open();
+        if let Some(observer) = &self.observer {
+            observer.opened(peer);
+        }
+        if self.drain.is_some() {
+            connection.shut_down();
+        }
+        // Its first turn, from which its deadline is known, comes soon: it is ready to be written to,
+        // and the next poll says so.
+        entry.insert(connection);
+    }
+
+    /// Goes on with a shutdown. Whether it is over.
+    fn finished(&mut self, now: Instant) -> bool {
+        match self.shared.phase() {
+            Phase::Serving => return false,
+            Phase::Draining => self.drain(now),
+            Phase::Stopping => {
+                self.acceptor = None;
+                self.inbox = None;
+                self.cut_all(now);
+            }
+        }
+        self.connections.is_empty() && self.acceptor.is_none() && self.inbox.is_none()
+    }
+
+    fn drain(&mut self, now: Instant) {
+        let Some(drain) = &mut self.drain else {
+            return self.begin_drain(now);
+        };
+        if now >= drain.end {
+            return self.cut_all(now);
+        }
+        if drain.no_more_input.is_some_and(|limit| now >= limit) {
+            drain.no_more_input = None;
+            self.each(Connection::end_input);
+        }
+    }
+
+    fn begin_drain(&mut self, now: Instant) {
+        self.drain = Some(Drain {
+            no_more_input: Some(now + self.drain_timeout / 2),
+            end: now + self.drain_timeout,
+        });
+        self.each(Connection::shut_down);
+        if let Some(acceptor) = &mut self.acceptor {
+            // Those that wait are established for their peers, and may have sent a line.
+            acceptor.try_all();
+            let waiting = acceptor.listeners() * BACKLOG as usize;
+            self.accept(waiting, now);
+            // Closes the listening sockets. The other workers see then that no connection comes.
+            self.acceptor = None;
+            self.shared.wake_all();
+        }
+    }
+
+    /// Does something to each connection, and has it get a turn.
+    fn each(&mut self, mut action: impl FnMut(&mut Connection)) {
+        for key in 0..self.connections.capacity() {
+            if let Some(connection) = self.connections.get_mut(key) {
+                action(connection);
+                self.enqueue(key);
+            }
+        }
+    }
+
+    /// Closes all connections. Those whose session had not ended are cut.
+    fn cut_all(&mut self, now: Instant) {
+        for key in 0..self.connections.capacity() {
+            let Some(bytes) = self.connections.get_mut(key).map(Connection::cut) else {
+                continue;
+            };
+            if let Some(bytes) = bytes {
+                self.cut.connections += 1;
+                self.cut.bytes += bytes as u64;
+                self.end(key, Reason::Shutdown, now);
+            }
+            self.close(key);
+        }
+    }
+}
+
+/// Cuts everything if the thread that holds it panics.
+struct StopOnPanic(Arc<Shared>);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
+    }
+}
