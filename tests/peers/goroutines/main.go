@@ -1,5 +1,5 @@
-// A line echo as a beginner in Go extends his echo: a goroutine per connection, a buffered reader, a write
-// per line. Listens on a free port of 127.0.0.1 and says which.
+// A line echo as a beginner in Go extends his echo: a goroutine per connection, a buffered reader,
+// a write per line. Listens on a free port of 127.0.0.1 and says which.
 //
 //	go build -o goroutines main.go && ./goroutines
 package main

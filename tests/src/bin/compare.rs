@@ -1,23 +1,20 @@
 //! Compares the project's echo server with others, side by side on this machine.
 
-use std::fs;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum as _};
 use linecho_tests::compare::programs::Peer;
-use linecho_tests::compare::report::{self, Bound, Bounds, Section};
 use linecho_tests::compare::sockets::{self, Plan};
 use linecho_tests::compare::workloads::Workload;
 
 /// Compares echo-server with other line echoes, side by side on this machine.
 ///
-/// Builds each server that this machine has the tools for, runs them in turn on one core against one load on
-/// another that checks every byte, and prints medians over the rounds and ratios to a hand-written epoll loop in
-/// C. That loop runs twice in each round: what its two columns differ by is noise. Exits 1 when echo-server falls
-/// short of a bound.
+/// Builds each server that this machine has the tools for, runs them in turn on one core against
+/// one load on another that checks every byte, and prints medians over the rounds and ratios to a
+/// hand-written epoll loop in C. That loop runs twice in each round: what its two columns differ by
+/// is noise. Exits 1 when echo-server falls short of a bound.
 #[derive(Parser)]
 #[command(name = "compare")]
 struct Arguments {
@@ -49,7 +46,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let found = sockets::run(plan(&arguments));
-    match found.and_then(|(sections, bounds)| report(&arguments, &sections, &bounds)) {
+    match found.and_then(|report| report.publish(arguments.json.as_deref())) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -78,21 +75,4 @@ fn plan(arguments: &Arguments) -> Plan {
         rounds,
         time: Duration::from_millis(milliseconds),
     }
-}
-
-/// Prints what was found and writes it where it is wanted. Whether every bound is kept.
-fn report(arguments: &Arguments, sections: &[Section], bounds: &[Bound]) -> io::Result<bool> {
-    let mut output = io::stdout().lock();
-    for section in sections {
-        writeln!(output, "{section}")?;
-    }
-    if !bounds.is_empty() {
-        write!(output, "{}", Bounds(bounds))?;
-    }
-    if let Some(path) = &arguments.json {
-        let text = format!("{:#}\n", report::json(sections, bounds));
-        fs::write(path, text)
-            .map_err(|error| io::Error::other(format!("write {}: {error}", path.display())))?;
-    }
-    Ok(bounds.iter().all(Bound::is_kept))
 }

@@ -1,75 +1,58 @@
-//! The bounds that the project's own server holds on std sockets.
+//! The bounds that the project's own server holds on the kernel's TCP.
 
+use super::figures::{Figures, Metric};
+use super::programs::Peer;
 use super::report::{Bound, Limit};
-use super::workloads::{Figures, Metric, Workload};
+use super::workloads::Workload;
 
-/// Where each server stands in the figures.
-pub struct Places {
-    /// The project's own server.
-    pub ours: usize,
-    /// The C loop, each time that it runs in a round.
-    pub controls: Vec<usize>,
-    /// The peers that write once per line, with their names.
-    pub line_by_line: Vec<(usize, &'static str)>,
-}
-
-/// Every bound about which something was measured.
+/// Every bound about which something was measured. `peers` are the servers of the figures,
+/// `controls` the places of the C loop among them.
 #[must_use]
-pub fn check(figures: &Figures, places: &Places) -> Vec<Bound> {
+pub fn check(figures: &Figures, peers: &[Peer], controls: &[usize]) -> Vec<Bound> {
     use Limit::{AtLeast, AtMost};
-    use Metric::{
-        CpuPerMillionLines, LinesPerSecond, MemoryAfterLine, MemoryFresh, Opened, Spread,
-        SystemCalls,
+
+    let place = |peer| peers.iter().position(|&other| other == peer);
+    let Some(ours) = place(Peer::Ours) else {
+        return Vec::new();
     };
     let mut bounds = Vec::new();
-    let mut bound = |what: String, value: Option<f64>, limit| {
-        if let Some(value) = value {
-            bounds.push(Bound { what, value, limit });
-        }
+    let mut bound = |workload: Workload, what: &str, value: Option<f64>, limit| {
+        let what = format!("{}: {what}", workload.title());
+        bounds.extend(value.map(|value| Bound { what, value, limit }));
     };
-    let reached = |metric, workload| figures.median(metric, workload, places.ours);
 
-    for workload in Workload::LOADS {
-        let ratio = |metric| figures.ratio(metric, workload, places.ours, &places.controls);
-        let what = |quantity| format!("{}: {quantity}, of the C loop's", workload.title());
+    for load in Workload::LOADS {
+        let ratio = |metric| figures.ratio(ours, controls, metric, load);
+        let (lines, cpu) = (
+            ratio(Metric::LinesPerSecond),
+            ratio(Metric::CpuPerMillionLines),
+        );
         bound(
-            what("lines per second"),
-            ratio(LinesPerSecond),
+            load,
+            "lines per second, ratio to C epoll",
+            lines,
             AtLeast(0.95),
         );
-        bound(
-            what("CPU per line"),
-            ratio(CpuPerMillionLines),
-            AtMost(1.07),
-        );
+        bound(load, "CPU per line, ratio to C epoll", cpu, AtMost(1.07));
     }
-    for (workload, limit) in Workload::COUNTED.into_iter().zip([2.15, 0.14, 1.3]) {
-        let what = format!("{}: system calls per line", workload.title());
-        bound(what, reached(SystemCalls, workload), AtMost(limit));
+    for peer in [Peer::Tokio, Peer::Go] {
+        let load = Workload::Pipelined;
+        let ratio =
+            place(peer).and_then(|peer| figures.ratio(ours, &[peer], Metric::LinesPerSecond, load));
+        let what = format!("lines per second, ratio to {}", peer.title());
+        bound(load, &what, ratio, AtLeast(10.0));
     }
-    for &(peer, name) in &places.line_by_line {
-        let ratio = figures.ratio(LinesPerSecond, Workload::Pipelined, places.ours, &[peer]);
-        let what = format!(
-            "{}: lines per second, of {name}'s",
-            Workload::Pipelined.title()
-        );
-        bound(what, ratio, AtLeast(10.0));
-    }
-    let spread = reached(Spread, Workload::Pipelined);
-    bound(
-        format!("{}: p99 / p50", Workload::Pipelined.title()),
-        spread,
-        AtMost(4.0),
-    );
-    let opened = reached(Opened, Workload::Burst);
-    bound(
-        format!("{}: opened per second", Workload::Burst.title()),
-        opened,
-        AtLeast(40_000.0),
-    );
-    for (metric, when) in [(MemoryFresh, "fresh"), (MemoryAfterLine, "after one line")] {
-        let what = format!("{}: bytes each, {when}", Workload::Memory.title());
-        bound(what, reached(metric, Workload::Memory), AtMost(128.0));
+    for (metric, workload, limit) in [
+        (Metric::Spread, Workload::Pipelined, AtMost(4.0)),
+        (Metric::SystemCalls, Workload::Fifty, AtMost(2.15)),
+        (Metric::SystemCalls, Workload::Pipelined, AtMost(0.14)),
+        (Metric::SystemCalls, Workload::Bulk, AtMost(1.3)),
+        (Metric::Opened, Workload::Burst, AtLeast(40_000.0)),
+        (Metric::MemoryFresh, Workload::Memory, AtMost(128.0)),
+        (Metric::MemoryAfterLine, Workload::Memory, AtMost(128.0)),
+    ] {
+        let reached = figures.median(ours, metric, workload);
+        bound(workload, metric.title(), reached, limit);
     }
     bounds
 }

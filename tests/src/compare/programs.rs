@@ -1,4 +1,5 @@
-//! The servers that are compared, and how each is built. The peers are small programs in `tests/peers`.
+//! The servers that are compared, and how each is built. The peers are small programs in
+//! `tests/peers`.
 
 use std::ffi::OsString;
 use std::io;
@@ -7,6 +8,7 @@ use std::process::Command;
 
 use clap::ValueEnum;
 
+use super::report::Column;
 use crate::measure::server::Program;
 
 /// A server of the comparison.
@@ -23,7 +25,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// What people call it, as the title of a column.
+    /// What people call it.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -32,6 +34,15 @@ impl Peer {
             Self::Tokio => "tokio LinesCodec",
             Self::Go => "Go goroutines",
         }
+    }
+
+    /// Its column in a table.
+    #[must_use]
+    pub fn column(self) -> Column {
+        let name = self.to_possible_value();
+        let id = name.map_or_else(String::new, |name| name.get_name().to_owned());
+        let title = self.title().to_owned();
+        Column { id, title }
     }
 
     /// Builds it; `None` when the machine lacks the tool that does, after saying so.

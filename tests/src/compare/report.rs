@@ -1,22 +1,77 @@
-//! What the comparison found: tables for people (Markdown, so that they can be shown as they are) and JSON.
+//! What the comparison found: tables for people (Markdown, so that they can be shown as they are)
+//! and JSON.
 
 use std::fmt;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use serde_json::{Value, json};
+
+use crate::measure::context;
+
+/// All that was found.
+#[derive(Default)]
+pub struct Report {
+    /// The figures.
+    pub sections: Vec<Section>,
+    /// The bounds that they were held against.
+    pub bounds: Vec<Bound>,
+}
+
+impl Report {
+    /// Prints it, and writes it to the file `json` as well if that is wanted. Whether every bound
+    /// is kept.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn publish(&self, json: Option<&Path>) -> io::Result<bool> {
+        let mut output = io::stdout().lock();
+        for section in &self.sections {
+            writeln!(output, "{section}")?;
+        }
+        if !self.bounds.is_empty() {
+            write!(output, "{}", Bounds(&self.bounds))?;
+        }
+        if let Some(path) = json {
+            fs::write(path, format!("{:#}\n", self.json()))
+                .map_err(context(format_args!("write {}", path.display())))?;
+        }
+        Ok(self.bounds.iter().all(Bound::is_kept))
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "sections": self.sections.iter().map(Section::json).collect::<Vec<_>>(),
+            "bounds": self.bounds.iter().map(Bound::json).collect::<Vec<_>>(),
+        })
+    }
+}
 
 /// Figures that belong together: a row for each thing measured, a column for each server.
 pub struct Section {
     /// What the figures are, with their unit.
     pub title: String,
-    /// The names of the servers.
-    pub columns: Vec<String>,
+    /// The servers.
+    pub columns: Vec<Column>,
     /// The rows, in the order they are shown.
     pub rows: Vec<Row>,
 }
 
+/// A server.
+#[derive(Clone)]
+pub struct Column {
+    /// What scripts call it.
+    pub id: String,
+    /// What people call it.
+    pub title: String,
+}
+
 /// One thing measured on every server.
 pub struct Row {
-    /// What it is.
+    /// What scripts call it.
+    pub id: String,
+    /// What people call it.
     pub title: String,
     /// What each server reached, in the order of the columns.
     pub cells: Vec<Cell>,
@@ -60,11 +115,40 @@ impl Bound {
             Limit::AtMost(limit) => self.value <= limit,
         }
     }
+
+    fn json(&self) -> Value {
+        let (side, limit) = match self.limit {
+            Limit::AtLeast(limit) => ("at least", limit),
+            Limit::AtMost(limit) => ("at most", limit),
+        };
+        json!({
+            "what": self.what,
+            "value": self.value,
+            "side": side,
+            "limit": limit,
+            "kept": self.is_kept(),
+        })
+    }
+}
+
+impl Section {
+    fn json(&self) -> Value {
+        let row = |row: &Row| {
+            let cells = self.columns.iter().zip(&row.cells).map(|(column, cell)| {
+                let figures = json!({ "value": cell.value, "ratio": cell.ratio });
+                (column.id.clone(), figures)
+            });
+            let servers = Value::Object(cells.collect());
+            json!({ "id": row.id, "title": row.title, "servers": servers })
+        };
+        json!({ "title": self.title, "rows": self.rows.iter().map(row).collect::<Vec<_>>() })
+    }
 }
 
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = std::iter::once(self.title.clone()).chain(self.columns.iter().cloned());
+        let servers = self.columns.iter().map(|column| column.title.clone());
+        let header = std::iter::once(self.title.clone()).chain(servers);
         let rows = self.rows.iter().map(|row| {
             let cells = row.cells.iter().map(ToString::to_string);
             std::iter::once(row.title.clone()).chain(cells).collect()
@@ -83,7 +167,7 @@ impl fmt::Display for Cell {
 }
 
 /// The bounds as a table.
-pub struct Bounds<'a>(pub &'a [Bound]);
+struct Bounds<'a>(&'a [Bound]);
 
 impl fmt::Display for Bounds<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,49 +196,21 @@ impl fmt::Display for Bounds<'_> {
 /// A figure with as many digits as say something.
 #[must_use]
 pub fn short(value: f64) -> String {
-    match value {
-        v if v >= 100.0 => format!("{v:.0}"),
-        v if v >= 10.0 => format!("{v:.1}"),
-        v => format!("{v:.3}"),
+    if value < 10.0 {
+        return format!("{value:.3}");
     }
-}
-
-/// The sections and bounds for scripts.
-#[must_use]
-pub fn json(sections: &[Section], bounds: &[Bound]) -> Value {
-    let section = |section: &Section| {
-        let row = |row: &Row| {
-            let cells = section
-                .columns
-                .iter()
-                .zip(&row.cells)
-                .map(|(column, cell)| {
-                    (
-                        column.clone(),
-                        json!({ "value": cell.value, "ratio": cell.ratio }),
-                    )
-                });
-            json!({ "title": row.title, "servers": Value::Object(cells.collect()) })
-        };
-        json!({ "title": section.title, "rows": section.rows.iter().map(row).collect::<Vec<_>>() })
-    };
-    let bound = |bound: &Bound| {
-        let (side, limit) = match bound.limit {
-            Limit::AtLeast(limit) => ("at least", limit),
-            Limit::AtMost(limit) => ("at most", limit),
-        };
-        json!({
-            "what": bound.what,
-            "value": bound.value,
-            "side": side,
-            "limit": limit,
-            "kept": bound.is_kept(),
-        })
-    };
-    json!({
-        "sections": sections.iter().map(section).collect::<Vec<_>>(),
-        "bounds": bounds.iter().map(bound).collect::<Vec<_>>(),
-    })
+    if value < 100.0 {
+        return format!("{value:.1}");
+    }
+    let digits = format!("{value:.0}");
+    let mut grouped = String::new();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// A Markdown table whose columns are aligned in the terminal as well.
@@ -181,4 +237,15 @@ fn table(f: &mut fmt::Formatter<'_>, header: &[String], rows: &[Vec<String>]) ->
     }
     writeln!(f, "|")?;
     rows.iter().try_for_each(|row| line(f, row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn figures_have_the_digits_that_say_something() {
+        let shown = [0.1259, 9.9, 42.42, 999.5, 3_676_123.4].map(short);
+        assert_eq!(shown, ["0.126", "9.900", "42.4", "1,000", "3,676,123"]);
+    }
 }

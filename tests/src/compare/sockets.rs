@@ -1,15 +1,19 @@
-//! The comparison on the kernel's TCP: the project's server and its peers, in turn, over several rounds.
+//! The comparison on the kernel's TCP: the project's server and its peers, in turn, over several
+//! rounds.
 
 use std::io;
 use std::time::Duration;
 
-use super::bounds::{self, Places};
+use super::bounds;
+use super::figures::{Figure, Figures};
 use super::programs::Peer;
-use super::report::{Bound, Cell, Row, Section, short};
-use super::workloads::{Figures, MANY, Metric, Workload};
+use super::report::{Column, Report};
+use super::tables::sections;
+use super::workloads::{MANY, Workload};
 use crate::measure::machine::{Cores, allow_connections};
+use crate::measure::quiet::Watch;
 use crate::measure::server::Program;
-use crate::measure::system_calls;
+use crate::measure::{context, system_calls};
 
 /// What to measure.
 pub struct Plan {
@@ -26,15 +30,16 @@ pub struct Plan {
 /// A server at its place in the order of a round.
 struct Contender {
     peer: Peer,
-    title: String,
     program: Program,
+    column: Column,
 }
 
 /// Builds the servers, measures, and says what was found.
 ///
 /// # Errors
-/// When a server cannot be built or fails under the load, or this machine does not allow enough connections.
-pub fn run(mut plan: Plan) -> io::Result<(Vec<Section>, Vec<Bound>)> {
+/// When a server cannot be built or fails under the load, or this machine does not allow enough
+/// connections.
+pub fn run(mut plan: Plan) -> io::Result<Report> {
     let cores = Cores::of_this_machine()?;
     if cores.shared() {
         eprintln!("one core for both sides: the ratios say less than with two");
@@ -48,60 +53,53 @@ pub fn run(mut plan: Plan) -> io::Result<(Vec<Section>, Vec<Bound>)> {
     let contenders = contenders(&plan.peers)?;
     let figures = measure(&plan, &contenders, cores)?;
 
-    let places = |peer| {
-        let numbered = contenders.iter().enumerate();
-        numbered
-            .filter(move |(_, contender)| contender.peer == peer)
-            .map(|(place, _)| place)
-    };
-    let controls: Vec<_> = places(Peer::C).collect();
-    let bounds = places(Peer::Ours).next().map_or_else(Vec::new, |ours| {
-        let line_by_line = [Peer::Tokio, Peer::Go];
-        let line_by_line = line_by_line
-            .into_iter()
-            .flat_map(|peer| places(peer).map(move |place| (place, peer.title())));
-        let places = Places {
-            ours,
-            controls: controls.clone(),
-            line_by_line: line_by_line.collect(),
-        };
-        bounds::check(&figures, &places)
-    });
-    Ok((sections(&figures, &contenders, &controls), bounds))
+    let peers: Vec<_> = contenders.iter().map(|contender| contender.peer).collect();
+    let columns: Vec<_> = contenders
+        .into_iter()
+        .map(|contender| contender.column)
+        .collect();
+    let is_control = |&place: &usize| peers[place] == Peer::C;
+    let controls: Vec<_> = (0..peers.len()).filter(is_control).collect();
+    Ok(Report {
+        sections: sections(&figures, &columns, &controls),
+        bounds: bounds::check(&figures, &peers, &controls),
+    })
 }
 
-/// The servers that can be built, in the order of a round. The C loop comes twice: what it reaches against itself
-/// is the noise of the measurement.
+/// The servers that can be built, in the order of a round. The C loop comes twice: what it reaches
+/// against itself is the noise of the measurement.
 fn contenders(peers: &[Peer]) -> io::Result<Vec<Contender>> {
     let mut contenders = Vec::new();
     for &peer in peers {
-        if let Some(program) = peer.build()? {
-            let title = peer.title().to_owned();
-            contenders.push(Contender {
-                peer,
-                title,
-                program,
-            });
-        }
-    }
-    if let Some(control) = contenders
-        .iter()
-        .find(|contender| contender.peer == Peer::C)
-    {
-        let again = Contender {
-            peer: Peer::C,
-            title: format!("{} again", control.title),
-            program: control.program.clone(),
+        let Some(program) = peer.build()? else {
+            continue;
         };
-        contenders.insert(contenders.len().min(2), again);
+        contenders.push(Contender {
+            peer,
+            program,
+            column: peer.column(),
+        });
     }
+    let control = contenders
+        .iter()
+        .find(|contender| contender.peer == Peer::C);
+    let again = control.map(|control| Contender {
+        peer: Peer::C,
+        program: control.program.clone(),
+        column: Column {
+            id: format!("{}-again", control.column.id),
+            title: format!("{} again", control.column.title),
+        },
+    });
+    contenders.extend(again);
     Ok(contenders)
 }
 
-/// All rounds. The server that begins a workload changes from round to round, so that none is always the one
-/// that runs on a rested machine.
+/// All rounds. The server that begins a workload changes from round to round, so that none is
+/// always the one that runs on a rested machine.
 fn measure(plan: &Plan, contenders: &[Contender], cores: Cores) -> io::Result<Figures> {
     let mut figures = Figures::default();
+    let mut disturbed = 0;
     for round in 0..plan.rounds {
         for &workload in &plan.workloads {
             eprintln!(
@@ -112,114 +110,41 @@ fn measure(plan: &Plan, contenders: &[Contender], cores: Cores) -> io::Result<Fi
             );
             for turn in 0..contenders.len() {
                 let place = (round + turn) % contenders.len();
-                let Contender { title, program, .. } = &contenders[place];
-                workload
-                    .run(program, cores, plan.time, |metric, under, value| {
-                        figures.add(metric, under, place, value);
-                    })
-                    .map_err(|error| {
-                        io::Error::other(format!("{title}, {}: {error}", workload.title()))
-                    })?;
+                let contender = &contenders[place];
+                let doing = format!("{}, {}", contender.column.title, workload.title());
+                let (found, quiet) = undisturbed(workload, &contender.program, cores, plan.time)
+                    .map_err(context(doing))?;
+                disturbed += usize::from(!quiet);
+                for figure in found {
+                    figures.add(place, figure);
+                }
             }
         }
+    }
+    if disturbed > 0 {
+        eprintln!(
+            "{disturbed} measurements were disturbed by other processes each time they were tried: \
+             for figures that hold, let the machine do nothing else"
+        );
     }
     Ok(figures)
 }
 
-/// The figures as tables: a section only where something was measured.
-fn sections(figures: &Figures, contenders: &[Contender], controls: &[usize]) -> Vec<Section> {
-    let row = |title: String, metric, workload, text: &dyn Fn(f64) -> String, with_ratio: bool| {
-        let cells: Option<Vec<_>> = (0..contenders.len())
-            .map(|place| {
-                let value = figures.median(metric, workload, place)?;
-                let ratio = figures.ratio(metric, workload, place, controls);
-                Some(Cell {
-                    value,
-                    text: text(value),
-                    ratio: ratio.filter(|_| with_ratio),
-                })
-            })
-            .collect();
-        Some(Row {
-            title,
-            cells: cells?,
-        })
-    };
-    let loads = |metric, name: &'static str, text: &'static dyn Fn(f64) -> String, with_ratio| {
-        let row = move |workload: Workload| {
-            row(
-                format!("{}{name}", workload.title()),
-                metric,
-                workload,
-                text,
-                with_ratio,
-            )
-        };
-        Workload::LOADS.into_iter().filter_map(row)
-    };
-    let section = |title: &str, rows: Vec<Row>| Section {
-        title: title.to_owned(),
-        columns: contenders
-            .iter()
-            .map(|contender| contender.title.clone())
-            .collect(),
-        rows,
-    };
-    let all = [
-        section(
-            "lines per second, of the C loop's (thousands)",
-            loads(
-                Metric::LinesPerSecond,
-                "",
-                &|value| short(value / 1e3),
-                true,
-            )
-            .collect(),
-        ),
-        section(
-            "server CPU per line, of the C loop's (seconds per million lines)",
-            loads(Metric::CpuPerMillionLines, "", &short, true).collect(),
-        ),
-        section(
-            "latency in µs",
-            loads(Metric::P50, ", p50", &short, false)
-                .chain(loads(Metric::P99, ", p99", &short, false))
-                .collect(),
-        ),
-        section(
-            "connections, memory, system calls",
-            [
-                (Metric::Opened, Workload::Burst, ": opened per second"),
-                (
-                    Metric::Served,
-                    Workload::Burst,
-                    ": opened and served per second",
-                ),
-                (Metric::MemoryFresh, Workload::Memory, ": bytes each, fresh"),
-                (
-                    Metric::MemoryAfterLine,
-                    Workload::Memory,
-                    ": bytes each, after one line",
-                ),
-            ]
-            .into_iter()
-            .chain(
-                Workload::COUNTED
-                    .map(|load| (Metric::SystemCalls, load, ": system calls per line")),
-            )
-            .filter_map(|(metric, workload, name)| {
-                row(
-                    format!("{}{name}", workload.title()),
-                    metric,
-                    workload,
-                    &short,
-                    false,
-                )
-            })
-            .collect(),
-        ),
-    ];
-    all.into_iter()
-        .filter(|section| !section.rows.is_empty())
-        .collect()
+/// Runs `workload` again while other processes take time from it, up to a point. Says whether it
+/// came to run undisturbed at last.
+fn undisturbed(
+    workload: Workload,
+    program: &Program,
+    cores: Cores,
+    time: Duration,
+) -> io::Result<(Vec<Figure>, bool)> {
+    const TRIES: usize = 4;
+    for _ in 1..TRIES {
+        let watch = Watch::start(cores)?;
+        let found = workload.run(program, cores, time)?;
+        if !workload.is_timed() || !watch.disturbed()? {
+            return Ok((found, true));
+        }
+    }
+    Ok((workload.run(program, cores, time)?, false))
 }

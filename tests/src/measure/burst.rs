@@ -19,7 +19,8 @@ const LINE_BYTES: usize = 64;
 pub struct Burst {
     /// Connections opened in a second, from the first `connect` until all were established.
     pub opened_per_second: f64,
-    /// Connections opened and served in a second, from the first `connect` until each had a line echoed.
+    /// Connections opened and served in a second, from the first `connect` until each had a line
+    /// echoed.
     pub served_per_second: f64,
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
+use std::ops::Range;
 
 use super::load::{check, prepare};
 use super::pattern::Pattern;
@@ -23,7 +24,8 @@ pub struct Idle<'server> {
 impl<'server> Idle<'server> {
     /// Opens `connections` connections to `server`, which must have no other.
     ///
-    /// One connection with a line comes and goes before, so that what a server allocates once does not count.
+    /// One connection with a line comes and goes before, so that what a server allocates once does
+    /// not count.
     ///
     /// # Errors
     /// When a connection cannot be opened or breaks, or the server does not accept them all.
@@ -53,32 +55,50 @@ impl<'server> Idle<'server> {
     /// # Errors
     /// When a connection breaks or stands still, or a byte comes back wrong.
     pub fn echo_line(&mut self) -> io::Result<()> {
-        let mut buffer = [0; LINE_BYTES];
-        for (number, stream) in self.streams.iter_mut().enumerate() {
-            let start = self.pattern.start(number);
-            stream
-                .write_all(self.pattern.at(start, LINE_BYTES))
-                .and_then(|()| stream.read_exact(&mut buffer))
-                .and_then(|()| check(&self.pattern, start, &buffer))
-                .map_err(context(format_args!("connection {number}")))?;
-        }
-        Ok(())
+        self.send(0..LINE_BYTES)?;
+        self.receive()
     }
 
-    /// Sends `bytes` over each connection. They must not end a line: nothing is to come back.
+    /// Begins a line over each connection: the server has to keep this many bytes of it.
     ///
     /// # Errors
     /// When a connection breaks.
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn begin_line(&mut self, bytes: usize) -> io::Result<()> {
+        self.send(0..bytes)
+    }
+
+    /// Sends the rest of a line of which this many bytes are sent. The whole line has to come back.
+    ///
+    /// # Errors
+    /// When a connection breaks or stands still, or a byte comes back wrong.
+    pub fn finish_line(&mut self, bytes: usize) -> io::Result<()> {
+        self.send(bytes..LINE_BYTES)?;
+        self.receive()
+    }
+
+    fn send(&mut self, part: Range<usize>) -> io::Result<()> {
         for (number, stream) in self.streams.iter_mut().enumerate() {
+            let line = self.pattern.at(self.pattern.start(number), LINE_BYTES);
             stream
-                .write_all(bytes)
+                .write_all(&line[part.clone()])
                 .map_err(context(format_args!("connection {number}")))?;
         }
         Ok(())
     }
 
-    /// The memory that the server has for each connection, in bytes, once it has read all that was sent.
+    fn receive(&mut self) -> io::Result<()> {
+        let mut buffer = [0; LINE_BYTES];
+        for (number, stream) in self.streams.iter_mut().enumerate() {
+            stream
+                .read_exact(&mut buffer)
+                .and_then(|()| check(&self.pattern, self.pattern.start(number), &buffer))
+                .map_err(context(format_args!("connection {number}")))?;
+        }
+        Ok(())
+    }
+
+    /// The memory that the server has for each connection, in bytes, once it has read all that was
+    /// sent.
     ///
     /// # Errors
     /// When the server does not come to rest, or closes connections.

@@ -1,9 +1,9 @@
-//! The load: many connections from one thread, each with a batch of lines in flight. Every byte that comes back is
-//! compared with what was sent.
+//! The load: many connections from one thread, each with a batch of lines in flight. Every byte
+//! that comes back is compared with what was sent.
 //!
-//! A connection sends its whole batch with one write and sends the next one when all of it has come back, as
-//! pipelining clients do. So a server that answers line by line shows what that costs it, and how much one read
-//! of the server finds does not depend on how fast this side is.
+//! A connection sends its whole batch with one write and sends the next one when all of it has come
+//! back, as pipelining clients do. So a server that answers line by line shows what that costs it,
+//! and how much one read of the server finds does not depend on how fast this side is.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -250,8 +250,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads and compares all that has arrived. A read that does not fill the buffer has drained the socket
-    /// (epoll(7)), so there is no second one to find that out.
+    /// Reads and compares all that has arrived. A read that does not fill the buffer has drained
+    /// the socket (epoll(7)), so there is no second one to find that out.
     fn receive(&mut self, pattern: &Pattern, buffer: &mut [u8]) -> io::Result<()> {
         loop {
             let length = match self.stream.read(buffer) {
@@ -272,8 +272,9 @@ impl Connection {
     }
 }
 
-/// Sets what every client socket of a measurement has: no waiting for more to send (Nagle's algorithm), and a
-/// close that leaves nothing behind (a reset in place of TIME-WAIT), so that one run does not weigh on the next.
+/// Sets what every client socket of a measurement has: no waiting for more to send (Nagle's
+/// algorithm), and a close that leaves nothing behind (a reset in place of TIME-WAIT), so that one
+/// run does not weigh on the next.
 pub(super) fn prepare(stream: &impl std::os::fd::AsFd) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;

@@ -6,7 +6,8 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 
-/// The cores of a measurement: the server has one of its own, so that its load cannot take time from it.
+/// The cores of a measurement: the server has one of its own, so that its load cannot take time
+/// from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cores {
     /// The core that the server runs on.
@@ -33,7 +34,8 @@ impl Cores {
         })
     }
 
-    /// Whether the two sides do share a core: ratios between servers still say something, absolute figures little.
+    /// Whether the two sides do share a core: ratios between servers still say something, absolute
+    /// figures little.
     #[must_use]
     pub fn shared(self) -> bool {
         self.server == self.client
@@ -50,8 +52,8 @@ pub fn stay_on(core: usize) -> io::Result<()> {
     Ok(sched_setaffinity(Pid::from_raw(0), &only)?)
 }
 
-/// Raises this process's limit of open files, which the servers that it starts inherit, as far as it may.
-/// Both sides of `connections` connections hold one file for each, in two processes.
+/// Raises this process's limit of open files, which the servers that it starts inherit, as far as
+/// it may. Both sides of `connections` connections hold one file for each, in two processes.
 ///
 /// # Errors
 /// When the limit stays too low for `connections`; the message says what to do.

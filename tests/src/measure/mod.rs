@@ -1,22 +1,25 @@
-//! Measuring an echo server from outside: it runs as a process on one core, the load on another, and what it
-//! costs is read from `/proc`. Nothing here knows which server it is.
+//! Measuring an echo server from outside: it runs as a process on one core, the load on another,
+//! and what it costs is read from `/proc`. Nothing here knows which server it is.
 
 pub mod burst;
 pub mod idle;
 pub mod load;
 pub mod machine;
 pub mod pattern;
+pub mod quiet;
 pub mod server;
 pub mod system_calls;
 
 use std::io;
 use std::time::Duration;
 
-/// How long a server may take for anything that a working one does in milliseconds: to start, to echo what is in
-/// flight, to take in what has arrived. Longer is a failure of the measurement, told as such.
+/// How long a server may take for anything that a working one does in milliseconds: to start, to
+/// echo what is in flight, to take in what has arrived. Longer is a failure of the measurement,
+/// told as such.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The middle one of the figures, the mean of the two middle ones when their number is even; NaN of none.
+/// The middle one of the figures, the mean of the two middle ones when their number is even; NaN of
+/// none.
 #[must_use]
 pub fn median(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
@@ -29,7 +32,7 @@ pub fn median(figures: &[f64]) -> f64 {
 }
 
 /// `error`, with what was being done before it.
-fn context(doing: impl std::fmt::Display) -> impl FnOnce(io::Error) -> io::Error {
+pub(crate) fn context(doing: impl std::fmt::Display) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{doing}: {error}"))
 }
 

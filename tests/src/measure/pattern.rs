@@ -1,4 +1,5 @@
-//! Lines that are known at every position, so that each byte that comes back can be checked with one comparison.
+//! Lines that are known at every position, so that each byte that comes back can be checked with
+//! one comparison.
 
 /// The longest piece that [`Pattern::at`] gives: what a client reads at once.
 pub const LONGEST: usize = 256 * 1024;
@@ -6,8 +7,8 @@ pub const LONGEST: usize = 256 * 1024;
 /// At least this many bytes go by before a line comes again.
 const PERIOD: usize = 64 * 1024;
 
-/// An endless text of lines of one length. No two lines of a period are alike, so a line that is lost, doubled
-/// or given to the wrong connection does not compare equal.
+/// An endless text of lines of one length. No two lines of a period are alike, so a line that is
+/// lost, doubled or given to the wrong connection does not compare equal.
 pub struct Pattern {
     line_bytes: usize,
     period: usize,
@@ -49,7 +50,8 @@ impl Pattern {
         &self.bytes[start..start + length]
     }
 
-    /// The position where the text of connection number `connection` begins: neighbours begin with different lines.
+    /// The position where the text of connection number `connection` begins: neighbours begin with
+    /// different lines.
     #[must_use]
     pub fn start(&self, connection: usize) -> u64 {
         (connection * self.line_bytes % self.period) as u64

@@ -16,7 +16,8 @@ use nix::unistd::Pid;
 use super::machine::{Cores, stay_on};
 use super::{PATIENCE, context};
 
-/// A program that serves a line echo on a free port of 127.0.0.1 and prints `listening ADDRESS` when it does.
+/// A program that serves a line echo on a free port of 127.0.0.1 and prints `listening ADDRESS`
+/// when it does.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The executable.
@@ -39,7 +40,8 @@ impl Server {
     /// When it cannot be started, or ends or stays silent instead of listening.
     pub fn start(program: &Program, cores: Cores) -> io::Result<Self> {
         let name = program.path.display();
-        // A process inherits the core of the thread that starts it, and so do all the threads that it starts.
+        // A process inherits the core of the thread that starts it, and so do all the threads that
+        // it starts.
         stay_on(cores.server)?;
         let process = Command::new(&program.path)
             .args(&program.arguments)
@@ -77,7 +79,8 @@ impl Server {
         self.process.id()
     }
 
-    /// The time that all its threads together have spent on a core, in the program and in the kernel.
+    /// The time that all its threads together have spent on a core, in the program and in the
+    /// kernel.
     ///
     /// # Errors
     /// When it has ended.
@@ -86,7 +89,8 @@ impl Server {
         Ok(time.into())
     }
 
-    /// The memory that it has resident, in bytes (`Rss` of `/proc/PID/smaps_rollup`, which counts exactly where
+    /// The memory that it has resident, in bytes (`Rss` of `/proc/PID/smaps_rollup`, which counts
+    /// exactly where
     /// `/proc/PID/status` estimates).
     ///
     /// # Errors
@@ -122,8 +126,8 @@ impl Server {
     pub fn unread_bytes(&self) -> io::Result<u64> {
         let port = format!(":{:04X}", self.address.port());
         let table = fs::read_to_string("/proc/net/tcp").map_err(context("/proc/net/tcp"))?;
-        // "sl local_address rem_address st tx_queue:rx_queue ..", proc_net_tcp of the kernel's documentation. The
-        // listening socket (state 0A) counts the connections to accept there.
+        // "sl local_address rem_address st tx_queue:rx_queue ..", proc_net_tcp of the kernel's
+        // documentation. The listening socket (state 0A) counts the connections to accept there.
         Ok(table
             .lines()
             .map(|line| line.split_ascii_whitespace().skip(1))
@@ -136,7 +140,8 @@ impl Server {
             .sum())
     }
 
-    /// Waits until it has `open_files` files open, has read all that arrived, and has gone to sleep.
+    /// Waits until it has `open_files` files open, has read all that arrived, and has gone to
+    /// sleep.
     ///
     /// # Errors
     /// When it does not come to that in [`PATIENCE`].
@@ -181,8 +186,8 @@ fn stop(process: &mut Child) {
     let _ = process.wait();
 }
 
-/// The address in the first line that the server prints. A thread reads it, so that a silent server is noticed,
-/// and goes on reading, so that a talkative one is never held up.
+/// The address in the first line that the server prints. A thread reads it, so that a silent server
+/// is noticed, and goes on reading, so that a talkative one is never held up.
 fn listening_address(process: &mut Child) -> io::Result<SocketAddr> {
     let output = process.stdout.take();
     let (first_line, line) = mpsc::channel();

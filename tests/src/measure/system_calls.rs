@@ -1,112 +1,99 @@
-//! How many system calls a server makes for a line, counted by `perf` while the server runs at full speed.
+//! How many system calls a server makes for a line, counted by `strace`.
+//!
+//! Tracing slows a server down, so that it always finds work: what is counted is a server at its
+//! limit, and does not depend on how fast the load is. At full speed a server waits more often the
+//! faster it is, and its count changes from run to run.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::context;
 use super::load::{Clients, Load};
 use super::server::Server;
 
-/// Whether system calls can be counted here, or why not.
+/// Whether system calls can be counted here.
 ///
 /// # Errors
-/// The reason, for people.
+/// The reason why not, for people.
 pub fn available() -> Result<(), String> {
-    let counted = Command::new("perf")
-        .args(["stat", "-e", EVENT, "true"])
+    let traced = Command::new("strace")
+        .args(["-c", "true"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    match counted {
+    match traced {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(format!(
-            "`perf stat -e {EVENT}` is not allowed here: try as root"
-        )),
-        Err(error) => Err(format!("perf (Debian: linux-perf): {error}")),
+        Ok(_) => Err("strace may not trace here (ptrace(2))".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err("this machine has no `strace`".to_owned())
+        }
+        Err(error) => Err(format!("strace: {error}")),
     }
 }
 
 /// The system calls that `server` makes for each line of `load`, once its connections are open.
 ///
 /// # Errors
-/// When the load fails or `perf` does.
-pub fn per_line(server: &Server, load: Load, measured: Duration) -> io::Result<f64> {
+/// When the load fails or strace does.
+pub fn per_line(server: &Server, load: Load, time: Duration) -> io::Result<f64> {
     let mut clients = Clients::connect(server.address(), load)?;
-    clients.drive(measured / 4)?;
+    clients.drive(time / 4)?;
     clients.finish()?;
     let mut counter = Counter::attach(server.pid())?;
     let before = clients.lines();
-    clients.drive(measured)?;
+    clients.drive(time)?;
     clients.finish()?;
     Ok(counter.finish()? as f64 / (clients.lines() - before) as f64)
 }
 
-/// The tracepoint that every system call passes.
-const EVENT: &str = "raw_syscalls:sys_enter";
-
-/// A `perf stat` that counts the system calls of one process.
-struct Counter(Child);
+/// An strace that counts the system calls of all threads of a process.
+struct Counter {
+    strace: Child,
+    says: BufReader<ChildStderr>,
+}
 
 impl Counter {
-    /// Begins to count. perf says over its control channel when it does: without, the first calls would be missed.
+    /// Begins to count. strace says when it does: without that, the first calls would be missed.
     fn attach(pid: u32) -> io::Result<Self> {
-        let perf = Command::new("perf")
-            .args([
-                "stat",
-                "-x,",
-                "-e",
-                EVENT,
-                "-D",
-                "-1",
-                "--control=fd:0,1",
-                "-p",
-            ])
-            .arg(pid.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+        let mut strace = Command::new("strace")
+            .args(["-c", "-f", "-U", "calls,name", "-p", &pid.to_string()])
+            .stdin(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()
-            .map_err(context("perf"))?;
-        let mut counter = Self(perf);
-        let (Some(control), Some(answers)) = (&mut counter.0.stdin, &mut counter.0.stdout) else {
-            return Err(io::Error::other("perf has no standard streams"));
-        };
-        control.write_all(b"enable\n")?;
-        let mut answer = String::new();
-        BufReader::new(answers).read_line(&mut answer)?;
-        if answer != "ack\n" {
-            return Err(io::Error::other(format!(
-                "perf answered {answer:?}, not \"ack\""
-            )));
+            .spawn()?;
+        let says = strace.stderr.take().map(BufReader::new);
+        let says = says.ok_or_else(|| io::Error::other("strace has no standard error"))?;
+        let mut counter = Self { strace, says };
+        let mut line = String::new();
+        counter.says.read_line(&mut line)?;
+        match line.contains(" attached") {
+            true => Ok(counter),
+            false => Err(io::Error::other(format!("strace did not attach: {line}"))),
         }
-        Ok(counter)
     }
 
     /// Ends the count: how many calls there were.
     fn finish(&mut self) -> io::Result<u64> {
-        kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGINT)?;
+        kill(
+            Pid::from_raw(self.strace.id().cast_signed()),
+            Signal::SIGINT,
+        )?;
         let mut report = String::new();
-        if let Some(output) = &mut self.0.stderr {
-            output.read_to_string(&mut report)?;
-        }
-        self.0.wait()?;
-        // "COUNT,unit,event,.."
+        self.says.read_to_string(&mut report)?;
+        // "CALLS total"
         report
             .lines()
-            .find(|line| line.contains(EVENT))
-            .and_then(|line| line.split(',').next()?.parse().ok())
-            .ok_or_else(|| io::Error::other(format!("perf counted nothing: {report}")))
+            .find_map(|line| line.trim().strip_suffix(" total")?.trim().parse().ok())
+            .ok_or_else(|| io::Error::other(format!("strace counted nothing: {report}")))
     }
 }
 
 impl Drop for Counter {
     fn drop(&mut self) {
         // Both fail only when it has ended and been waited for.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.strace.kill();
+        let _ = self.strace.wait();
     }
 }

@@ -1,5 +1,6 @@
-//! A line echo as users of tokio write it: a task per connection, tokio-util's `LinesCodec`, a `send` per line,
-//! on the runtime with one thread. Listens on a free port of 127.0.0.1 and says which.
+//! A line echo as users of tokio write it: a task per connection, tokio-util's `LinesCodec`, a
+//! `send` per line, on the runtime with one thread. Listens on a free port of 127.0.0.1 and says
+//! which.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
