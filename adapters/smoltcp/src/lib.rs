@@ -1,7 +1,22 @@
-//! Under construction.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
+#![doc = include_str!("../README.md")]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
 pub mod device;
+mod event;
+mod listener;
+mod options;
+mod slot;
+mod socket;
+mod stack;
+
+pub use event::Event;
+pub use listener::Listener;
+pub use options::Options;
+pub use socket::{Error, Socket};
+pub use stack::{DEVICE_RETRY, EGRESS_ROUNDS, INGRESS_FRAMES, Wake, egress, ingress, stack_time};
+
+pub use linecho_core::{self, Config, Counters, Instant, LongLines, Reason, Totals};
+pub use smoltcp;

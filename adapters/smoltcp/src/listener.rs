@@ -1,0 +1,215 @@
+//! Several sockets on one port, each of which serves one connection at a time.
+
+use heapless::Vec;
+use linecho_core::{Instant, Totals};
+use smoltcp::iface::{Interface, SocketHandle, SocketSet};
+use smoltcp::phy::Device;
+use smoltcp::socket::AnySocket;
+use smoltcp::socket::tcp::{self, ListenError};
+use smoltcp::wire::IpListenEndpoint;
+
+use crate::slot::{Shared, Slot};
+use crate::socket::{Stage, arm, stage};
+use crate::stack::{Wake, egress, ingress};
+use crate::{Event, Options};
+
+/// A line echo on one port, for at most `SLOTS` connections at a time.
+///
+/// smoltcp has no backlog: a socket that listens takes one connection, and a SYN that finds no
+/// socket listening is refused with an RST. A listener keeps `SLOTS` sockets, serves each
+/// connection with a [`Session`](linecho_core::Session), and lets its socket listen again as soon
+/// as the connection is over.
+///
+/// Interface, device and socket set stay yours; other sockets and listeners may be in the set. The
+/// sockets of a listener must stay in it: one that is removed is served no more.
+#[derive(Debug)]
+pub struct Listener<'a, const SLOTS: usize> {
+    endpoint: IpListenEndpoint,
+    options: Options,
+    accepting: bool,
+    crowded: bool,
+    scarce: bool,
+    /// In ascending order, which is that of the socket set.
+    handles: Vec<SocketHandle, SLOTS>,
+    slots: Vec<Slot<'a>, SLOTS>,
+    /// The line buffers that no session holds.
+    lines: Vec<&'a mut [u8], SLOTS>,
+    totals: Totals,
+}
+
+impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
+    /// Puts `sockets`, at most `SLOTS` of them, into `set`, and lets them listen on `endpoint`: a
+    /// port, or an address and a port.
+    ///
+    /// `lines` are the line buffers, whose length is that of the longest line. A session has one
+    /// only while it holds bytes. With as many as slots, none ever waits for one; with fewer, they
+    /// go round, and a peer that leaves a line unfinished keeps one until the idle timeout.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::Unaddressable`] if the port is 0.
+    ///
+    /// # Panics
+    ///
+    /// As [`SocketSet::add`] does, if the set has no room for the sockets.
+    pub fn new<'b, B>(
+        endpoint: impl Into<IpListenEndpoint>,
+        options: impl Into<Options>,
+        set: &mut SocketSet<'b>,
+        sockets: impl IntoIterator<Item = tcp::Socket<'b>>,
+        lines: impl IntoIterator<Item = &'a mut B>,
+    ) -> Result<Self, ListenError>
+    where
+        B: AsMut<[u8]> + ?Sized + 'a,
+    {
+        let mut listener = Self {
+            endpoint: endpoint.into(),
+            options: options.into(),
+            accepting: true,
+            crowded: false,
+            scarce: false,
+            handles: Vec::new(),
+            slots: Vec::new(),
+            lines: Vec::new(),
+            totals: Totals::default(),
+        };
+        if listener.endpoint.port == 0 {
+            return Err(ListenError::Unaddressable);
+        }
+        for mut socket in sockets.into_iter().take(SLOTS) {
+            arm(&mut socket, listener.endpoint, &listener.options);
+            // `take` sees to it that there is room, here and below.
+            let _ = listener.handles.push(set.add(socket));
+            let _ = listener.slots.push(Slot::default());
+        }
+        for line in lines.into_iter().take(SLOTS) {
+            let _ = listener.lines.push(line.as_mut());
+        }
+        Ok(listener)
+    }
+
+    /// One turn of everything, for a program whose only sockets are those of this listener: takes in
+    /// frames, serves the connections, sends. Its work is bounded. Says when to call again.
+    pub fn poll<D: Device + ?Sized>(
+        &mut self,
+        now: Instant,
+        iface: &mut Interface,
+        device: &mut D,
+        sockets: &mut SocketSet<'_>,
+        on_event: impl FnMut(Event),
+    ) -> Wake {
+        let wake = ingress(now, iface, device, sockets);
+        let wake = wake.min(self.serve(now, sockets, on_event));
+        wake.min(egress(now, iface, device, sockets))
+    }
+
+    /// A turn of the connections alone, between [`ingress`](crate::ingress) and
+    /// [`egress`](crate::egress). Says when to call again.
+    ///
+    /// `on_event` is told of each connection that came or went.
+    pub fn serve(
+        &mut self,
+        now: Instant,
+        sockets: &mut SocketSet<'_>,
+        mut on_event: impl FnMut(Event),
+    ) -> Wake {
+        let mut shared = Shared {
+            now,
+            endpoint: self.endpoint,
+            options: &self.options,
+            accepting: self.accepting,
+            crowded: self.crowded,
+            scarce: self.scarce,
+            lines: &mut self.lines,
+            totals: &mut self.totals,
+            on_event: &mut on_event,
+        };
+        let slots = self.slots.iter_mut().enumerate();
+        for ((number, slot), tcp) in with_sockets(&self.handles, slots, sockets) {
+            slot.turn(number, tcp, &mut shared);
+        }
+        self.crowded = !self.put_half_open_first(sockets);
+        self.scarce = self.slots.iter().any(Slot::waits_for_line);
+        if self.scarce && !self.lines.is_empty() {
+            return Wake::Again;
+        }
+        let deadlines = self.slots.iter();
+        deadlines
+            .filter_map(|slot| slot.deadline(&self.options, self.crowded))
+            .min()
+            .into()
+    }
+
+    /// Moves half-open connections before the sockets that listen. Whether any socket listens.
+    ///
+    /// smoltcp gives a segment to the first socket in the set that could take it. If that is one
+    /// that listens, the SYN that a peer sends again, since our SYN|ACK got lost, would open a
+    /// second connection, whose answers contradict those of the first.
+    fn put_half_open_first(&mut self, sockets: &mut SocketSet<'_>) -> bool {
+        loop {
+            let (mut first_listening, mut last_half_open) = (None, None);
+            for (index, tcp) in with_sockets(&self.handles, 0.., sockets) {
+                match stage(tcp) {
+                    Stage::Listening if first_listening.is_none() => first_listening = Some(index),
+                    Stage::HalfOpen => last_half_open = Some(index),
+                    _ => {}
+                }
+            }
+            match (first_listening, last_half_open) {
+                (Some(listening), Some(half_open)) if listening < half_open => {
+                    let mut own = with_sockets(&self.handles, 0.., sockets).map(|(_, tcp)| tcp);
+                    if let (Some(a), Some(b)) = (
+                        own.nth(listening),
+                        own.nth(half_open.wrapping_sub(listening).wrapping_sub(1)),
+                    ) {
+                        core::mem::swap(a, b);
+                    }
+                    self.slots.swap(listening, half_open);
+                }
+                _ => return first_listening.is_some(),
+            }
+        }
+    }
+
+    /// Accepts no more connections, and asks the sessions to finish: what has arrived goes back,
+    /// then they end with [`Reason::Shutdown`](linecho_core::Reason::Shutdown). Go on polling until
+    /// the listener [is drained](Self::is_drained), or for as long as you care to wait.
+    pub fn shutdown(&mut self) {
+        self.accepting = false;
+        self.slots.iter_mut().for_each(Slot::shutdown);
+    }
+
+    /// Whether no connection is left, after [`shutdown`](Self::shutdown).
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        !self.accepting && self.slots.iter().all(Slot::is_idle)
+    }
+
+    /// How many sessions there are now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.is_open()).count()
+    }
+
+    /// What the listener has done so far.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+}
+
+/// The sockets in `set` that `handles` name, each with its item of `items`. Unlike
+/// `SocketSet::get_mut`, it does not panic when a socket has been removed.
+fn with_sockets<'x, 'b, T>(
+    handles: &'x [SocketHandle],
+    items: impl IntoIterator<Item = T> + 'x,
+    set: &'x mut SocketSet<'b>,
+) -> impl Iterator<Item = (T, &'x mut tcp::Socket<'b>)> {
+    let mut own = handles.iter().zip(items).peekable();
+    set.iter_mut().filter_map(move |(handle, socket)| {
+        while own.next_if(|(own, _)| **own < handle).is_some() {}
+        let (_, item) = own.next_if(|(own, _)| **own == handle)?;
+        let tcp = tcp::Socket::downcast_mut(socket)?;
+        Some((item, tcp))
+    })
+}

@@ -1,0 +1,143 @@
+//! Time, and bounded turns of the smoltcp stack itself.
+
+use core::time::Duration;
+
+use linecho_core::Instant;
+use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketSet};
+use smoltcp::phy::Device;
+use smoltcp::socket::{AnySocket, tcp};
+use smoltcp::time::Instant as StackInstant;
+
+/// How many frames [`ingress`] takes in before others get their turn: a flood of frames costs time,
+/// but starves nobody.
+pub const INGRESS_FRAMES: usize = 64;
+
+/// How often [`egress`] goes over the sockets, each of which sends at most one segment each time:
+/// enough for a full send buffer of 64 KiB.
+pub const EGRESS_ROUNDS: usize = 64;
+
+/// How soon to try again when the stack has something to send, and the device takes nothing.
+pub const DEVICE_RETRY: Duration = Duration::from_millis(1);
+
+/// When to call again.
+///
+/// The order is that of urgency, so that the `min` of several is when to call next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Wake {
+    /// At once: there is more work than one turn does.
+    Again,
+    /// At this time, or when a frame arrives.
+    At(Instant),
+    /// When a frame arrives.
+    Frame,
+}
+
+impl Wake {
+    /// How long to wait for a frame: `None` without limit.
+    #[must_use]
+    pub fn timeout(self, now: Instant) -> Option<Duration> {
+        match self {
+            Self::Again => Some(Duration::ZERO),
+            Self::At(at) => Some(at.saturating_duration_since(now)),
+            Self::Frame => None,
+        }
+    }
+}
+
+impl From<Option<Instant>> for Wake {
+    fn from(deadline: Option<Instant>) -> Self {
+        deadline.map_or(Self::Frame, Self::At)
+    }
+}
+
+/// `now` as smoltcp counts it: for `Interface::new` and for other sockets.
+#[must_use]
+pub fn stack_time(now: Instant) -> StackInstant {
+    StackInstant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Takes in the frames that wait in the device, at most [`INGRESS_FRAMES`] of them.
+///
+/// With it and [`egress`], a loop with several listeners or other sockets is: `ingress`, then each
+/// listener's [`serve`](crate::Listener::serve) and what else uses the sockets, then `egress`.
+pub fn ingress<D: Device + ?Sized>(
+    now: Instant,
+    iface: &mut Interface,
+    device: &mut D,
+    sockets: &mut SocketSet<'_>,
+) -> Wake {
+    let now = stack_time(now);
+    iface.poll_maintenance(now);
+    for _ in 0..INGRESS_FRAMES {
+        // What it returns beside "no frame" is a hint at best: garbage counts as a state change.
+        if iface.poll_ingress_single(now, device, sockets) == PollIngressSingleResult::None {
+            return Wake::Frame;
+        }
+    }
+    Wake::Again
+}
+
+/// Sends what the sockets have to send, within [`EGRESS_ROUNDS`], and says when one of them is next
+/// due: at once if a connection has ended here, since its listener has to know.
+pub fn egress<D: Device + ?Sized>(
+    now: Instant,
+    iface: &mut Interface,
+    device: &mut D,
+    sockets: &mut SocketSet<'_>,
+) -> Wake {
+    let at = stack_time(now);
+    let before = connections(sockets);
+    for _ in 0..EGRESS_ROUNDS {
+        if iface.poll_egress(at, device, sockets) == PollResult::None {
+            // Timeouts strike here, and RSTs leave, and an address that has gone ends connections.
+            if connections(sockets) < before {
+                return Wake::Again;
+            }
+            return match iface.poll_at(at, sockets) {
+                None => Wake::Frame,
+                // Due, and yet nothing could be sent: the device is full. Turning at once would be
+                // a busy loop, and for a link that is down an endless one.
+                Some(due) if due <= at => Wake::At(now + DEVICE_RETRY),
+                Some(due) => Wake::At(from_stack_time(due)),
+            };
+        }
+    }
+    Wake::Again
+}
+
+fn connections(sockets: &SocketSet<'_>) -> usize {
+    let tcp = sockets
+        .iter()
+        .filter_map(|(_, socket)| tcp::Socket::downcast(socket));
+    tcp.filter(|tcp| tcp.remote_endpoint().is_some()).count()
+}
+
+fn from_stack_time(at: StackInstant) -> Instant {
+    Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_urgent_wake_is_the_least() {
+        let (soon, late) = (
+            Wake::At(Instant::from_millis(1)),
+            Wake::At(Instant::from_millis(2)),
+        );
+        assert_eq!(Wake::Frame.min(late).min(soon), soon);
+        assert_eq!(soon.min(Wake::Again), Wake::Again);
+    }
+
+    #[test]
+    fn a_wake_says_how_long_to_wait() {
+        let now = Instant::from_millis(5);
+        let wait = |at| Wake::At(Instant::from_millis(at)).timeout(now);
+        assert_eq!(wait(7), Some(Duration::from_millis(2)));
+        assert_eq!(wait(3), Some(Duration::ZERO));
+        assert_eq!(Wake::Again.timeout(now), Some(Duration::ZERO));
+        assert_eq!(Wake::Frame.timeout(now), None);
+    }
+}

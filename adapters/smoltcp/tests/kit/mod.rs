@@ -1,0 +1,449 @@
+//! A listener and its clients on a link in memory, in virtual time.
+//!
+//! [`Kit::step`] gives each side a turn; when neither has anything to do at this instant, the clock
+//! moves on to when one has. [`Kit::drive`] steps until something holds, and cannot hang.
+#![allow(dead_code, reason = "each test binary uses a part of the kit")]
+#![allow(unreachable_pub, reason = "the kit is a module of each test binary")]
+
+pub mod raw;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use linecho_smoltcp::smoltcp::iface::{Config as IfaceConfig, Interface, SocketHandle, SocketSet};
+use linecho_smoltcp::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use linecho_smoltcp::smoltcp::socket::Socket as AnySocket;
+use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
+use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
+use linecho_smoltcp::smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint};
+use linecho_smoltcp::{Event, Instant, Listener, Options, Reason, Wake, stack_time};
+
+pub const PORT: u16 = 7;
+pub const SERVER: IpAddress = IpAddress::v4(10, 0, 0, 1);
+pub const CLIENT: IpAddress = IpAddress::v4(10, 0, 0, 2);
+pub const MTU: usize = 1500;
+pub const BUFFER: usize = 4096;
+pub const LINE: usize = 256;
+
+/// More turns than any test needs at one instant: somebody spins.
+const TURNS_AT_ONE_INSTANT: usize = 100_000;
+
+pub type Frames = Rc<RefCell<VecDeque<Vec<u8>>>>;
+
+/// One end of the link. What it sends is dropped while the link is down, and refused while `full`.
+pub struct End {
+    pub rx: Frames,
+    pub tx: Frames,
+    pub down: bool,
+    pub full: bool,
+    pub medium: Medium,
+}
+
+impl End {
+    pub fn new(medium: Medium) -> Self {
+        let (rx, tx) = Default::default();
+        let (down, full) = (false, false);
+        Self {
+            rx,
+            tx,
+            down,
+            full,
+            medium,
+        }
+    }
+}
+
+pub struct Rx(Vec<u8>);
+
+impl phy::RxToken for Rx {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(&self.0)
+    }
+}
+
+pub struct Tx(Option<Frames>);
+
+impl phy::TxToken for Tx {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let mut frame = vec![0; len];
+        let result = f(&mut frame);
+        if let Some(frames) = self.0 {
+            frames.borrow_mut().push_back(frame);
+        }
+        result
+    }
+}
+
+impl Device for End {
+    type RxToken<'a> = Rx;
+    type TxToken<'a> = Tx;
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = self.medium;
+        capabilities.max_transmission_unit = MTU;
+        capabilities
+    }
+
+    fn receive(&mut self, now: StackInstant) -> Option<(Rx, Tx)> {
+        let frame = self.rx.borrow_mut().pop_front()?;
+        self.transmit(now).map(|tx| (Rx(frame), tx))
+    }
+
+    fn transmit(&mut self, _: StackInstant) -> Option<Tx> {
+        let frames = (!self.down).then(|| self.tx.clone());
+        (!self.full).then_some(Tx(frames))
+    }
+}
+
+/// A stack of its own.
+pub struct Host {
+    pub iface: Interface,
+    pub device: End,
+    pub sockets: SocketSet<'static>,
+}
+
+impl Host {
+    pub fn new(address: IpAddress) -> Self {
+        let mut device = End::new(Medium::Ip);
+        let mut config = IfaceConfig::new(HardwareAddress::Ip);
+        config.random_seed = 7;
+        let mut iface = Interface::new(config, &mut device, StackInstant::ZERO);
+        iface.update_ip_addrs(|addresses| addresses.push(IpCidr::new(address, 8)).unwrap());
+        let sockets = SocketSet::new(vec![]);
+        Self {
+            iface,
+            device,
+            sockets,
+        }
+    }
+
+    pub fn replace_address(&mut self, address: IpAddress) {
+        self.iface.update_ip_addrs(|addresses| {
+            addresses.clear();
+            addresses.push(IpCidr::new(address, 8)).unwrap();
+        });
+    }
+}
+
+pub fn tcp_socket(buffer: usize) -> tcp::Socket<'static> {
+    let ring = || tcp::SocketBuffer::new(vec![0; buffer]);
+    tcp::Socket::new(ring(), ring())
+}
+
+/// A client connection, and what its side has done with it.
+pub struct Client {
+    pub handle: SocketHandle,
+    pub to_send: VecDeque<u8>,
+    pub received: Vec<u8>,
+    /// Closes its sending side when everything is sent.
+    pub half_close: bool,
+    /// Leaves what arrives in the socket.
+    pub reads: bool,
+}
+
+pub type Lose = dyn FnMut(bool, &[u8]) -> bool;
+
+pub struct Kit<const SLOTS: usize> {
+    pub now: Instant,
+    pub server: Host,
+    pub listener: Listener<'static, SLOTS>,
+    pub clients: Host,
+    pub client: Vec<Client>,
+    pub events: Vec<Event>,
+    /// Every frame that the server sent, oldest first.
+    pub seen: Vec<Vec<u8>>,
+    /// Whether a frame gets lost. The first argument says whether it is for the server.
+    pub lose: Box<Lose>,
+    pub turns: usize,
+    turns_at_now: usize,
+    wake: Wake,
+    next_port: u16,
+}
+
+impl<const SLOTS: usize> Kit<SLOTS> {
+    pub fn new(options: Options) -> Self {
+        Self::with_lines(options, SLOTS)
+    }
+
+    pub fn with_lines(options: Options, lines: usize) -> Self {
+        let mut server = Host::new(SERVER);
+        let listener = listen(&mut server.sockets, PORT, options, lines);
+        Self {
+            now: Instant::from_millis(1000),
+            server,
+            listener,
+            clients: Host::new(CLIENT),
+            client: vec![],
+            events: vec![],
+            seen: vec![],
+            lose: Box::new(|_, _| false),
+            turns: 0,
+            turns_at_now: 0,
+            wake: Wake::Again,
+            next_port: 40_000,
+        }
+    }
+
+    /// Starts a connection; the number by which `self.client` knows it.
+    pub fn connect(&mut self) -> usize {
+        let handle = self.clients.sockets.add(tcp_socket(BUFFER));
+        self.client.push(Client {
+            handle,
+            to_send: VecDeque::new(),
+            received: vec![],
+            half_close: false,
+            reads: true,
+        });
+        let number = self.client.len() - 1;
+        self.reconnect(number);
+        number
+    }
+
+    /// Starts another connection in place of one that is over.
+    pub fn reconnect(&mut self, number: usize) {
+        let client = &mut self.client[number];
+        client.to_send.clear();
+        client.received.clear();
+        client.half_close = false;
+        self.next_port = if self.next_port == 60_000 {
+            40_000
+        } else {
+            self.next_port + 1
+        };
+        let socket = self.clients.sockets.get_mut::<tcp::Socket>(client.handle);
+        socket.abort();
+        socket.set_nagle_enabled(false);
+        let server = self.server.iface.ip_addrs()[0].address();
+        let remote = IpEndpoint::new(server, PORT);
+        socket
+            .connect(self.clients.iface.context(), remote, self.next_port)
+            .unwrap();
+    }
+
+    pub fn send(&mut self, number: usize, bytes: &[u8]) {
+        self.client[number].to_send.extend(bytes);
+    }
+
+    pub fn half_close(&mut self, number: usize) {
+        self.client[number].half_close = true;
+    }
+
+    pub fn state(&self, number: usize) -> State {
+        self.clients
+            .sockets
+            .get::<tcp::Socket>(self.client[number].handle)
+            .state()
+    }
+
+    pub fn is_over(&self, number: usize) -> bool {
+        matches!(self.state(number), State::Closed | State::TimeWait)
+    }
+
+    /// Resets a client's connection.
+    pub fn reset(&mut self, number: usize) {
+        self.clients
+            .sockets
+            .get_mut::<tcp::Socket>(self.client[number].handle)
+            .abort();
+    }
+
+    pub fn server_states(&self) -> Vec<State> {
+        states(&self.server.sockets)
+    }
+
+    pub fn reasons(&self) -> Vec<Reason> {
+        let closed = self.events.iter().filter_map(|event| match event {
+            Event::Closed { reason, .. } => Some(*reason),
+            Event::Opened { .. } => None,
+        });
+        closed.collect()
+    }
+
+    /// A turn of each side, and of the link between them; then the clock moves if nobody is busy.
+    pub fn step(&mut self, until: Instant) {
+        self.client_turn();
+        self.carry();
+        self.server_turn();
+        self.carry();
+        self.tick(until);
+    }
+
+    pub fn server_turn(&mut self) {
+        let host = &mut self.server;
+        let events = &mut self.events;
+        self.wake = self.listener.poll(
+            self.now,
+            &mut host.iface,
+            &mut host.device,
+            &mut host.sockets,
+            |event| events.push(event),
+        );
+        self.turns += 1;
+    }
+
+    fn client_turn(&mut self) {
+        let host = &mut self.clients;
+        host.iface
+            .poll(stack_time(self.now), &mut host.device, &mut host.sockets);
+        for client in &mut self.client {
+            let socket = host.sockets.get_mut::<tcp::Socket>(client.handle);
+            while socket.can_send() && !client.to_send.is_empty() {
+                let (bytes, _) = client.to_send.as_slices();
+                let n = socket.send_slice(bytes).unwrap();
+                client.to_send.drain(..n);
+            }
+            while client.reads && socket.can_recv() {
+                let read = socket.recv(|bytes| (bytes.len(), bytes.to_vec()));
+                client.received.extend(read.unwrap());
+            }
+            if client.half_close && client.to_send.is_empty() && socket.may_send() {
+                socket.close();
+            }
+        }
+        host.iface
+            .poll(stack_time(self.now), &mut host.device, &mut host.sockets);
+    }
+
+    /// Takes frames from end to end.
+    fn carry(&mut self) {
+        let (server, clients) = (&mut self.server.device, &mut self.clients.device);
+        for frame in clients.tx.borrow_mut().drain(..) {
+            if !(self.lose)(true, &frame) {
+                server.rx.borrow_mut().push_back(frame);
+            }
+        }
+        for frame in server.tx.borrow_mut().drain(..) {
+            self.seen.push(frame.clone());
+            if !(self.lose)(false, &frame) {
+                clients.rx.borrow_mut().push_back(frame);
+            }
+        }
+    }
+
+    fn tick(&mut self, until: Instant) {
+        self.turns_at_now += 1;
+        assert!(
+            self.turns_at_now < TURNS_AT_ONE_INSTANT,
+            "busy loop at {:?}",
+            self.now
+        );
+        let at = stack_time(self.now);
+        let clients = self.clients.iface.poll_at(at, &self.clients.sockets);
+        let clients_wake = match clients {
+            None => Wake::Frame,
+            Some(due) => Wake::At(Instant::from_micros(due.total_micros() as u64)),
+        };
+        let busy = !self.server.device.rx.borrow().is_empty()
+            || !self.clients.device.rx.borrow().is_empty()
+            || self.client.iter().any(|client| {
+                let socket = self.clients.sockets.get::<tcp::Socket>(client.handle);
+                (socket.can_recv() && client.reads)
+                    || (socket.can_send() && !client.to_send.is_empty())
+            });
+        let next = match self.wake.min(clients_wake) {
+            _ if busy => return,
+            Wake::Again => return,
+            Wake::At(at) => at.min(until),
+            Wake::Frame => until,
+        };
+        if next > self.now {
+            self.now = next;
+            self.turns_at_now = 0;
+        }
+    }
+
+    /// Steps until `done`; panics with `what` when that has not come within `limit`.
+    #[track_caller]
+    pub fn drive(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) {
+        let until = self.now + limit;
+        while !done(self) {
+            assert!(
+                self.now < until,
+                "not within {limit:?}: {what}; server {:?}, events {:?}",
+                self.server_states(),
+                self.events,
+            );
+            self.step(until);
+        }
+    }
+
+    /// Steps for as long as `time` takes.
+    pub fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.now < until {
+            self.step(until);
+        }
+    }
+
+    /// Sends `line` on a connection, and waits for all of it to come back.
+    #[track_caller]
+    pub fn echo(&mut self, number: usize, line: &[u8]) {
+        let before = self.client[number].received.len();
+        self.send(number, line);
+        self.drive("the echo", Duration::from_secs(30), |kit| {
+            kit.client[number].received.len() >= before + line.len()
+        });
+        assert_eq!(&self.client[number].received[before..], line);
+    }
+
+    /// Half-closes a connection, and waits until it is over on both sides.
+    #[track_caller]
+    pub fn finish(&mut self, number: usize) {
+        self.half_close(number);
+        self.drive("the end", Duration::from_secs(30), |kit| {
+            kit.is_over(number)
+        });
+        self.drive(
+            "all slots idle or busy elsewhere",
+            Duration::from_secs(30),
+            |kit| {
+                kit.server_states().iter().all(|state| {
+                    matches!(state, State::Listen | State::Established | State::CloseWait)
+                })
+            },
+        );
+    }
+
+    /// Serves a new client, which tries again while it is refused.
+    #[track_caller]
+    pub fn serve_newcomer(&mut self, limit: Duration) -> usize {
+        let number = self.connect();
+        self.send(number, b"newcomer\n");
+        let mut retry = self.now;
+        self.drive("a newcomer is served", limit, |kit| {
+            if kit.state(number) == State::Closed && kit.now >= retry {
+                kit.reconnect(number);
+                kit.send(number, b"newcomer\n");
+                retry = kit.now + Duration::from_millis(100);
+            } else if kit.state(number) == State::Closed {
+                kit.pass(Duration::from_millis(100));
+            }
+            kit.client[number].received == b"newcomer\n"
+        });
+        number
+    }
+}
+
+/// A listener with as many sockets as slots, and `lines` line buffers.
+pub fn listen<const SLOTS: usize>(
+    sockets: &mut SocketSet<'static>,
+    port: u16,
+    options: Options,
+    lines: usize,
+) -> Listener<'static, SLOTS> {
+    let lines: &'static mut [u8] = vec![0; lines * LINE].leak();
+    let own = (0..SLOTS).map(|_| tcp_socket(BUFFER));
+    Listener::new(port, options, sockets, own, lines.chunks_mut(LINE)).unwrap()
+}
+
+pub fn states(sockets: &SocketSet<'_>) -> Vec<State> {
+    let states = sockets.iter().map(|(_, socket)| match socket {
+        AnySocket::Tcp(tcp) => tcp.state(),
+        #[allow(unreachable_patterns, reason = "other kinds depend on features")]
+        _ => State::Closed,
+    });
+    states.collect()
+}

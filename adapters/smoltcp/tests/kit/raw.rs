@@ -1,0 +1,159 @@
+//! A peer that is made of single segments, and follows no protocol but the test's.
+
+use linecho_smoltcp::smoltcp::phy::ChecksumCapabilities;
+use linecho_smoltcp::smoltcp::wire::{
+    IpAddress, IpCidr, IpEndpoint, IpProtocol, IpRepr, Ipv4Packet, TcpControl, TcpPacket, TcpRepr,
+    TcpSeqNumber, TcpTimestampRepr,
+};
+
+use super::{Kit, PORT, SERVER};
+
+/// A segment that the server sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    pub control: TcpControl,
+    pub seq: TcpSeqNumber,
+    pub ack: Option<TcpSeqNumber>,
+    pub payload: Vec<u8>,
+    pub timestamp: bool,
+}
+
+pub struct Raw {
+    pub endpoint: IpEndpoint,
+    /// What it would send next, and expects next.
+    pub seq: TcpSeqNumber,
+    pub ack: Option<TcpSeqNumber>,
+    pub timestamps: bool,
+    pub window: u16,
+    /// How much of `kit.seen` it has read.
+    read: usize,
+}
+
+impl Raw {
+    pub fn new(address: IpAddress, port: u16) -> Self {
+        Self {
+            endpoint: IpEndpoint::new(address, port),
+            seq: TcpSeqNumber(1000),
+            ack: None,
+            timestamps: false,
+            window: 60_000,
+            read: 0,
+        }
+    }
+
+    /// Puts a segment on the link to the server. Does not move `seq`.
+    pub fn put<const N: usize>(&self, kit: &mut Kit<N>, control: TcpControl, payload: &[u8]) {
+        let timestamp = self.timestamps.then(|| TcpTimestampRepr::new(1, 0));
+        let tcp = TcpRepr {
+            src_port: self.endpoint.port,
+            dst_port: PORT,
+            control,
+            seq_number: self.seq,
+            ack_number: self.ack,
+            window_len: self.window,
+            window_scale: None,
+            max_seg_size: (control == TcpControl::Syn).then_some(1460),
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            timestamp,
+            payload,
+        };
+        let server = kit
+            .server
+            .iface
+            .ip_addrs()
+            .first()
+            .map_or(SERVER, IpCidr::address);
+        let ip = IpRepr::new(
+            self.endpoint.addr,
+            server,
+            IpProtocol::Tcp,
+            tcp.buffer_len(),
+            64,
+        );
+        let mut frame = vec![0; ip.buffer_len()];
+        let checksums = ChecksumCapabilities::default();
+        ip.emit(&mut frame[..], &checksums);
+        let mut packet = TcpPacket::new_unchecked(&mut frame[ip.header_len()..]);
+        tcp.emit(&mut packet, &self.endpoint.addr, &server, &checksums);
+        kit.server.device.rx.borrow_mut().push_back(frame);
+    }
+
+    pub fn syn<const N: usize>(&mut self, kit: &mut Kit<N>) {
+        self.ack = None;
+        self.put(kit, TcpControl::Syn, b"");
+    }
+
+    pub fn send<const N: usize>(&mut self, kit: &mut Kit<N>, payload: &[u8]) {
+        self.put(kit, TcpControl::Psh, payload);
+        self.seq += payload.len();
+    }
+
+    pub fn fin<const N: usize>(&mut self, kit: &mut Kit<N>, payload: &[u8]) {
+        self.put(kit, TcpControl::Fin, payload);
+        self.seq += payload.len() + 1;
+    }
+
+    pub fn ack<const N: usize>(&mut self, kit: &mut Kit<N>) {
+        self.put(kit, TcpControl::None, b"");
+    }
+
+    /// What the server has sent to this peer since the last time.
+    pub fn take<const N: usize>(&mut self, kit: &Kit<N>) -> Vec<Segment> {
+        let fresh = &kit.seen[self.read..];
+        self.read = kit.seen.len();
+        fresh.iter().filter_map(|frame| self.parse(frame)).collect()
+    }
+
+    fn parse(&self, frame: &[u8]) -> Option<Segment> {
+        let ip = Ipv4Packet::new_checked(frame).ok()?;
+        let tcp = TcpPacket::new_checked(ip.payload()).ok()?;
+        let mine = IpAddress::Ipv4(ip.dst_addr()) == self.endpoint.addr
+            && tcp.dst_port() == self.endpoint.port;
+        let repr = TcpRepr::parse(
+            &tcp,
+            &ip.src_addr().into(),
+            &ip.dst_addr().into(),
+            &ChecksumCapabilities::default(),
+        );
+        let repr = repr.ok().filter(|_| mine)?;
+        Some(Segment {
+            control: repr.control,
+            seq: repr.seq_number,
+            ack: repr.ack_number,
+            payload: repr.payload.to_vec(),
+            timestamp: repr.timestamp.is_some(),
+        })
+    }
+
+    /// What came, with what it acknowledges noted: `ack` moves behind all of it.
+    pub fn take_and_note<const N: usize>(&mut self, kit: &Kit<N>) -> Vec<Segment> {
+        let segments = self.take(kit);
+        for segment in &segments {
+            let flag = usize::from(matches!(segment.control, TcpControl::Syn | TcpControl::Fin));
+            let end = segment.seq + segment.payload.len() + flag;
+            if self.ack.is_none_or(|ack| ack < end) {
+                self.ack = Some(end);
+            }
+        }
+        segments
+    }
+
+    /// A whole handshake.
+    #[track_caller]
+    pub fn connect<const N: usize>(&mut self, kit: &mut Kit<N>) {
+        self.take(kit);
+        self.syn(kit);
+        self.seq += 1;
+        let until = kit.now;
+        kit.step(until);
+        let answer = self.take_and_note(kit);
+        assert_eq!(
+            answer.first().map(|s| s.control),
+            Some(TcpControl::Syn),
+            "{answer:?}"
+        );
+        self.ack(kit);
+        kit.step(until);
+    }
+}

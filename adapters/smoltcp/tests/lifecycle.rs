@@ -1,0 +1,527 @@
+//! The life of slots under everything that a peer, a link and an owner may do.
+
+mod kit;
+
+use std::time::Duration;
+
+use kit::raw::Raw;
+use kit::{CLIENT, Host, Kit, PORT, SERVER};
+use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
+use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl};
+use linecho_smoltcp::{Config, Event, LongLines, Options, Reason, Wake, egress, ingress};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn plain() -> Options {
+    Options::DEFAULT
+}
+
+#[test]
+fn lines_go_back_and_a_half_close_ends_in_order() {
+    let mut kit = Kit::<2>::new(plain());
+    let client = kit.connect();
+    kit.send(client, b"x\ny");
+    kit.half_close(client);
+    kit.drive("the end", SECOND, |kit| kit.is_over(client));
+    assert_eq!(kit.client[client].received, b"x\ny");
+    assert_eq!(kit.reasons(), [Reason::PeerClosed]);
+    let [
+        Event::Opened { slot: 0, peer },
+        Event::Closed {
+            slot: 0, counters, ..
+        },
+    ] = kit.events[..]
+    else {
+        panic!("{:?}", kit.events);
+    };
+    assert_eq!(peer.addr, CLIENT);
+    assert_eq!(
+        (counters.bytes_in, counters.bytes_out, counters.lines),
+        (3, 3, 1)
+    );
+    let totals = kit.listener.totals();
+    assert_eq!(
+        (totals.opened, totals.peer_closed, totals.closed()),
+        (1, 1, 1)
+    );
+}
+
+#[test]
+fn a_bulk_of_lines_longer_than_all_buffers_comes_back_exact() {
+    let mut kit = Kit::<1>::new(plain());
+    let client = kit.connect();
+    let bytes: Vec<u8> = (0..200_000u32)
+        .map(|i| if i % 701 == 0 { b'\n' } else { i as u8 })
+        .collect();
+    kit.send(client, &bytes);
+    kit.half_close(client);
+    kit.drive("the end", 60 * SECOND, |kit| kit.is_over(client));
+    assert!(kit.client[client].received == bytes);
+}
+
+#[test]
+fn a_syn_flood_keeps_nobody_out_for_long() {
+    let mut kit = Kit::<4>::new(plain());
+    for i in 0..10_000u32 {
+        let [_, a, b, c] = (0x0a01_0000 + i).to_be_bytes();
+        Raw::new(IpAddress::v4(10, a, b, c), 1234).syn(&mut kit);
+        if i % 10 == 0 {
+            kit.pass(Duration::from_millis(1));
+        }
+    }
+    kit.drive("the end of the flood", SECOND, |kit| {
+        kit.server.device.rx.borrow().is_empty()
+    });
+    assert_eq!(kit.server_states(), [State::SynReceived; 4]);
+    for _ in 0..4 {
+        kit.serve_newcomer(10 * SECOND);
+    }
+}
+
+#[test]
+fn a_handshake_may_take_long_while_others_listen() {
+    let mut kit = Kit::<2>::new(plain());
+    let mut slow = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+    slow.syn(&mut kit);
+    slow.seq += 1;
+    kit.pass(20 * SECOND);
+    assert_eq!(kit.server_states(), [State::SynReceived, State::Listen]);
+    slow.take_and_note(&kit);
+    slow.send(&mut kit, b"late\n");
+    kit.pass(SECOND);
+    assert_eq!(slow.take(&kit).last().unwrap().payload, b"late\n");
+}
+
+#[test]
+fn data_and_fin_that_came_before_the_accept_are_served() {
+    let mut kit = Kit::<1>::new(plain());
+    let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+    let stack_turn = |kit: &mut Kit<1>| {
+        let host = &mut kit.server;
+        let _ = ingress(
+            kit.now,
+            &mut host.iface,
+            &mut host.device,
+            &mut host.sockets,
+        );
+        let _ = egress(
+            kit.now,
+            &mut host.iface,
+            &mut host.device,
+            &mut host.sockets,
+        );
+        kit.seen.extend(host.device.tx.borrow_mut().drain(..));
+    };
+    raw.syn(&mut kit);
+    raw.seq += 1;
+    stack_turn(&mut kit);
+    raw.take_and_note(&kit);
+    raw.send(&mut kit, b"a\n");
+    raw.fin(&mut kit, b"b");
+    stack_turn(&mut kit);
+    assert_eq!(kit.server_states(), [State::CloseWait]);
+    kit.pass(SECOND);
+    let echoed: Vec<u8> = raw
+        .take_and_note(&kit)
+        .iter()
+        .flat_map(|s| s.payload.clone())
+        .collect();
+    assert!(echoed.starts_with(b"a\nb"), "{echoed:?}");
+    raw.ack(&mut kit);
+    kit.drive("the slot listens", SECOND, |kit| {
+        kit.server_states() == [State::Listen]
+    });
+    assert_eq!(kit.reasons(), [Reason::PeerClosed]);
+}
+
+#[test]
+fn an_abort_sends_its_rst_before_the_slot_listens_again() {
+    let session = Config::new().idle_timeout(SECOND);
+    let mut kit = Kit::<1>::new(session.into());
+    let client = kit.connect();
+    kit.drive("established", SECOND, |kit| {
+        kit.state(client) == State::Established
+    });
+    kit.drive("the client is told", 2 * SECOND, |kit| {
+        kit.state(client) == State::Closed
+    });
+    assert_eq!(kit.reasons(), [Reason::Idle]);
+    assert_eq!(kit.server_states(), [State::Listen]);
+    kit.serve_newcomer(SECOND);
+}
+
+#[test]
+fn an_rst_that_cannot_leave_holds_the_slot_for_a_second_at_most() {
+    let session = Config::new().idle_timeout(SECOND);
+    let mut kit = Kit::<1>::new(session.into());
+    let client = kit.connect();
+    kit.drive("established", SECOND, |kit| {
+        kit.state(client) == State::Established
+    });
+    kit.server.device.full = true;
+    kit.drive("idle", 2 * SECOND, |kit| kit.reasons() == [Reason::Idle]);
+    assert_eq!(kit.server_states(), [State::Closed]);
+    kit.drive("listens", 2 * SECOND, |kit| {
+        kit.server_states() == [State::Listen]
+    });
+}
+
+#[test]
+fn a_device_that_takes_nothing_is_no_busy_loop() {
+    let mut kit = Kit::<1>::new(plain());
+    let client = kit.connect();
+    kit.echo(client, b"one\n");
+    kit.server.device.full = true;
+    kit.send(client, b"two\n");
+    let before = kit.turns;
+    kit.pass(SECOND);
+    assert!(
+        kit.turns - before < 1100,
+        "{} turns in a second",
+        kit.turns - before
+    );
+    kit.server.device.full = false;
+    kit.drive("the echo", 3 * SECOND, |kit| {
+        kit.client[client].received == b"one\ntwo\n"
+    });
+}
+
+#[test]
+fn a_client_that_finds_all_slots_busy_is_refused_and_served_later() {
+    let mut kit = Kit::<2>::new(plain());
+    let (a, b) = (kit.connect(), kit.connect());
+    kit.echo(a, b"a\n");
+    kit.echo(b, b"b\n");
+    let c = kit.connect();
+    kit.drive("the refusal", SECOND, |kit| kit.state(c) == State::Closed);
+    kit.finish(a);
+    kit.reconnect(c);
+    kit.echo(c, b"c\n");
+    kit.echo(b, b"b\n");
+}
+
+#[test]
+fn a_link_may_go_down_and_come_up() {
+    let mut kit = Kit::<2>::new(plain());
+    let client = kit.connect();
+    kit.echo(client, b"before\n");
+    kit.server.device.down = true;
+    kit.clients.device.down = true;
+    kit.send(client, b"during\n");
+    kit.pass(30 * SECOND);
+    kit.server.device.down = false;
+    kit.clients.device.down = false;
+    kit.drive("the echo", 40 * SECOND, |kit| {
+        kit.client[client].received == b"before\nduring\n"
+    });
+    kit.finish(client);
+}
+
+#[test]
+fn an_address_that_goes_away_ends_its_connections_and_the_next_one_is_served() {
+    let mut kit = Kit::<1>::new(plain());
+    let client = kit.connect();
+    kit.echo(client, b"old\n");
+    kit.server.replace_address(IpAddress::v4(10, 0, 0, 77));
+    kit.drive("the session ends", SECOND, |kit| !kit.reasons().is_empty());
+    assert!(matches!(kit.reasons()[..], [Reason::Reset(_)]));
+    kit.serve_newcomer(SECOND);
+}
+
+#[test]
+fn listeners_and_other_sockets_share_a_set() {
+    let mut kit = Kit::<2>::new(plain());
+    let mut own = kit::tcp_socket(64);
+    own.listen(9).unwrap();
+    let own = kit.server.sockets.add(own);
+    let mut second = kit::listen::<2>(&mut kit.server.sockets, 8, plain(), 2);
+    let mut clients: Vec<_> = [PORT, 8, 8, PORT]
+        .iter()
+        .map(|&port| (kit.connect(), port))
+        .collect();
+    for (client, port) in &mut clients {
+        let handle = kit.client[*client].handle;
+        let socket = kit.clients.sockets.get_mut::<tcp::Socket>(handle);
+        socket.abort();
+        let local = 30_000 + *client as u16;
+        socket
+            .connect(kit.clients.iface.context(), (SERVER, *port), local)
+            .unwrap();
+        kit.client[*client]
+            .to_send
+            .extend(format!("to {port}\n").bytes());
+    }
+    for _ in 0..200 {
+        let host = &mut kit.server;
+        let mut wake = ingress(
+            kit.now,
+            &mut host.iface,
+            &mut host.device,
+            &mut host.sockets,
+        );
+        wake = wake.min(kit.listener.serve(kit.now, &mut host.sockets, |_| ()));
+        wake = wake.min(second.serve(kit.now, &mut host.sockets, |_| ()));
+        wake = wake.min(egress(
+            kit.now,
+            &mut host.iface,
+            &mut host.device,
+            &mut host.sockets,
+        ));
+        assert_ne!(wake, Wake::Again);
+        let until = kit.now;
+        kit.step(until);
+    }
+    for (client, port) in clients {
+        assert_eq!(
+            kit.client[client].received,
+            format!("to {port}\n").into_bytes()
+        );
+    }
+    assert_eq!((kit.listener.open(), second.open()), (2, 2));
+    // The set may lose a socket that is not theirs, and even one that is: the others serve on.
+    kit.server.sockets.remove(own);
+    kit.echo(0, b"still here\n");
+    let (first, _) = kit.server.sockets.iter().next().unwrap();
+    kit.server.sockets.remove(first);
+    kit.echo(3, b"still here\n");
+}
+
+#[test]
+fn after_ten_thousand_connections_and_a_thousand_resets_every_slot_serves() {
+    let mut kit = Kit::<4>::new(plain());
+    let clients: [usize; 4] = core::array::from_fn(|_| kit.connect());
+    for round in 0..2750 {
+        for &client in &clients {
+            if round > 0 {
+                kit.reconnect(client);
+            }
+            kit.send(client, b"short\nx");
+            if round % 11 != 5 {
+                kit.half_close(client);
+            }
+        }
+        kit.drive("four connections", 5 * SECOND, |kit| {
+            clients.iter().all(|&client| {
+                if round % 11 == 5 && kit.client[client].received == b"short\n" {
+                    kit.reset(client);
+                }
+                kit.is_over(client)
+            })
+        });
+        kit.drive("four slots", SECOND, |kit| {
+            kit.server_states() == [State::Listen; 4]
+        });
+        kit.events.clear();
+        kit.seen.clear();
+    }
+    let totals = *kit.listener.totals();
+    assert_eq!((totals.peer_closed, totals.reset), (10_000, 1_000));
+    for &client in &clients {
+        kit.reconnect(client);
+        kit.echo(client, b"all four\n");
+    }
+    assert_eq!(kit.listener.open(), 4);
+}
+
+#[test]
+fn a_retransmitted_syn_opens_no_second_connection() {
+    let mut kit = Kit::<3>::new(plain());
+    let (a, b) = (kit.connect(), kit.connect());
+    kit.echo(a, b"a\n");
+    kit.echo(b, b"b\n");
+    // The third connection comes to the highest socket, and its first SYN|ACK gets lost.
+    let mut lost = 0;
+    kit.lose = Box::new(move |to_server, _| {
+        lost += usize::from(!to_server);
+        !to_server && lost == 1
+    });
+    let c = kit.connect();
+    kit.pass(Duration::from_millis(10));
+    assert_eq!(kit.server_states()[2], State::SynReceived);
+    // Two lower slots get free and listen, before the client sends its SYN again.
+    kit.finish_two(a, b);
+    kit.drive("connected", 2 * SECOND, |kit| {
+        kit.state(c) == State::Established
+    });
+    kit.pass(Duration::from_millis(10));
+    let mut states = kit.server_states();
+    states.sort_by_key(|state| *state as u8);
+    assert_eq!(states, [State::Listen, State::Listen, State::Established]);
+    kit.echo(c, b"c\n");
+}
+
+impl Kit<3> {
+    fn finish_two(&mut self, a: usize, b: usize) {
+        self.half_close(a);
+        self.half_close(b);
+        self.drive("both are over", SECOND, |kit| {
+            kit.is_over(a) && kit.is_over(b)
+        });
+        self.pass(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn timestamps_come_back_after_a_peer_without_them() {
+    let options = Options {
+        timestamps: Some(|| 1),
+        ..plain()
+    };
+    let mut kit = Kit::<1>::new(options);
+    for (port, timestamps) in [(1, true), (2, false), (3, true)] {
+        let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), port);
+        raw.timestamps = timestamps;
+        raw.syn(&mut kit);
+        kit.pass(Duration::from_millis(10));
+        let answer = raw.take_and_note(&kit);
+        assert_eq!(answer[0].timestamp, timestamps, "connection {port}");
+        // Refused: smoltcp listens again by itself.
+        raw.seq += 1;
+        raw.put(&mut kit, TcpControl::Rst, b"");
+        kit.pass(Duration::from_millis(10));
+        assert_eq!(kit.server_states(), [State::Listen]);
+    }
+}
+
+#[test]
+fn congestion_state_is_not_inherited() {
+    // What a peer that never acknowledges gets at once is the initial window.
+    let initial_window = |kit: &mut Kit<1>, port| {
+        let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), port);
+        raw.connect(kit);
+        for _ in 0..3 {
+            raw.send(kit, &[b'\n'; 1000]);
+        }
+        let now = kit.now;
+        kit.step(now);
+        kit.step(now);
+        let sent: usize = raw
+            .take(kit)
+            .iter()
+            .map(|segment| segment.payload.len())
+            .sum();
+        // Retransmissions into the void follow, and the window shrinks.
+        kit.pass(10 * SECOND);
+        raw.put(kit, TcpControl::Rst, b"");
+        kit.drive("the slot listens", SECOND, |kit| {
+            kit.server_states() == [State::Listen]
+        });
+        sent
+    };
+    let mut kit = Kit::<1>::new(plain());
+    let first = initial_window(&mut kit, 1);
+    assert!(first > 1460, "{first}");
+    assert_eq!(initial_window(&mut kit, 2), first);
+}
+
+#[test]
+fn a_silent_session_ends_as_idle_and_a_stalled_one_as_stalled() {
+    let session = Config::new()
+        .idle_timeout(30 * SECOND)
+        .write_timeout(5 * SECOND);
+    let mut kit = Kit::<2>::new(session.into());
+    let (silent, stalled) = (kit.connect(), kit.connect());
+    kit.echo(silent, b"hello\n");
+    kit.client[stalled].reads = false;
+    kit.send(stalled, &[b'\n'; 40_000]);
+    kit.pass(20 * SECOND);
+    assert_eq!(kit.reasons(), [Reason::WriteStalled]);
+    kit.pass(11 * SECOND);
+    assert_eq!(kit.reasons(), [Reason::WriteStalled, Reason::Idle]);
+    assert_eq!(kit.server_states(), [State::Listen; 2]);
+}
+
+#[test]
+fn a_line_that_is_too_long_closes_in_order_though_the_peer_goes_on() {
+    let session = Config::new().long_lines(LongLines::Close);
+    let mut kit = Kit::<1>::new(session.into());
+    let client = kit.connect();
+    kit.send(client, b"short\n");
+    kit.send(client, &[b'x'; 50_000]);
+    kit.half_close(client);
+    kit.drive("the end", 10 * SECOND, |kit| kit.is_over(client));
+    assert_eq!(kit.client[client].received, b"short\n");
+    assert_eq!(kit.reasons(), [Reason::LineTooLong]);
+    kit.drive("listens", SECOND, |kit| {
+        kit.server_states() == [State::Listen]
+    });
+    assert_eq!(
+        kit.state(client),
+        State::Closed,
+        "its FIN was acknowledged, and it saw no reset"
+    );
+}
+
+#[test]
+fn a_flood_of_frames_starves_no_session() {
+    let mut kit = Kit::<1>::new(plain());
+    let client = kit.connect();
+    kit.echo(client, b"one\n");
+    kit.send(client, b"two\n");
+    kit.pass(Duration::from_micros(1));
+    for _ in 0..100_000 {
+        kit.server.device.rx.borrow_mut().push_back(vec![0x45; 40]);
+    }
+    for _ in 0..10 {
+        let now = kit.now;
+        kit.step(now);
+    }
+    assert_eq!(kit.client[client].received, b"one\ntwo\n");
+    assert!(kit.server.device.rx.borrow().len() > 90_000);
+}
+
+#[test]
+fn one_turn_sends_many_segments() {
+    let mut kit = Kit::<1>::new(plain());
+    let client = kit.connect();
+    kit.echo(client, b"one\n");
+    kit.seen.clear();
+    kit.send(client, &[b'\n'; 4000]);
+    let now = kit.now;
+    let before = kit.turns;
+    kit.step(now);
+    kit.step(now);
+    assert!(
+        kit.seen.len() > 2 * (kit.turns - before).min(1),
+        "{} frames",
+        kit.seen.len()
+    );
+}
+
+#[test]
+fn shutdown_takes_in_what_has_arrived_and_accepts_no_more() {
+    let mut kit = Kit::<3>::new(plain());
+    let (a, b) = (kit.connect(), kit.connect());
+    kit.echo(a, b"a\n");
+    kit.echo(b, b"b\n");
+    let mut half_open = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+    half_open.syn(&mut kit);
+    kit.send(a, b"unfinished");
+    kit.half_close(b);
+    kit.pass(Duration::from_micros(1));
+    kit.listener.shutdown();
+    assert!(!kit.listener.is_drained());
+    let late = kit.connect();
+    kit.drive("all that had arrived", SECOND, |kit| {
+        kit.client[a].received == b"a\nunfinished"
+    });
+    kit.half_close(a);
+    kit.drive("drained", 5 * SECOND, |kit| kit.listener.is_drained());
+    assert_eq!(kit.state(late), State::Closed, "refused");
+    assert_eq!(
+        half_open.take(&kit).last().unwrap().control,
+        TcpControl::Rst
+    );
+    kit.pass(SECOND);
+    assert_eq!(kit.server_states(), [State::Closed; 3]);
+}
+
+#[test]
+fn a_port_of_zero_is_an_error() {
+    let mut host = Host::new(SERVER);
+    let none: [&mut [u8; 1]; 0] = [];
+    let sockets = core::iter::once(kit::tcp_socket(16));
+    let listener =
+        linecho_smoltcp::Listener::<1>::new(0, plain(), &mut host.sockets, sockets, none);
+    assert!(listener.is_err());
+}
