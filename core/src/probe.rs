@@ -339,6 +339,17 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         self.returned == self.queued
     }
 
+    /// The length of its storage in bytes.
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// Whether one unfinished line takes up all the storage. Nothing of it may come back before its
+    /// end has been sent: [`replace_storage`](Self::replace_storage) makes room for that.
+    pub fn is_full_of_one_line(&self) -> bool {
+        self.is_unfinished_line_first() && self.room() == 0
+    }
+
     /// Exchanges the storage, for more room. What is in flight moves along.
     ///
     /// # Errors
@@ -359,7 +370,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
     }
 
     /// The place of the next byte that is to come back.
-    fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         Place {
             line: self.lines.wrapping_add(1),
             byte: self.returned.wrapping_sub(self.line_start).wrapping_add(1),
