@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use embedded_io::{Error as _, ErrorKind, ErrorType, ReadReady, WriteReady};
+use embedded_io::{ErrorKind, ErrorType, ReadReady, WriteReady};
 use linecho_core::polled::{self, ProbeTurn};
 use linecho_core::{Probe, ProbeError};
 use mio::net::TcpStream;
@@ -66,6 +66,8 @@ pub struct Client {
     heard: Instant,
 }
 
+type Chunks = Receiver<io::Result<Vec<u8>>>;
+
 /// What a [filter](Client::filter) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -83,7 +85,10 @@ impl Client {
     ///
     /// [`ConnectError`] lists each address with what happened there.
     pub fn connect(server: impl ToSocketAddrs, timeout: Duration) -> Result<Self, ConnectError> {
-        let addresses: Vec<_> = server.to_socket_addrs().map_err(ConnectError::resolve)?.collect();
+        let addresses: Vec<_> = server
+            .to_socket_addrs()
+            .map_err(ConnectError::resolve)?
+            .collect();
         let stream = connect_any(&addresses, timeout)?;
         Self::over(stream, timeout).map_err(ConnectError::resolve)
     }
@@ -141,7 +146,6 @@ impl Client {
         let mut bytes = line;
         let mut newline = &b"\n"[..];
         loop {
-            self.make_room();
             self.queue(&mut bytes);
             if bytes.is_empty() {
                 self.queue(&mut newline);
@@ -149,8 +153,8 @@ impl Client {
             let turn = self.turn(&mut io::sink(), |took| round_trip = took)?;
             match turn {
                 ProbeTurn::Done if newline.is_empty() => return Ok(round_trip),
-                ProbeTurn::Done => {}
-                _ => self.wait(turn)?,
+                ProbeTurn::Wait { .. } if newline.is_empty() || self.room() == 0 => self.wait()?,
+                _ => {}
             }
         }
     }
@@ -168,11 +172,12 @@ impl Client {
         input: impl Read + Send + 'static,
         output: &mut impl Write,
     ) -> Result<Summary, ClientError> {
-        let chunks = self.read_in_background(input)?;
+        let (chunks, _waker) = self.read_in_background(input)?;
         let (mut chunk, mut rest) = (Vec::new(), 0);
         let (mut input_ended, mut half_closed) = (false, false);
         loop {
-            while !input_ended {
+            // All that is there, or that there is room for: wake-ups may have come together.
+            while self.room() > 0 && !input_ended {
                 if rest == chunk.len() {
                     match chunks.try_recv() {
                         Ok(next) => (chunk, rest) = (next.map_err(ClientError::Input)?, 0),
@@ -180,13 +185,9 @@ impl Client {
                         Err(TryRecvError::Disconnected) => input_ended = true,
                     }
                 }
-                self.make_room();
                 let mut bytes = &chunk[rest..];
                 self.queue(&mut bytes);
                 rest = chunk.len() - bytes.len();
-                if rest < chunk.len() {
-                    break;
-                }
             }
             let turn = self.turn(output, |_| ())?;
             if input_ended && !half_closed && self.probe.output().is_empty() {
@@ -194,31 +195,36 @@ impl Client {
                 // When that fails the connection is gone, which the next read will say better.
                 let _ = self.stream.shutdown(Shutdown::Write);
             }
-            if turn != ProbeTurn::Done {
-                self.wait(turn)?;
-                continue;
-            }
-            output.flush().map_err(ClientError::Output)?;
-            if input_ended {
-                return Ok(Summary {
-                    lines: self.probe.lines(),
-                    bytes: self.probe.bytes(),
-                });
-            }
-            if rest == chunk.len() {
-                self.poll(None)?;
-                self.heard = Instant::now();
+            let all_queued = rest == chunk.len();
+            match turn {
+                ProbeTurn::Again => {}
+                ProbeTurn::Wait { .. } if all_queued || self.room() == 0 => self.wait()?,
+                ProbeTurn::Wait { .. } => {}
+                ProbeTurn::Done if !all_queued => {}
+                ProbeTurn::Done => {
+                    output.flush().map_err(ClientError::Output)?;
+                    if input_ended {
+                        return Ok(Summary {
+                            lines: self.probe.lines(),
+                            bytes: self.probe.bytes(),
+                        });
+                    }
+                    self.poll(None)?;
+                    self.heard = Instant::now();
+                }
             }
         }
     }
 
-    /// Chunks of the input, with a wake-up of our poll for each, and one for its end.
+    /// Chunks of the input, with a wake-up of our poll for each, and one for its end. Keep the waker:
+    /// wake-ups that were not noticed yet would go with it.
     fn read_in_background(
         &self,
         mut input: impl Read + Send + 'static,
-    ) -> Result<Receiver<io::Result<Vec<u8>>>, ClientError> {
+    ) -> Result<(Chunks, Arc<Waker>), ClientError> {
         let waker = Waker::new(self.poll.registry(), INPUT).map_err(ClientError::Io)?;
-        let waker = Arc::new(waker);
+        let ours = Arc::new(waker);
+        let waker = Arc::clone(&ours);
         // Two chunks: one is sent while the next is read.
         let (sender, receiver) = sync_channel(2);
         thread::spawn(move || {
@@ -242,30 +248,31 @@ impl Client {
             // It fails only when nobody waits any more.
             let _ = waker.wake();
         });
-        Ok(receiver)
+        Ok((receiver, ours))
     }
 
-    /// Gives the probe more storage when one unfinished line fills it: its end must be sent before
-    /// any of it can be expected back.
-    fn make_room(&mut self) {
-        let capacity = self.probe.capacity();
-        if self.probe.is_full_of_one_line() && capacity < LONGEST_LINE {
-            let larger = vec![0; capacity * 2].into_boxed_slice();
-            // Larger storage holds what the smaller one held.
-            let _ = self.probe.replace_storage(larger);
-        }
-    }
-
-    /// Queues whole lines and the beginning of the next, as much as there is room for.
+    /// Queues lines and the beginning of the next, as much as there is room for.
     fn queue(&mut self, bytes: &mut &[u8]) {
-        while !bytes.is_empty() && self.probe.room() > 0 {
+        while !bytes.is_empty() && self.room() > 0 {
             let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |newline| newline + 1);
-            let (piece, rest) = bytes.split_at(line.min(self.probe.room()));
+            let (piece, rest) = bytes.split_at(line.min(self.room()));
             if self.probe.queue(piece).is_err() {
                 break;
             }
             *bytes = rest;
         }
+    }
+
+    /// How many bytes can be queued. When one unfinished line fills the storage, its end must be sent
+    /// before any of it can be expected back, and the storage grows.
+    fn room(&mut self) -> usize {
+        let capacity = self.probe.capacity();
+        if self.probe.is_full_of_one_line() && capacity < LONGEST_LINE {
+            let larger = vec![0; capacity * 2].into_boxed_slice();
+            // It holds what the smaller one held.
+            let _ = self.probe.replace_storage(larger);
+        }
+        self.probe.room()
     }
 
     fn turn(
@@ -299,10 +306,7 @@ impl Client {
     }
 
     /// Waits until the socket or the input may have more; not longer than the timeout.
-    fn wait(&mut self, turn: ProbeTurn) -> Result<(), ClientError> {
-        if turn == ProbeTurn::Again {
-            return Ok(());
-        }
+    fn wait(&mut self) -> Result<(), ClientError> {
         let left = self.timeout.saturating_sub(self.heard.elapsed());
         if left.is_zero() {
             return Err(ClientError::TimedOut {

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod acceptor;
+mod client;
+mod client_error;
 mod connection;
 mod handle;
 mod listen;
@@ -12,8 +14,10 @@ mod socket;
 mod sweep;
 mod worker;
 
+pub use client::{Client, Summary};
+pub use client_error::{ClientError, ConnectError};
 pub use handle::Handle;
-pub use linecho_core::{Config, Counters, Instant, LongLines, Reason, Totals};
+pub use linecho_core::{Config, Counters, Instant, LongLines, Place, ProbeError, Reason, Totals};
 pub use listen::{ListenError, listen};
 pub use observer::{AcceptPaused, Closed, Observer};
 pub use server::{Builder, Cut, Report, Server};
