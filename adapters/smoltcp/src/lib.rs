@@ -4,6 +4,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod client;
 pub mod device;
 mod event;
 mod listener;
@@ -12,11 +13,14 @@ mod slot;
 mod socket;
 mod stack;
 
+pub use client::{Client, ClientTurn};
 pub use event::Event;
 pub use listener::Listener;
 pub use options::Options;
 pub use socket::{Error, Socket};
 pub use stack::{DEVICE_RETRY, EGRESS_ROUNDS, INGRESS_FRAMES, Wake, egress, ingress, stack_time};
 
-pub use linecho_core::{self, Config, Counters, Instant, LongLines, Reason, Totals};
+pub use linecho_core::{
+    self, Config, Counters, Instant, LongLines, Probe, ProbeError, Reason, Totals,
+};
 pub use smoltcp;

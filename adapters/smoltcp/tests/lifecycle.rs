@@ -218,11 +218,21 @@ fn a_link_may_go_down_and_come_up() {
 }
 
 #[test]
+fn a_quiet_connection_lives_on_while_its_peer_does() {
+    let mut kit = Kit::<1>::new(plain());
+    let client = kit.connect();
+    kit.echo(client, b"before\n");
+    kit.pass(600 * SECOND);
+    kit.echo(client, b"after\n");
+}
+
+#[test]
 fn an_address_that_goes_away_ends_its_connections_and_the_next_one_is_served() {
     let mut kit = Kit::<1>::new(plain());
     let client = kit.connect();
     kit.echo(client, b"old\n");
     kit.server.replace_address(IpAddress::v4(10, 0, 0, 77));
+    kit.wake_server();
     kit.drive("the session ends", SECOND, |kit| !kit.reasons().is_empty());
     assert!(matches!(kit.reasons()[..], [Reason::Reset(_)]));
     kit.serve_newcomer(SECOND);
@@ -500,6 +510,7 @@ fn shutdown_takes_in_what_has_arrived_and_accepts_no_more() {
     kit.half_close(b);
     kit.pass(Duration::from_micros(1));
     kit.listener.shutdown();
+    kit.wake_server();
     assert!(!kit.listener.is_drained());
     let late = kit.connect();
     kit.drive("all that had arrived", SECOND, |kit| {

@@ -1,0 +1,195 @@
+//! A peer that vanishes, in each state of TCP that a slot can be in: the slot comes back.
+
+mod kit;
+
+use std::time::Duration;
+
+use kit::Kit;
+use kit::raw::Raw;
+use linecho_smoltcp::smoltcp::socket::tcp::State;
+use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl};
+use linecho_smoltcp::{Config, LongLines, Options, Reason};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// A listener with one slot, and with lines that are easily too long.
+fn kit() -> (Kit<1>, Raw) {
+    let session = Config::new().long_lines(LongLines::Close);
+    let raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+    (Kit::new(session.into()), raw)
+}
+
+/// Overlong: the server closes first.
+const TOO_LONG: [u8; 300] = [b'x'; 300];
+
+/// The peer is gone; how long it takes until somebody else is served.
+#[track_caller]
+fn serves_again_within(mut kit: Kit<1>, state: State, limit: Duration) {
+    assert_eq!(kit.server_states(), [state]);
+    kit.serve_newcomer(limit);
+}
+
+#[test]
+fn in_syn_received() {
+    let (mut kit, mut raw) = kit();
+    raw.syn(&mut kit);
+    kit.pass(MILLISECOND);
+    serves_again_within(kit, State::SynReceived, 6 * SECOND);
+}
+
+#[test]
+fn in_established_while_idle() {
+    let (mut kit, mut raw) = kit();
+    raw.connect(&mut kit);
+    serves_again_within(kit, State::Established, 121 * SECOND);
+}
+
+#[test]
+fn in_established_with_data_on_its_way() {
+    let (mut kit, mut raw) = kit();
+    raw.connect(&mut kit);
+    raw.send(&mut kit, b"echoed into the void\n");
+    kit.pass(MILLISECOND);
+    serves_again_within(kit, State::Established, 121 * SECOND);
+}
+
+#[test]
+fn in_established_with_its_window_closed() {
+    let session = Config::new().write_timeout(20 * SECOND);
+    let mut kit = Kit::<1>::new(session.into());
+    let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+    raw.window = 0;
+    raw.connect(&mut kit);
+    for _ in 0..5 {
+        raw.send(&mut kit, &[b'\n'; 1000]);
+        kit.pass(MILLISECOND);
+    }
+    serves_again_within(kit, State::Established, 21 * SECOND);
+}
+
+#[test]
+fn in_close_wait_with_more_to_echo_than_it_takes() {
+    let session = Config::new().write_timeout(20 * SECOND);
+    let mut kit = Kit::<1>::new(session.into());
+    let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+    raw.window = 0;
+    raw.connect(&mut kit);
+    for _ in 0..5 {
+        raw.send(&mut kit, &[b'\n'; 1000]);
+        kit.pass(MILLISECOND);
+    }
+    raw.fin(&mut kit, b"");
+    kit.pass(MILLISECOND);
+    serves_again_within(kit, State::CloseWait, 21 * SECOND);
+}
+
+#[test]
+fn in_last_ack() {
+    let (mut kit, mut raw) = kit();
+    raw.connect(&mut kit);
+    raw.fin(&mut kit, b"all of it");
+    kit.pass(MILLISECOND);
+    assert_eq!(kit.reasons(), [Reason::PeerClosed]);
+    serves_again_within(kit, State::LastAck, 11 * SECOND);
+}
+
+#[test]
+fn in_fin_wait_1() {
+    let (mut kit, mut raw) = kit();
+    raw.connect(&mut kit);
+    raw.send(&mut kit, &TOO_LONG);
+    kit.pass(MILLISECOND);
+    assert_eq!(kit.reasons(), [Reason::LineTooLong]);
+    serves_again_within(kit, State::FinWait1, 11 * SECOND);
+}
+
+#[test]
+fn in_fin_wait_2() {
+    let (mut kit, mut raw) = kit();
+    raw.connect(&mut kit);
+    raw.send(&mut kit, &TOO_LONG);
+    kit.pass(MILLISECOND);
+    raw.take_and_note(&kit);
+    raw.ack(&mut kit);
+    kit.pass(MILLISECOND);
+    serves_again_within(kit, State::FinWait2, 11 * SECOND);
+}
+
+#[test]
+fn in_fin_wait_2_while_it_sends_for_ever() {
+    let (mut kit, mut raw) = kit();
+    raw.connect(&mut kit);
+    raw.send(&mut kit, &TOO_LONG);
+    kit.pass(MILLISECOND);
+    for _ in 0..10 {
+        raw.take_and_note(&kit);
+        raw.send(&mut kit, &TOO_LONG);
+        kit.pass(SECOND);
+    }
+    kit.pass(SECOND);
+    assert_eq!(raw.take(&kit).last().unwrap().control, TcpControl::Rst);
+    assert_eq!(kit.server_states(), [State::Listen]);
+}
+
+#[test]
+fn in_closing() {
+    let (mut kit, mut raw) = kit();
+    raw.connect(&mut kit);
+    raw.send(&mut kit, &TOO_LONG);
+    kit.pass(MILLISECOND);
+    // Its FIN crosses ours: it does not acknowledge it.
+    raw.fin(&mut kit, b"");
+    kit.pass(MILLISECOND);
+    serves_again_within(kit, State::Closing, 11 * SECOND);
+}
+
+#[test]
+fn in_time_wait_the_last_ack_goes_and_the_slot_is_free() {
+    let (mut kit, mut raw) = kit();
+    raw.connect(&mut kit);
+    raw.send(&mut kit, &TOO_LONG);
+    kit.pass(MILLISECOND);
+    raw.take_and_note(&kit);
+    raw.fin(&mut kit, b"with data");
+    kit.pass(MILLISECOND);
+    let last = raw.take(&kit).last().cloned().unwrap();
+    assert_eq!((last.control, last.ack), (TcpControl::None, Some(raw.seq)));
+    serves_again_within(kit, State::Listen, SECOND);
+}
+
+#[test]
+fn a_slow_reader_gets_all_of_a_closing_connection() {
+    let (mut kit, mut raw) = kit();
+    raw.window = 100;
+    raw.connect(&mut kit);
+    raw.send(&mut kit, &[b'\n'; 1400]);
+    raw.fin(&mut kit, &[b'\n'; 600]);
+    kit.pass(MILLISECOND);
+    assert_eq!(kit.reasons(), [Reason::PeerClosed]);
+    // It takes 100 bytes every nine seconds: three minutes in all.
+    let (mut got, mut end) = (0, false);
+    while !end {
+        for segment in raw.take_and_note(&kit) {
+            assert_ne!(segment.control, TcpControl::Rst);
+            end |= segment.control == TcpControl::Fin;
+            got += segment.payload.len();
+        }
+        raw.ack(&mut kit);
+        kit.pass(9 * SECOND);
+    }
+    assert!(got >= 2000, "{got}");
+    assert_eq!(kit.server_states(), [State::Listen]);
+}
+
+#[test]
+fn while_others_listen_a_closing_slot_has_more_time() {
+    let mut kit = Kit::<2>::new(Options::DEFAULT);
+    let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+    raw.connect(&mut kit);
+    raw.fin(&mut kit, b"");
+    kit.pass(50 * SECOND);
+    assert_eq!(kit.server_states(), [State::LastAck, State::Listen]);
+    kit.pass(12 * SECOND);
+    assert_eq!(kit.server_states(), [State::Listen; 2]);
+}
