@@ -1,0 +1,256 @@
+//! Echoes every line that it gets, to thousands of TCP connections at once.
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Parser, ValueEnum};
+use linecho_examples::address::ListenAddress;
+use linecho_examples::listeners;
+use linecho_examples::log::{Format, Level, Log};
+use linecho_std::{Config, Handle, LongLines, Report, Server};
+
+/// Echoes every line that it gets, to thousands of TCP connections at once.
+///
+/// Prints `listening ADDRESS` for each address that it listens on, and logs to stderr. SIGINT (Ctrl-C) and
+/// SIGTERM let it finish what it has taken in; a second one stops it at once.
+#[derive(Parser)]
+#[command(name = "echo-server", version)]
+struct Arguments {
+    /// Where to listen: PORT (on localhost), :PORT (on all interfaces), HOST:PORT or [V6]:PORT; port 0 is any free
+    /// one. May be given several times
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "LINECHO_LISTEN",
+        value_delimiter = ',',
+        default_value = "localhost:18080"
+    )]
+    listen: Vec<ListenAddress>,
+
+    /// The longest line that goes back in one piece, its newline included
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "LINECHO_MAX_LINE",
+        default_value_t = 65_536
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    max_line: u32,
+
+    /// What happens to a longer line
+    #[arg(
+        long,
+        value_name = "POLICY",
+        env = "LINECHO_LONG_LINES",
+        default_value = "flush"
+    )]
+    long_lines: Policy,
+
+    /// How many connections may be open; more have to wait [default: no limit]
+    #[arg(long, value_name = "NUMBER", env = "LINECHO_MAX_CONNECTIONS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: Option<u32>,
+
+    /// Close a connection on which nothing went back for so long, for example 90s or 5m [default: never]
+    #[arg(long, value_name = "TIME", env = "LINECHO_IDLE_TIMEOUT")]
+    #[arg(value_parser = humantime::parse_duration)]
+    idle_timeout: Option<Duration>,
+
+    /// Close a connection whose peer takes nothing of its echo for so long [default: never]
+    #[arg(long, value_name = "TIME", env = "LINECHO_WRITE_TIMEOUT")]
+    #[arg(value_parser = humantime::parse_duration)]
+    write_timeout: Option<Duration>,
+
+    /// How long to wait for peers to take what is theirs before stopping
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LINECHO_DRAIN_TIMEOUT",
+        default_value = "5s"
+    )]
+    #[arg(value_parser = humantime::parse_duration)]
+    drain_timeout: Duration,
+
+    /// How many threads serve connections [default: one per core]
+    #[arg(long, value_name = "NUMBER", env = "LINECHO_WORKERS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+
+    /// Log more; twice: also what peers send
+    #[arg(short, long, env = "LINECHO_VERBOSE", action = ArgAction::Count)]
+    verbose: u8,
+
+    /// Log only warnings
+    #[arg(short, long, env = "LINECHO_QUIET", value_parser = BoolishValueParser::new())]
+    quiet: bool,
+
+    /// How to log
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "LINECHO_LOG_FORMAT",
+        default_value = "text"
+    )]
+    log_format: Format,
+}
+
+/// What happens to a line that is longer than --max-line.
+#[derive(Clone, Copy, ValueEnum)]
+enum Policy {
+    /// It goes back in pieces
+    Flush,
+    /// It is dropped
+    Discard,
+    /// Its connection is closed
+    Close,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not `eprintln!`, which panics when stderr is closed.
+            let _ = writeln!(io::stderr(), "echo-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let log = Log {
+        format: arguments.log_format,
+        level: level(arguments),
+    };
+    allow_many_connections(log);
+
+    let mut sockets = Vec::new();
+    for address in &arguments.listen {
+        let found = listeners::listen(address)?;
+        for missing in found.missing {
+            log.event(Level::Warning, &missing.to_string(), &[]);
+        }
+        sockets.extend(found.sockets);
+    }
+    let server = Server::builder()
+        .session(session(arguments))
+        .max_line(arguments.max_line as usize)
+        .max_connections(
+            arguments
+                .max_connections
+                .map_or(usize::MAX, |it| it as usize),
+        )
+        .workers(arguments.workers.map_or(0, usize::from))
+        .drain_timeout(arguments.drain_timeout)
+        .observer(Arc::new(log))
+        .serve(sockets)?;
+
+    shut_down_on_signals(server.handle(), log)?;
+    let mut stdout = io::stdout().lock();
+    for address in server.addresses() {
+        writeln!(stdout, "listening {address}")?;
+    }
+    stdout.flush()?;
+    drop(stdout);
+
+    let report = server.run()?;
+    log_report(log, &report);
+    Ok(())
+}
+
+fn level(arguments: &Arguments) -> Level {
+    match arguments.verbose {
+        _ if arguments.quiet => Level::Warning,
+        0 => Level::Info,
+        1 => Level::Detail,
+        _ => Level::Content,
+    }
+}
+
+fn session(arguments: &Arguments) -> Config {
+    let policy = match arguments.long_lines {
+        Policy::Flush => LongLines::Flush,
+        Policy::Discard => LongLines::Discard,
+        Policy::Close => LongLines::Close,
+    };
+    // A timeout of zero is none.
+    Config::new()
+        .long_lines(policy)
+        .idle_timeout(arguments.idle_timeout.unwrap_or_default())
+        .write_timeout(arguments.write_timeout.unwrap_or_default())
+}
+
+/// A connection is a file descriptor, and shells allow a program 1,024 of them unless it asks for more.
+#[cfg(unix)]
+fn allow_many_connections(log: Log) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| {
+        // macOS names no limit and refuses more than OPEN_MAX.
+        let most = if cfg!(target_os = "macos") {
+            most.min(10_240)
+        } else {
+            most
+        };
+        setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+        Ok(most)
+    });
+    // It serves as many as it may.
+    match raised {
+        Ok(most) => log.event(Level::Detail, "limits", &[("open_files", most.into())]),
+        Err(error) => {
+            let text = format!("cannot raise the limit of open files: {error}");
+            log.event(Level::Detail, &text, &[]);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn allow_many_connections(_: Log) {}
+
+#[cfg(unix)]
+fn shut_down_on_signals(server: Handle, log: Log) -> io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    let listen = move || {
+        for _ in signals.forever() {
+            let open = server.connections();
+            log.event(
+                Level::Info,
+                "shutting down",
+                &[("connections", open.into())],
+            );
+            server.shutdown();
+        }
+    };
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(listen)?;
+    Ok(())
+}
+
+/// Elsewhere Ctrl-C ends the program at once.
+#[cfg(not(unix))]
+fn shut_down_on_signals(_: Handle, _: Log) -> io::Result<()> {
+    Ok(())
+}
+
+fn log_report(log: Log, report: &Report) {
+    let Report { totals, cut, .. } = report;
+    if cut.connections > 0 {
+        let details = [
+            ("connections", cut.connections.into()),
+            ("bytes_lost", cut.bytes.into()),
+        ];
+        log.event(Level::Warning, "cut what was not done in time", &details);
+    }
+    let details = [
+        ("connections", totals.opened.into()),
+        ("lines", totals.counters.lines.into()),
+        ("bytes_in", totals.counters.bytes_in.into()),
+        ("bytes_out", totals.counters.bytes_out.into()),
+    ];
+    log.event(Level::Info, "stopped", &details);
+}

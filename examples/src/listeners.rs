@@ -1,0 +1,140 @@
+//! Listening sockets for the addresses on a command line.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use linecho_std::ListenError;
+
+use crate::address::ListenAddress;
+
+/// The sockets that listen on an address, and what could not be.
+#[derive(Debug)]
+pub struct Listeners {
+    /// At least one.
+    pub sockets: Vec<TcpListener>,
+    /// The addresses that this machine does not have, for example of IPv6 where that is turned off.
+    pub missing: Vec<ListenError>,
+}
+
+/// How often to look for a port that is free in each family.
+const PORT_TRIES: usize = 16;
+
+/// Listens on every socket address that `address` means. Those that this machine does not have may be
+/// missing as long as there is another.
+///
+/// With port 0, all get the same port where that is possible.
+///
+/// # Errors
+///
+/// When the host is not found, or there is no socket in the end, or one of the addresses is taken or
+/// not permitted: the text says what to do about it.
+pub fn listen(address: &ListenAddress) -> io::Result<Listeners> {
+    let addresses = address.resolve()?;
+    for _ in 1..PORT_TRIES {
+        match listen_on(&addresses, true) {
+            Err(error) if address.port == 0 && error.source.kind() == io::ErrorKind::AddrInUse => {}
+            result => return result.map_err(|error| explained(&error)),
+        }
+    }
+    listen_on(&addresses, false).map_err(|error| explained(&error))
+}
+
+fn listen_on(addresses: &[SocketAddr], same_port: bool) -> Result<Listeners, ListenError> {
+    let mut sockets: Vec<TcpListener> = Vec::new();
+    let mut missing = Vec::new();
+    for &(mut address) in addresses {
+        if let (0, true, Some(first)) = (address.port(), same_port, sockets.first()) {
+            let port = first.local_addr().map(|first| first.port());
+            address.set_port(port.unwrap_or(0));
+        }
+        match linecho_std::listen(address) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) if is_of_the_address(&error.source) => missing.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match missing.pop() {
+        Some(error) if sockets.is_empty() => Err(error),
+        last => {
+            missing.extend(last);
+            Ok(Listeners { sockets, missing })
+        }
+    }
+}
+
+/// Whether the machine lacks the address or its whole family, rather than it being taken.
+fn is_of_the_address(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrInUse, PermissionDenied};
+    !matches!(error.kind(), AddrInUse | PermissionDenied)
+}
+
+/// Says what to do about it.
+fn explained(error: &ListenError) -> io::Error {
+    let kind = error.source.kind();
+    let port = error.address.port();
+    let advice = match kind {
+        io::ErrorKind::AddrInUse => {
+            let who = match cfg!(target_os = "linux") {
+                true => format!("ss -ltnp 'sport = :{port}'"),
+                false => format!("lsof -nP -iTCP:{port} -sTCP:LISTEN"),
+            };
+            format!(
+                "; `{who}` shows who listens there: end it, or choose another port with --listen"
+            )
+        }
+        io::ErrorKind::PermissionDenied if port < 1024 => {
+            "; ports below 1024 take special rights: choose a higher one with --listen".into()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine does not have that address: --listen :PORT listens on all that it has"
+                .into()
+        }
+        _ => String::new(),
+    };
+    io::Error::new(kind, format!("{error}{advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_port_0_both_families_get_the_same_port() {
+        let listeners = listen(&"localhost:0".parse().unwrap()).unwrap();
+        let ports: Vec<_> = listeners
+            .sockets
+            .iter()
+            .map(|socket| socket.local_addr().unwrap().port())
+            .collect();
+        assert_ne!(ports[0], 0);
+        assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
+        assert_eq!(ports.len() + listeners.missing.len(), 2);
+    }
+
+    #[test]
+    fn an_address_that_the_machine_lacks_is_missing_beside_one_that_it_has() {
+        // TEST-NET-1 (RFC 5737) is nobody's.
+        let addresses = [
+            "192.0.2.1:0".parse().unwrap(),
+            "127.0.0.1:0".parse().unwrap(),
+        ];
+        let listeners = listen_on(&addresses, true).unwrap();
+        assert_eq!(listeners.sockets.len(), 1);
+        assert_eq!(listeners.missing[0].address, addresses[0]);
+        let error = listen_on(&addresses[..1], true).unwrap_err();
+        assert!(explained(&error).to_string().contains("192.0.2.1:0"));
+    }
+
+    #[test]
+    fn a_taken_port_is_an_error_that_says_what_to_do() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = listen(&address.to_string().parse().unwrap()).unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(
+            text.contains(&address.to_string()) && text.contains("--listen"),
+            "{text}"
+        );
+    }
+}
