@@ -1,6 +1,9 @@
 //! What is fixed when the firmware is built, with the RAM that it costs.
 
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+use core::time::Duration;
+
+use linecho_smoltcp::Config;
+use linecho_smoltcp::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 
 /// Connections at a time. Each costs its three buffers below, and about 350 bytes of state.
 /// `LINECHO_SLOTS=12 cargo run` changes the number; 12 fill the 64 KiB.
@@ -29,3 +32,14 @@ pub const ADDRESS: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24);
 
 /// The way out of the local network.
 pub const GATEWAY: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
+
+/// What a connection may do: be idle for five minutes, and leave its echo unread for half a minute.
+pub const SESSION: Config = if cfg!(feature = "test-commands") {
+    Config::new()
+        .idle_timeout(Duration::from_secs(3))
+        .write_timeout(Duration::from_secs(2))
+} else {
+    Config::new()
+        .idle_timeout(Duration::from_secs(300))
+        .write_timeout(Duration::from_secs(30))
+};

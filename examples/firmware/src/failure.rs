@@ -1,5 +1,9 @@
 //! Every failure ends in a message and a failure code, never in a silent hang.
-#![allow(unsafe_code)] // The entry of the fault handler, and the frame that the processor stacked.
+//!
+//! The message has addresses in place of text: the texts and places of all panics that smoltcp could
+//! have would take 5 KiB of flash. `llvm-addr2line -e IMAGE ADDRESS` names the place of an address,
+//! and the project's `firmware` tool does so by itself.
+#![allow(unsafe_code)] // The entry of the fault handler, and the fault's registers.
 
 use core::panic::PanicInfo;
 
@@ -8,10 +12,10 @@ use cortex_m::peripheral::SCB;
 use crate::{log, processor};
 
 #[panic_handler]
-fn panic(info: &PanicInfo) -> ! {
+fn panic(_: &PanicInfo) -> ! {
     cortex_m::interrupt::disable();
-    log!("PANIC {info}");
-    end()
+    log!("PANIC");
+    end(cortex_m::register::msp::read() as usize)
 }
 
 /// All faults arrive here. The stack pointer may be below the stack, so that nothing can be called
@@ -30,35 +34,31 @@ extern "C" fn HardFault() -> ! {
 }
 
 extern "C" fn report(stack_pointer: usize) -> ! {
-    /// The place of the program counter in what the processor stacks on entry (B1.5.6).
-    const FRAME_PC: usize = 24;
-
-    if stack_pointer < processor::stack_end() {
+    if stack_pointer < processor::stack().start {
         log!("FAULT stack overflow: it grew to {stack_pointer:#010x}");
-        end()
+    } else {
+        // SAFETY: reading these registers has no effects.
+        let (status, address) = unsafe {
+            let scb = &*SCB::PTR;
+            (scb.cfsr.read(), scb.mmfar.read())
+        };
+        log!("FAULT status {status:#010x}, address {address:#010x}");
     }
-    // SAFETY: the stack pointer is in the stack, with the frame that the processor has just stacked above it.
-    let pc = unsafe { ((stack_pointer + FRAME_PC) as *const u32).read_volatile() };
-    // SAFETY: reading these registers has no effects.
-    let (status, address) = unsafe {
-        let scb = &*SCB::PTR;
-        (scb.cfsr.read(), scb.mmfar.read())
-    };
-    log!("FAULT at {pc:#010x}: status {status:#010x}, address {address:#010x}");
-    end()
+    end(stack_pointer)
 }
 
-/// Ends QEMU with a failure code.
-#[cfg(feature = "semihosting")]
-fn end() -> ! {
-    use cortex_m_semihosting::debug;
-    debug::exit(debug::EXIT_FAILURE);
-    // A debugger may refuse to exit.
-    SCB::sys_reset()
-}
-
-/// Without anybody who could take a failure code, the board starts again.
-#[cfg(not(feature = "semihosting"))]
-fn end() -> ! {
+/// Logs where the program was, and ends QEMU with a failure code. Without anybody who could take
+/// that code, the board starts again.
+fn end(stack_pointer: usize) -> ! {
+    /// Enough for the panic's own functions and those that matter.
+    const CALLS: usize = 12;
+    processor::return_addresses(stack_pointer)
+        .take(CALLS)
+        .for_each(|address| log!("  at {address:#010x}"));
+    #[cfg(feature = "semihosting")]
+    {
+        use cortex_m_semihosting::debug;
+        debug::exit(debug::EXIT_FAILURE);
+    }
     SCB::sys_reset()
 }

@@ -1,4 +1,4 @@
-//! A line echo on bare metal: see README.md.
+//! A line echo on bare metal, on the port and for the number of connections that `config.rs` says.
 #![no_std]
 #![no_main]
 
@@ -6,74 +6,85 @@ mod board;
 mod config;
 mod console;
 mod failure;
+mod network;
 mod processor;
 #[cfg(feature = "test-commands")]
 mod test_commands;
 
-use config::{RX_BYTES, SLOTS, TX_BYTES};
-use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
-use smoltcp::socket::tcp;
-use smoltcp::time::Instant;
-use static_cell::ConstStaticCell;
-
-static ETHERNET: ConstStaticCell<board::Ethernet> = ConstStaticCell::new(board::Ethernet::new());
-static BUFFERS: ConstStaticCell<[([u8; RX_BYTES], [u8; TX_BYTES]); SLOTS]> =
-    ConstStaticCell::new([([0; _], [0; _]); SLOTS]);
-static SOCKETS: ConstStaticCell<heapless::Vec<SocketStorage, SLOTS>> =
-    ConstStaticCell::new(heapless::Vec::new());
-
-fn now() -> Instant {
-    Instant::from_micros(processor::micros() as i64)
-}
+use config::{LINE_BYTES, PORT, RX_BYTES, SESSION, SLOTS, TX_BYTES};
+use heapless::Vec;
+use linecho_smoltcp::Listener;
+use linecho_smoltcp::smoltcp::iface::{Interface, SocketSet, SocketStorage};
+use linecho_smoltcp::smoltcp::socket::tcp::{Socket, SocketBuffer};
+use static_cell::{ConstStaticCell, StaticCell};
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     processor::start();
     board::start();
-    let ethernet = ETHERNET.take();
-    let mut interface = Interface::new(Config::new(config::MAC_ADDRESS.into()), ethernet, now());
-    interface.update_ip_addrs(|addresses| {
-        let _ = addresses.push(config::ADDRESS.into());
-    });
-    let _ = interface
-        .routes_mut()
-        .add_default_ipv4_route(config::GATEWAY);
-    let storage = SOCKETS.take();
-    while storage.push(SocketStorage::EMPTY).is_ok() {}
-    let mut sockets = SocketSet::new(&mut storage[..]);
-    for (rx, tx) in BUFFERS.take() {
-        sockets.add(tcp::Socket::new(
-            tcp::SocketBuffer::new(&mut rx[..]),
-            tcp::SocketBuffer::new(&mut tx[..]),
-        ));
-    }
-    log!("READY board={} slots={SLOTS}", board::NAME);
+
+    let device = ETHERNET.take();
+    let interface = interface(device);
+    let mut sockets = socket_set();
+    let listener = listener(&mut sockets);
+    network::announce(device, processor::now());
+    log!(
+        "READY board={} port={PORT} slots={SLOTS} rx={RX_BYTES} tx={TX_BYTES} line={LINE_BYTES}",
+        board::NAME
+    );
+    serve(device, interface, &mut sockets, listener)
+}
+
+fn serve(
+    device: &mut board::Ethernet,
+    interface: &mut Interface,
+    sockets: &mut SocketSet<'static>,
+    listener: &mut Listener<'static, SLOTS>,
+) -> ! {
     loop {
         #[cfg(feature = "test-commands")]
         test_commands::obey();
-        interface.poll(now(), ethernet, &mut sockets);
-        for (_, socket) in sockets.iter_mut() {
-            let smoltcp::socket::Socket::Tcp(socket) = socket;
-            if !socket.is_open() {
-                let (size, used) = processor::stack_bytes();
-                log!("listen stack={used}/{size}");
-                let _ = socket.listen(config::PORT);
-            }
-            if socket.may_send() && !socket.may_recv() && socket.recv_queue() == 0 {
-                socket.close();
-            }
-            let room = socket.send_capacity() - socket.send_queue();
-            if socket.can_send() && socket.can_recv() {
-                let mut buffer = [0; 256];
-                let n = room.min(256);
-                if let Ok(n) = socket.recv_slice(&mut buffer[..n]) {
-                    let _ = socket.send_slice(&buffer[..n]);
-                }
-            }
-        }
-        let delay = interface
-            .poll_delay(now(), &sockets)
-            .map_or(1_000_000, |d| d.total_micros().min(1_000_000) as u32);
-        processor::sleep(delay, || ethernet.frame_waits());
+        let now = processor::now();
+        let wake = listener.poll(now, interface, device, sockets, |event| {
+            log!("{event} [stack: {} bytes]", processor::stack_used());
+        });
+        processor::sleep(wake, || device.frame_waits());
+    }
+}
+
+// What is large lies in statics. They begin as zeros, and so take no flash. They are filled by
+// functions of their own, whose part of the stack is free again when `serve` begins.
+
+static ETHERNET: ConstStaticCell<board::Ethernet> = ConstStaticCell::new(board::Ethernet::new());
+
+#[inline(never)]
+fn interface(device: &mut board::Ethernet) -> &'static mut Interface {
+    static INTERFACE: StaticCell<Interface> = StaticCell::new();
+    INTERFACE.init_with(|| network::interface(device, processor::now()))
+}
+
+#[inline(never)]
+fn socket_set() -> SocketSet<'static> {
+    static STORAGE: ConstStaticCell<Vec<SocketStorage, SLOTS>> = ConstStaticCell::new(Vec::new());
+    let storage = STORAGE.take();
+    while storage.push(SocketStorage::EMPTY).is_ok() {}
+    SocketSet::new(&mut storage[..])
+}
+
+#[inline(never)]
+fn listener(set: &mut SocketSet<'static>) -> &'static mut Listener<'static, SLOTS> {
+    static RINGS: ConstStaticCell<[([u8; RX_BYTES], [u8; TX_BYTES]); SLOTS]> =
+        ConstStaticCell::new([([0; _], [0; _]); _]);
+    static LINES: ConstStaticCell<[[u8; LINE_BYTES]; SLOTS]> = ConstStaticCell::new([[0; _]; _]);
+    static LISTENER: StaticCell<Listener<SLOTS>> = StaticCell::new();
+    let sockets = RINGS.take().iter_mut().map(|(rx, tx)| {
+        Socket::new(
+            SocketBuffer::new(&mut rx[..]),
+            SocketBuffer::new(&mut tx[..]),
+        )
+    });
+    match Listener::new(PORT, SESSION, set, sockets, LINES.take()) {
+        Ok(listener) => LISTENER.init(listener),
+        Err(_) => panic!("there is no port 0"),
     }
 }

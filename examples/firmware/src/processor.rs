@@ -3,12 +3,14 @@
 //! Source: ARMv7-M Architecture Reference Manual (Arm DDI 0403), part B.
 #![allow(unsafe_code)] // For the processor's registers and for reading the painted stack.
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use cortex_m::interrupt::{self, InterruptNumber};
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{MPU, NVIC, SCB, SYST};
 use cortex_m_rt::exception;
+use linecho_smoltcp::{Instant, Wake};
 
 use crate::board;
 
@@ -45,6 +47,17 @@ unsafe fn DefaultHandler(irq: i16) {
     board::acknowledge(irq);
 }
 
+mod vectors {
+    unsafe extern "C" {
+        fn DefaultHandler();
+    }
+
+    /// The vector table's part for devices: the same handler for all of them.
+    #[unsafe(link_section = ".vector_table.interrupts")]
+    #[unsafe(no_mangle)]
+    static __INTERRUPTS: [unsafe extern "C" fn(); crate::board::INTERRUPTS] = [DefaultHandler; _];
+}
+
 // --- Clock: SysTick runs freely, its interrupt counts the periods -------------------------------
 
 /// Half a second. A short period counted by interrupts would lose time whenever they come late.
@@ -71,8 +84,8 @@ fn SysTick() {
     PERIODS.store(PERIODS.load(Relaxed).wrapping_add(1), Relaxed);
 }
 
-/// Microseconds since the start.
-pub fn micros() -> u64 {
+/// The time since the start.
+pub fn now() -> Instant {
     let (periods, ticks_left) = interrupt::free(|_| {
         let before = SYST::get_current();
         if SCB::is_pendst_pending() {
@@ -88,19 +101,25 @@ pub fn micros() -> u64 {
     } else {
         PERIOD_TICKS - ticks_left
     };
-    u64::from(periods) * PERIOD_MICROS + u64::from(2 * ticks / (board::CLOCK_HZ / 500_000))
+    let micros = 2 * ticks / (board::CLOCK_HZ / 500_000);
+    Instant::from_micros(u64::from(periods) * PERIOD_MICROS + u64::from(micros))
 }
 
 // --- Sleep --------------------------------------------------------------------------------------
 
-/// Sleeps until an interrupt comes, at most `micros` microseconds, and not at all if `busy`.
+/// Sleeps until it is time to `wake`, or any interrupt comes; not at all if `busy`.
 ///
 /// Interrupts are masked from the question to the sleep, so that none slips in between: a masked
 /// interrupt that is pending still ends `WFI` (ARMv7-M, B1.5.19).
-pub fn sleep(micros: u32, busy: impl FnOnce() -> bool) {
+pub fn sleep(wake: Wake, busy: impl FnOnce() -> bool) {
+    let micros = match wake {
+        Wake::Again => return,
+        Wake::At(at) => at.as_micros().saturating_sub(now().as_micros()),
+        Wake::Frame => u64::MAX,
+    };
     interrupt::free(|_| {
         if micros > 0 && !busy() {
-            board::wake_in(micros);
+            board::wake_in(u32::try_from(micros).unwrap_or(u32::MAX));
             cortex_m::asm::dsb();
             cortex_m::asm::wfi();
         }
@@ -151,25 +170,45 @@ fn protect_memory(mpu: &mut MPU) {
 // --- Stack --------------------------------------------------------------------------------------
 
 unsafe extern "C" {
-    // The linker's symbols from memory.x; their addresses are the values.
-    static _stack_start: u32;
+    // Symbols of memory.x and of cortex-m-rt's linker script. Their addresses are their values.
     static _stack_end: u32;
+    static _stack_start: u32;
+    static __stext: u32;
+    static __etext: u32;
 }
 
-/// The lowest address of the stack, where it ends.
-pub fn stack_end() -> usize {
-    (&raw const _stack_end).addr()
+/// The addresses of the stack. It grows from the end of this range to its start, and used all of it
+/// when it gets there.
+pub fn stack() -> Range<usize> {
+    (&raw const _stack_end).addr()..(&raw const _stack_start).addr()
 }
 
-/// The stack's size and the most that has been used of it since the start, in bytes.
-pub fn stack_bytes() -> (usize, usize) {
-    let size = (&raw const _stack_start).addr() - stack_end();
-    let mut word = &raw const _stack_end;
-    let mut untouched = 0;
-    // SAFETY: all addresses lie in the stack, whose unused part cortex-m-rt painted before `main`.
-    while untouched < size && unsafe { word.read_volatile() } == cortex_m_rt::STACK_PAINT_VALUE {
-        word = word.wrapping_add(1);
-        untouched += 4;
-    }
-    (size, size - untouched)
+/// The words of the stack from an address on.
+fn stack_words(from: usize) -> impl Iterator<Item = u32> {
+    let stack = stack();
+    (from.max(stack.start)..stack.end)
+        .step_by(4)
+        .map(|address| {
+            // SAFETY: the address lies in the stack, which is RAM that this is the only thread to use.
+            unsafe { (address as *const u32).read_volatile() }
+        })
+}
+
+/// The most that has been used of the stack since the start, in bytes: cortex-m-rt painted it.
+pub fn stack_used() -> usize {
+    stack_words(0)
+        .skip_while(|&word| word == cortex_m_rt::STACK_PAINT_VALUE)
+        .count()
+        * 4
+}
+
+/// What looks like return addresses on the stack, the innermost first.
+pub fn return_addresses(stack_pointer: usize) -> impl Iterator<Item = u32> {
+    /// Set in the address of every instruction (ARMv7-M, A4.1.1: the Thumb bit).
+    const THUMB: usize = 1;
+    let code = (&raw const __stext).addr()..(&raw const __etext).addr();
+    stack_words(stack_pointer).filter(move |&word| {
+        let address = word as usize;
+        address & THUMB != 0 && code.contains(&address)
+    })
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // One of the failures is a write to nowhere.
 
 use core::hint::black_box;
+use core::time::Duration;
 
 use crate::{board, log, processor};
 
@@ -34,7 +35,7 @@ fn write_nowhere() {
 /// Does nothing for one and a half seconds, as a program does that is busy with something else.
 fn stall() {
     log!("STALL");
-    let end = processor::micros() + 1_500_000;
-    while processor::micros() < end {}
+    let end = processor::now() + Duration::from_millis(1500);
+    while processor::now() < end {}
     log!("STALLED");
 }

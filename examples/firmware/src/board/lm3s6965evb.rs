@@ -6,8 +6,8 @@
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use smoltcp::phy::{self, DeviceCapabilities};
-use smoltcp::time::Instant;
+use linecho_smoltcp::smoltcp::phy::{self, DeviceCapabilities};
+use linecho_smoltcp::smoltcp::time::Instant;
 
 use super::register::Registers;
 use super::{FRAME_BYTES, RxToken, capabilities};
@@ -17,6 +17,9 @@ pub const NAME: &str = "lm3s6965evb";
 
 /// The clock that runs after reset. It is fast enough, and the PLL can stay off.
 pub const CLOCK_HZ: u32 = 12_500_000;
+
+/// How many interrupts there are.
+pub const INTERRUPTS: usize = 44;
 
 const TIMER_IRQ: u16 = 19;
 const ETHERNET_IRQ: u16 = 42;
@@ -32,15 +35,19 @@ const GPIO_DEN: usize = 0x51C;
 
 /// Starts clocks, serial line and Ethernet.
 pub fn start() {
-    SYSTEM.set(SYSTEM_RCGC1, 1 << 16 | 1 << 0); // Timer 0, UART 0
-    SYSTEM.set(SYSTEM_RCGC2, 1 << 30 | 1 << 28 | 1 << 0); // PHY, MAC, port A
+    set(SYSTEM, SYSTEM_RCGC1, 1 << 16 | 1 << 0); // timer 0, UART 0
+    set(SYSTEM, SYSTEM_RCGC2, 1 << 30 | 1 << 28 | 1 << 0); // PHY, MAC, port A
     SYSTEM.read(SYSTEM_RCGC2); // A clock takes a few cycles to arrive.
-    GPIO_A.set(GPIO_AFSEL, 0b11); // Pins 0 and 1 belong to the UART.
-    GPIO_A.set(GPIO_DEN, 0b11);
+    set(GPIO_A, GPIO_AFSEL, 0b11); // Pins 0 and 1 belong to the UART.
+    set(GPIO_A, GPIO_DEN, 0b11);
     start_uart();
     start_ethernet();
     unmask(TIMER_IRQ);
     unmask(ETHERNET_IRQ);
+}
+
+fn set(block: Registers, offset: usize, bits: u32) {
+    block.write(offset, block.read(offset) | bits);
 }
 
 // --- Serial line: a PL011 -----------------------------------------------------------------------

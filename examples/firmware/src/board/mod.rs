@@ -1,7 +1,7 @@
 //! The board: one file each, chosen by a cargo feature. A port to other hardware adds one such file
 //! and its memory map (`memory.x`).
 
-use smoltcp::phy::{self, DeviceCapabilities, Medium};
+use linecho_smoltcp::smoltcp::phy::{self, DeviceCapabilities, Medium};
 
 mod register;
 
@@ -13,6 +13,7 @@ mod chosen;
 ///
 /// - `NAME`: for the log.
 /// - `CLOCK_HZ`: the processor's clock, which drives `SysTick`. Half a second of it fits in 24 bits.
+/// - `INTERRUPTS`: how many the board has.
 /// - `start()`: starts clocks, serial line and Ethernet, and unmasks their interrupts.
 /// - `write_byte(byte)`: sends one byte on the serial line, waiting for room. A fault handler calls it too.
 /// - `read_byte()`: the next byte that came on the serial line, if any. Only the tests' commands ask.

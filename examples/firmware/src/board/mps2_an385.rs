@@ -4,8 +4,8 @@
 //! the LAN9118 data sheet (Microchip). Run on QEMU's `mps2-an385`, not on the board itself.
 #![allow(unsafe_code)] // For the addresses of registers, nothing else.
 
-use smoltcp::phy::{self, DeviceCapabilities};
-use smoltcp::time::Instant;
+use linecho_smoltcp::smoltcp::phy::{self, DeviceCapabilities};
+use linecho_smoltcp::smoltcp::time::Instant;
 
 use super::register::Registers;
 use super::{FRAME_BYTES, RxToken, capabilities};
@@ -15,6 +15,9 @@ pub const NAME: &str = "mps2-an385";
 
 /// The clock of the FPGA image.
 pub const CLOCK_HZ: u32 = 25_000_000;
+
+/// How many interrupts there are.
+pub const INTERRUPTS: usize = 32;
 
 const TIMER_IRQ: u16 = 8;
 const ETHERNET_IRQ: u16 = 13;

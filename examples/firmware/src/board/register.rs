@@ -27,9 +27,4 @@ impl Registers {
         // SAFETY: a device register, by the contract of `at`, which reaches no memory of the program.
         unsafe { ((self.0 + offset) as *mut u32).write_volatile(value) }
     }
-
-    /// Sets bits of the register at `offset` bytes.
-    pub(super) fn set(self, offset: usize, bits: u32) {
-        self.write(offset, self.read(offset) | bits);
-    }
 }
