@@ -18,6 +18,7 @@ pub fn obey() {
     }
 }
 
+#[expect(unconditional_recursion)]
 fn overflow_stack(depth: u32) {
     // What is kept across the call is what fills the stack.
     let kept = black_box([depth; 16]);
