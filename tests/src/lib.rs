@@ -1,5 +1,8 @@
-//! Under construction.
+//! The conformance scenarios of linecho, and its measuring tools.
 
 pub mod compare;
+pub mod conformance;
 pub mod firmware;
 pub mod measure;
+pub mod reach;
+pub mod scenarios;

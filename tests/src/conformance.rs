@@ -1,0 +1,107 @@
+//! The test binaries' main function: every scenario over some ways to reach a server.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use crate::reach::Reach;
+use crate::scenarios::{self, Scenario, Stage};
+
+/// Why a scenario stops before its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// The server lacks what the scenario is about, and is not meant to have it.
+    NotApplicable(String),
+    /// This machine lacks something.
+    Skipped {
+        /// What.
+        why: String,
+        /// The command that mends it.
+        enable: String,
+    },
+    /// The server broke the contract.
+    Failed(String),
+}
+
+impl Stop {
+    /// Adds where it happened.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        match self {
+            Self::Failed(why) => Self::Failed(format!("{place}: {why}")),
+            other => other,
+        }
+    }
+}
+
+/// Runs every scenario over each of `reaches`, under the usual arguments of a test binary, and says which could not be
+/// run and why. With `LINECHO_REQUIRE_ALL=1` a scenario that this machine cannot run is a failure.
+///
+/// Everything random follows from a seed. `LINECHO_SEED=17` runs only that one.
+#[must_use]
+pub fn main(reaches: Vec<Arc<dyn Reach>>) -> ExitCode {
+    let mut trials = Vec::new();
+    for reach in reaches {
+        for scenario in scenarios::ALL {
+            let reach = Arc::clone(&reach);
+            let name = format!("{}::{}", reach.name(), scenario.name);
+            trials.push(Trial::ignorable_test(name, move || run(scenario, &*reach)));
+        }
+    }
+    conclude(trials)
+}
+
+/// Runs `trials`, and makes skips visible.
+#[must_use]
+pub fn conclude(trials: Vec<Trial>) -> ExitCode {
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// One scenario over one reach, with each seed.
+fn run(scenario: &Scenario, reach: &dyn Reach) -> Result<Completion, Failed> {
+    let seeds = match std::env::var("LINECHO_SEED") {
+        Ok(seed) => {
+            let seed = seed
+                .parse()
+                .map_err(|_| format!("LINECHO_SEED={seed} is no number"))?;
+            seed..=seed
+        }
+        Err(_) => 1..=reach.seeds(),
+    };
+    for seed in seeds {
+        if let Err(stop) = play(scenario, reach, seed) {
+            let name = format!("{}::{}", reach.name(), scenario.name);
+            let replay = format!("replay: LINECHO_SEED={seed} cargo test -p linecho-tests {name}");
+            return completion(stop)
+                .map_err(|why| Failed::from(format!("{why}\nseed {seed}; {replay}")));
+        }
+    }
+    Ok(Completion::Completed)
+}
+
+fn play(scenario: &Scenario, reach: &dyn Reach, seed: u64) -> Result<(), Stop> {
+    let wanted = (scenario.wanted)(reach.pace());
+    let mut stage = Stage::new(reach, &wanted, seed)?;
+    (scenario.play)(&mut stage)?;
+    stage.conclude()
+}
+
+/// What a stop means for the run of the tests.
+///
+/// # Errors
+/// For a failure, and for a skip where none is allowed.
+pub fn completion(stop: Stop) -> Result<Completion, String> {
+    match stop {
+        Stop::NotApplicable(why) => Ok(Completion::ignored_with(format!("not applicable: {why}"))),
+        Stop::Skipped { why, enable } => {
+            let message = format!("SKIPPED: {why}; to enable it: {enable}");
+            if std::env::var_os("LINECHO_REQUIRE_ALL").is_some_and(|value| value == "1") {
+                Err(message)
+            } else {
+                Ok(Completion::ignored_with(message))
+            }
+        }
+        Stop::Failed(why) => Err(why),
+    }
+}

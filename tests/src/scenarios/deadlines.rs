@@ -1,0 +1,98 @@
+//! Clients that stand still.
+
+use super::{Plan, Reads, Stage, text};
+use crate::conformance::Stop;
+
+/// A client that is silent is closed when its time is up, and not before.
+pub(super) fn idle(stage: &mut Stage) -> Result<(), Stop> {
+    let silent = Plan {
+        half_close: false,
+        may_break: true,
+        ..Plan::default()
+    };
+    let began = stage.now();
+    let clients = [
+        stage.client(*b"", silent.clone())?,
+        stage.client(*b"hello\nunfinished", silent)?,
+    ];
+    stage.ended(&clients)?;
+    not_before(stage, began)?;
+    if stage.totals().is_ok() {
+        stage.counted("both ended as idle", |totals| {
+            totals.idle == 2 && totals.closed() == 2
+        })?;
+    }
+    Ok(())
+}
+
+/// A client that sends bytes of one endless line, so few that they fit, makes no progress.
+pub(super) fn unfinished_line_is_no_progress(stage: &mut Stage) -> Result<(), Stop> {
+    let unfinished = text::line_of("never finished ", stage.facts().buffer);
+    let single = Plan {
+        half_close: false,
+        may_break: true,
+        send_up_to: 0,
+        ..Plan::default()
+    };
+    let began = stage.now();
+    let client = stage.client(&unfinished[..unfinished.len() - 1], single)?;
+    // Ten bytes in each timeout: if each moved the deadline, the client would outlive several.
+    let (pause, mut next) = (stage.pace() / 5, began);
+    stage.until("the server ends the connection", |stage| {
+        if stage.now() >= next {
+            next = stage.now() + pause;
+            stage[client].plan.send_up_to += 1;
+        }
+        stage[client].end().is_some()
+    })?;
+    not_before(stage, began)?;
+    if stage[client].sent() == unfinished.len() - 1 {
+        return Err(Stop::Failed(
+            "the line was sent before the server closed: the deadline was moved".into(),
+        ));
+    }
+    if stage.totals().is_ok() {
+        stage.counted("it ended as idle", |totals| {
+            totals.idle == 1 && totals.closed() == 1
+        })?;
+    }
+    Ok(())
+}
+
+/// A client that sends and never reads is given up when nothing has gone back for the time.
+pub(super) fn write_stall(stage: &mut Stage) -> Result<(), Stop> {
+    let never_reads = Plan {
+        reads: Reads::Nothing,
+        half_close: false,
+        may_break: true,
+        ..Plan::default()
+    };
+    let began = stage.now();
+    let stalled = stage.client(text::numbered(stage.facts().bulk), never_reads)?;
+    let others_go_on = stage.client(
+        *b"in between\n",
+        Plan {
+            half_close: false,
+            ..Plan::default()
+        },
+    )?;
+    stage.answered(&[others_go_on])?;
+    stage.until("the stalled client is given up", |stage| {
+        match stage.totals() {
+            Ok(totals) => totals.write_stalled == 1,
+            Err(_) => stage[stalled].end().is_some(),
+        }
+    })?;
+    not_before(stage, began)
+}
+
+/// The timeouts here are twice the pace.
+fn not_before(stage: &Stage, began: std::time::Duration) -> Result<(), Stop> {
+    let passed = stage.now() - began;
+    if passed < stage.pace() * 2 {
+        return Err(Stop::Failed(format!(
+            "given up after {passed:.2?}, before the deadline"
+        )));
+    }
+    Ok(())
+}
