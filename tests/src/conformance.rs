@@ -55,6 +55,7 @@ pub fn main(reaches: Vec<Arc<dyn Reach>>) -> ExitCode {
 /// Runs `trials`, and makes skips visible.
 #[must_use]
 pub fn conclude(trials: Vec<Trial>) -> ExitCode {
+    raise_descriptor_limit();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -103,5 +104,14 @@ pub fn completion(stop: Stop) -> Result<Completion, String> {
             }
         }
         Stop::Failed(why) => Err(why),
+    }
+}
+
+/// Scenarios with hundreds of clients need more file descriptors than a shell usually grants at first.
+fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // If it fails, those scenarios will, and say why.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, soft.max(hard.min(65_536)), hard);
     }
 }

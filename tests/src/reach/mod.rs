@@ -1,6 +1,8 @@
 //! Ways to reach an echo server: each starts one, and carries bytes between it and peers that a scenario plays.
 
 pub mod memory;
+pub mod sockets;
+pub mod std_server;
 
 use std::io;
 use std::time::Duration;
