@@ -25,11 +25,20 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// Adds where it happened.
+    /// Says where a failure happened.
     #[must_use]
     pub fn at(self, place: &str) -> Self {
         match self {
             Self::Failed(why) => Self::Failed(format!("{place}: {why}")),
+            other => other,
+        }
+    }
+
+    /// Adds a line to a failure.
+    #[must_use]
+    pub fn with(self, line: &str) -> Self {
+        match self {
+            Self::Failed(why) => Self::Failed(format!("{why}\n{line}")),
             other => other,
         }
     }
@@ -41,6 +50,12 @@ impl Stop {
 /// Everything random follows from a seed. `LINECHO_SEED=17` runs only that one.
 #[must_use]
 pub fn main(reaches: Vec<Arc<dyn Reach>>) -> ExitCode {
+    conclude(trials(reaches))
+}
+
+/// A test for every scenario over each of `reaches`.
+#[must_use]
+pub fn trials(reaches: Vec<Arc<dyn Reach>>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for reach in reaches {
         for scenario in scenarios::ALL {
@@ -49,7 +64,7 @@ pub fn main(reaches: Vec<Arc<dyn Reach>>) -> ExitCode {
             trials.push(Trial::ignorable_test(name, move || run(scenario, &*reach)));
         }
     }
-    conclude(trials)
+    trials
 }
 
 /// Runs `trials`, and makes skips visible.
@@ -71,11 +86,13 @@ fn run(scenario: &Scenario, reach: &dyn Reach) -> Result<Completion, Failed> {
         Err(_) => 1..=reach.seeds(),
     };
     for seed in seeds {
-        if let Err(stop) = play(scenario, reach, seed) {
-            let name = format!("{}::{}", reach.name(), scenario.name);
-            let replay = format!("replay: LINECHO_SEED={seed} cargo test -p linecho-tests {name}");
-            return completion(stop)
-                .map_err(|why| Failed::from(format!("{why}\nseed {seed}; {replay}")));
+        let name = format!("{}::{}", reach.name(), scenario.name);
+        let replay =
+            format!("seed {seed}; replay: LINECHO_SEED={seed} cargo test -p linecho-tests {name}");
+        let completion =
+            completion(play(scenario, reach, seed).map_err(|stop| stop.with(&replay)))?;
+        if !matches!(completion, Completion::Completed) {
+            return Ok(completion);
         }
     }
     Ok(Completion::Completed)
@@ -88,22 +105,25 @@ fn play(scenario: &Scenario, reach: &dyn Reach, seed: u64) -> Result<(), Stop> {
     stage.conclude()
 }
 
-/// What a stop means for the run of the tests.
+/// What a result means for the run of the tests.
 ///
 /// # Errors
 /// For a failure, and for a skip where none is allowed.
-pub fn completion(stop: Stop) -> Result<Completion, String> {
-    match stop {
-        Stop::NotApplicable(why) => Ok(Completion::ignored_with(format!("not applicable: {why}"))),
-        Stop::Skipped { why, enable } => {
+pub fn completion(result: Result<(), Stop>) -> Result<Completion, Failed> {
+    match result {
+        Ok(()) => Ok(Completion::Completed),
+        Err(Stop::NotApplicable(why)) => {
+            Ok(Completion::ignored_with(format!("not applicable: {why}")))
+        }
+        Err(Stop::Skipped { why, enable }) => {
             let message = format!("SKIPPED: {why}; to enable it: {enable}");
             if std::env::var_os("LINECHO_REQUIRE_ALL").is_some_and(|value| value == "1") {
-                Err(message)
+                Err(message.into())
             } else {
                 Ok(Completion::ignored_with(message))
             }
         }
-        Stop::Failed(why) => Err(why),
+        Err(Stop::Failed(why)) => Err(why.into()),
     }
 }
 

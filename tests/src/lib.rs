@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod conformance;
 pub mod firmware;
+pub mod foreign;
 pub mod measure;
 pub mod reach;
 pub mod scenarios;

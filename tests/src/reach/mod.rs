@@ -1,6 +1,7 @@
 //! Ways to reach an echo server: each starts one, and carries bytes between it and peers that a scenario plays.
 
 pub mod memory;
+pub mod program;
 pub mod sockets;
 pub mod std_server;
 

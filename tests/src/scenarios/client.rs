@@ -295,7 +295,10 @@ impl Client {
             let room = left.min(hands.buffer.len());
             match network.receive(self.peer, &mut hands.buffer[..room])? {
                 None => break,
-                Some(0) => return self.closed(),
+                Some(0) => {
+                    network.close(self.peer);
+                    return self.closed();
+                }
                 Some(n) => {
                     self.check(&hands.buffer[..n])?;
                     left -= n;

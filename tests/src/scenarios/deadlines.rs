@@ -68,7 +68,8 @@ pub(super) fn write_stall(stage: &mut Stage) -> Result<(), Stop> {
         ..Plan::default()
     };
     let began = stage.now();
-    let stalled = stage.client(text::numbered(stage.facts().bulk), never_reads)?;
+    let more_than_fits = stage.facts().in_transit + 20_000;
+    let stalled = stage.client(text::numbered(more_than_fits), never_reads)?;
     let others_go_on = stage.client(
         *b"in between\n",
         Plan {

@@ -112,7 +112,8 @@ pub(super) fn slow_reader_beside_fast_clients(stage: &mut Stage) -> Result<(), S
         half_close: false,
         ..Plan::default()
     };
-    let slow = stage.client(text::numbered(stage.facts().bulk), slow)?;
+    let more_than_fits = stage.facts().in_transit + 20_000;
+    let slow = stage.client(text::numbered(more_than_fits), slow)?;
     stage.until("the slow reader has begun", |stage| {
         stage[slow].returned() > 0
     })?;

@@ -40,7 +40,13 @@ impl Stage {
     /// When there is no such server.
     pub fn new(reach: &dyn Reach, wanted: &Wanted, seed: u64) -> Result<Self, Stop> {
         let network = reach.start(wanted, seed)?;
-        Ok(Self {
+        Ok(Self::on(network, reach.pace(), wanted.long_lines, seed))
+    }
+
+    /// A stage on a server that runs already, with that policy.
+    #[must_use]
+    pub fn on(network: Box<dyn Network>, pace: Duration, long_lines: LongLines, seed: u64) -> Self {
+        Self {
             rng: fastrand::Rng::with_seed(seed),
             hands: Hands {
                 rng: fastrand::Rng::with_seed(seed),
@@ -49,10 +55,10 @@ impl Stage {
             facts: network.facts(),
             network,
             clients: Vec::new(),
-            pace: reach.pace(),
-            long_lines: wanted.long_lines,
+            pace,
+            long_lines,
             is_shutting_down: false,
-        })
+        }
     }
 
     /// What there is to know of the server and the network.

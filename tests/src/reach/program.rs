@@ -1,0 +1,288 @@
+//! The program `echo-server` as a child process, as people run it. What it did is read from its log.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use linecho_core::embedded_io::ErrorKind;
+use linecho_core::{Counters, LongLines, Reason, Totals};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::sockets::{PACE, Server, Sockets, kernel_buffers};
+use super::{Facts, Network, Reach, Wanted};
+use crate::conformance::Stop;
+
+/// Its default line buffer would do as well; this makes long lines cheap.
+const MAX_LINE: usize = 4096;
+
+/// The program `echo-server` on 127.0.0.1.
+#[derive(Clone, Copy, Debug)]
+pub struct Program;
+
+impl Reach for Program {
+    fn name(&self) -> String {
+        "program".into()
+    }
+
+    fn pace(&self) -> Duration {
+        PACE
+    }
+
+    fn seeds(&self) -> u64 {
+        1
+    }
+
+    fn start(&self, wanted: &Wanted, _: u64) -> Result<Box<dyn Network>, Stop> {
+        Ok(Box::new(EchoServer::start(wanted, None)?.sockets()?))
+    }
+}
+
+/// A running `echo-server`. It is killed when this is dropped.
+pub struct EchoServer {
+    child: Child,
+    address: SocketAddr,
+    connections: Option<usize>,
+    totals: Arc<Mutex<Totals>>,
+    log: Option<JoinHandle<()>>,
+}
+
+impl EchoServer {
+    /// Starts it, with at most so many file descriptors.
+    ///
+    /// # Errors
+    /// When it cannot be built or started.
+    pub fn start(wanted: &Wanted, descriptors: Option<u32>) -> Result<Self, Stop> {
+        let mut command = Command::new("sh");
+        let limit = descriptors.map_or(String::new(), |limit| format!("ulimit -n {limit} && "));
+        command.arg("-c").arg(limit + r#"exec "$0" "$@""#);
+        command
+            .arg(executable("echo-server")?)
+            .args(arguments(wanted));
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LINECHO_"))
+        {
+            command.env_remove(name);
+        }
+        let failed = |error| Stop::Failed(format!("cannot start echo-server: {error}"));
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let totals = Arc::<Mutex<Totals>>::default();
+        let log = child.stderr.take().map(|log| {
+            let totals = Arc::clone(&totals);
+            std::thread::spawn(move || follow(log, &totals))
+        });
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            // It prints the line or ends; then this is empty.
+            BufReader::new(stdout)
+                .read_line(&mut line)
+                .map_err(failed)?;
+        }
+        let mut server = Self {
+            child,
+            address: SocketAddr::from(([0; 4], 0)),
+            connections: wanted.connections,
+            totals,
+            log,
+        };
+        server.address = line
+            .strip_prefix("listening ")
+            .and_then(|address| address.trim().parse().ok())
+            .ok_or_else(|| {
+                Stop::Failed(format!(
+                    "echo-server printed {line:?}, not `listening ADDRESS`"
+                ))
+            })?;
+        Ok(server)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    /// Peers for it.
+    ///
+    /// # Errors
+    /// When the system lacks the means.
+    pub fn sockets(self) -> Result<Sockets<Self>, Stop> {
+        let address = self.address;
+        Sockets::new(self, address).map_err(|error| Stop::Failed(error.to_string()))
+    }
+}
+
+fn arguments(wanted: &Wanted) -> Vec<OsString> {
+    let policy = match wanted.long_lines {
+        LongLines::Flush => "flush",
+        LongLines::Discard => "discard",
+        LongLines::Close => "close",
+    };
+    let millis = |time: Duration| format!("{}ms", time.as_millis());
+    let mut arguments = vec![
+        "--listen=127.0.0.1:0".to_string(),
+        "--log-format=json".into(),
+        format!("--max-line={MAX_LINE}"),
+        format!("--long-lines={policy}"),
+        format!("--drain-timeout={}", millis(PACE * 20)),
+    ];
+    arguments.extend(
+        wanted
+            .connections
+            .map(|most| format!("--max-connections={most}")),
+    );
+    arguments.extend(
+        wanted
+            .idle_timeout
+            .map(|time| format!("--idle-timeout={}", millis(time))),
+    );
+    arguments.extend(
+        wanted
+            .write_timeout
+            .map(|time| format!("--write-timeout={}", millis(time))),
+    );
+    arguments.into_iter().map(Into::into).collect()
+}
+
+/// Adds up what the log says, to its end. What is no event, a panic say, goes to our own stderr.
+fn follow(log: ChildStderr, totals: &Mutex<Totals>) {
+    for line in BufReader::new(log).lines().map_while(Result::ok) {
+        let event: Value = serde_json::from_str(&line).unwrap_or_default();
+        let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
+        match (event["event"].as_str(), reason(&event)) {
+            (Some("opened"), _) => totals.open(),
+            (Some("closed"), Some(reason)) => totals.close(reason, &counters(&event)),
+            (Some(_), _) => {}
+            (None, _) => eprintln!("echo-server: {line}"),
+        }
+    }
+}
+
+fn reason(event: &Value) -> Option<Reason> {
+    let reason = event["reason"].as_str()?;
+    let plain = [
+        Reason::PeerClosed,
+        Reason::Idle,
+        Reason::WriteStalled,
+        Reason::LineTooLong,
+        Reason::Shutdown,
+    ];
+    let found = plain.into_iter().find(|plain| plain.to_string() == reason);
+    found.or(reason
+        .starts_with("reset")
+        .then_some(Reason::Reset(ErrorKind::Other)))
+}
+
+fn counters(event: &Value) -> Counters {
+    let number = |name: &str| event[name].as_u64().unwrap_or(u64::MAX);
+    Counters {
+        bytes_in: number("bytes_in"),
+        bytes_out: number("bytes_out"),
+        lines: number("lines"),
+        overlong: number("overlong"),
+    }
+}
+
+impl Server for EchoServer {
+    fn facts(&self) -> Facts {
+        let in_transit = kernel_buffers() + MAX_LINE;
+        Facts {
+            buffer: MAX_LINE,
+            connections: self.connections.unwrap_or(usize::MAX),
+            in_transit,
+            bulk: (64 << 20).max(2 * in_transit),
+        }
+    }
+
+    fn totals(&mut self) -> Option<Totals> {
+        Some(*self.totals.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn shut_down(&mut self) -> Result<(), Stop> {
+        kill(self.process(), Signal::SIGTERM)
+            .map_err(|error| Stop::Failed(format!("cannot stop echo-server: {error}")))
+    }
+
+    fn is_down(&mut self) -> Result<bool, Stop> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(false),
+            Ok(Some(status)) if status.success() => {
+                // Its log has ended, too.
+                self.log.take().map(JoinHandle::join);
+                Ok(true)
+            }
+            result => Err(Stop::Failed(format!("echo-server ended with {result:?}"))),
+        }
+    }
+}
+
+impl Drop for EchoServer {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The path of a program of linecho-examples, built as this one was and up to date.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn executable(name: &str) -> Result<PathBuf, Stop> {
+    static BUILT: OnceLock<Mutex<Vec<String>>> = OnceLock::new();
+    let here = std::env::current_exe().map_err(|error| Stop::Failed(error.to_string()))?;
+    // Tests are in TARGET/PROFILE/deps, tools in TARGET/PROFILE.
+    let profile = here
+        .ancestors()
+        .skip(1)
+        .find(|directory| !directory.ends_with("deps"))
+        .ok_or_else(|| Stop::Failed(format!("{} is in no target directory", here.display())))?;
+    let mut built = BUILT
+        .get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    if !built.iter().any(|it| it == name) {
+        build(name, profile)?;
+        built.push(name.into());
+    }
+    Ok(profile.join(name))
+}
+
+fn build(name: &str, profile: &std::path::Path) -> Result<(), Stop> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    // With the features of the whole workspace, so that nothing is built twice.
+    command.args(["build", "--quiet", "--workspace", "--bin", name]);
+    command.args([
+        "--manifest-path",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"),
+    ]);
+    match profile.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => {}
+        Some(profile) => drop(command.args(["--profile", profile])),
+    }
+    if let Some(target) = profile.parent() {
+        command.arg("--target-dir").arg(target);
+    }
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        result => Err(Stop::Failed(format!("{command:?}: {result:?}"))),
+    }
+}
