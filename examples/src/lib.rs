@@ -3,4 +3,8 @@
 pub mod address;
 pub mod listeners;
 pub mod log;
+#[cfg(target_os = "linux")]
+mod netlink;
+#[cfg(target_os = "linux")]
+pub mod netns;
 mod server_log;
