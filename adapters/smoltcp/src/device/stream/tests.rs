@@ -1,6 +1,8 @@
+use super::queue::MAX_FRAME_LEN;
 use super::*;
 use crate::device::testing::{Client, PORT, Stack, echo, ipv4, wall_clock};
 use smoltcp::phy::{RxToken as _, TxToken as _};
+use std::io::{Read, Write};
 use std::thread;
 
 const NOW: Instant = Instant::ZERO;

@@ -1,15 +1,17 @@
 //! Our end of the cable against the kernel's own TCP, in a network namespace of the test's own.
 
+mod forwarding;
 mod namespace;
 
 use super::*;
 use crate::device::testing::{Client, LIMIT, PORT, Stack, echo, ipv4, ipv6, pattern, wall_clock};
 use crate::device::{Interest, wait};
 use namespace::{in_namespace, ip};
-use smoltcp::phy::{Device, TxToken as _};
-use smoltcp::socket::tcp::State;
-use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address};
+use smoltcp::phy::{Device, RxToken as _, TxToken as _};
+use smoltcp::wire::IpAddress;
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -101,7 +103,7 @@ fn bulk(tap: &mut Tap, address: fn(u8) -> IpAddress, total: usize) {
 
 #[test]
 fn plain_frames_are_exact() {
-    in_namespace("plain_frames_are_exact", || {
+    in_namespace(|| {
         plug(1500);
         for address in [ipv4, ipv6] {
             let mut tap = open(false);
@@ -114,7 +116,7 @@ fn plain_frames_are_exact() {
 
 #[test]
 fn offloaded_frames_are_exact_and_long() {
-    in_namespace("offloaded_frames_are_exact_and_long", || {
+    in_namespace(|| {
         plug(1500);
         // Acknowledgements included, frames are many times longer than the MTU on average.
         let mut tap = open(true);
@@ -139,7 +141,7 @@ fn offloaded_frames_are_exact_and_long() {
 
 #[test]
 fn every_mtu_is_exact() {
-    in_namespace("every_mtu_is_exact", || {
+    in_namespace(|| {
         for mtu in [576, 1280, 9000, 65_521] {
             plug(mtu);
             for offload in [true, false] {
@@ -157,7 +159,7 @@ fn every_mtu_is_exact() {
 
 #[test]
 fn a_connection_outlives_its_link_going_down() {
-    in_namespace("a_connection_outlives_its_link_going_down", || {
+    in_namespace(|| {
         plug(1500);
         for offload in [false, true] {
             let mut tap = open(offload);
@@ -185,7 +187,7 @@ fn a_connection_outlives_its_link_going_down() {
 
 #[test]
 fn a_deleted_interface_ends_the_device() {
-    in_namespace("a_deleted_interface_ends_the_device", || {
+    in_namespace(|| {
         plug(1500);
         let mut tap = open(true);
         ip("link delete tap0");
@@ -202,7 +204,7 @@ fn a_deleted_interface_ends_the_device() {
 
 #[test]
 fn the_kernel_may_refuse_to_offload() {
-    in_namespace("the_kernel_may_refuse_to_offload", || {
+    in_namespace(|| {
         plug(1500);
         let no_such_offload = 1 << 31;
         let mut tap = Tap::open_offering("tap0", no_such_offload).unwrap();
@@ -214,7 +216,7 @@ fn the_kernel_may_refuse_to_offload() {
 /// The kernel keeps what was asked of a device that outlives its programs.
 #[test]
 fn the_next_program_finds_a_plain_device() {
-    in_namespace("the_next_program_finds_a_plain_device", || {
+    in_namespace(|| {
         plug(1500);
         drop(open(true));
         let (tun, name) = attach("tap0", libc::IFF_TAP | libc::IFF_NO_PI).unwrap();
@@ -224,7 +226,7 @@ fn the_next_program_finds_a_plain_device() {
 
 #[test]
 fn a_device_can_be_created() {
-    in_namespace("a_device_can_be_created", || {
+    in_namespace(|| {
         let tap = Tap::open("echo%d").unwrap();
         assert_eq!((tap.name(), tap.mtu()), ("echo0", 1500));
         assert_eq!(Tap::open("echo%d").unwrap().name(), "echo1");
@@ -233,7 +235,7 @@ fn a_device_can_be_created() {
 
 #[test]
 fn what_the_kernel_refuses_is_explained() {
-    in_namespace("what_the_kernel_refuses_is_explained", || {
+    in_namespace(|| {
         plug(1500);
         let first = open(true);
         let error = Tap::open("tap0").unwrap_err();
@@ -300,134 +302,63 @@ fn errors_say_what_mends_them() {
     }
 }
 
-/// The kernel forwards between two devices, and takes over what one has left to it and the other does
-/// not take.
-#[test]
-fn every_pair_of_devices_talks_through_the_kernel() {
-    in_namespace("every_pair_of_devices_talks_through_the_kernel", || {
-        forward_between_two();
-        for near_offload in [false, true] {
-            for far_offload in [false, true] {
-                let [mut near, mut far] = open_two(near_offload, far_offload);
-                let [mut client, mut server] = two_stacks(&mut near, &mut far);
-                server.socket().listen(PORT).unwrap();
-                client.connect(IpAddress::v4(10, 0, 2, 1));
-                let now = wall_clock();
-                let mut check = Client::new(2_000_000);
-                while !check.is_done() {
-                    client.turn(now(), &mut near, |socket| check.play(socket));
-                    server.turn(now(), &mut far, echo);
-                }
-            }
-        }
-    });
+/// A device whose kernel is a socket of ours, which takes frames whole as a TAP device does.
+fn without_kernel(offloaded: bool) -> (Tap, UnixDatagram) {
+    let (near, far) = UnixDatagram::pair().unwrap();
+    near.set_nonblocking(true).unwrap();
+    far.set_nonblocking(true).unwrap();
+    let tun = File::from(OwnedFd::from(near));
+    (
+        Tap::new(tun, Name::new("lo").unwrap(), offloaded).unwrap(),
+        far,
+    )
 }
 
 #[test]
-fn a_frame_corrupted_elsewhere_is_dropped() {
-    in_namespace("a_frame_corrupted_elsewhere_is_dropped", || {
-        forward_between_two();
-        let [mut near, mut far] = open_two(false, true);
-        let [mut client, mut server] = two_stacks(&mut near, &mut far);
-        server.socket().listen(PORT).unwrap();
-        client.connect(IpAddress::v4(10, 0, 2, 1));
-        let now = wall_clock();
-        while client.socket().state() != State::Established {
-            client.turn(now(), &mut near, |_| ());
-            server.turn(now(), &mut far, echo);
+fn a_frame_without_room_is_dropped_and_counted() {
+    for offloaded in [false, true] {
+        let (mut tap, kernel) = without_kernel(offloaded);
+        while tap.counters().dropped_full == 0 {
+            tap.transmit(Instant::ZERO)
+                .unwrap()
+                .consume(60, |frame| frame.fill(7));
         }
-        // The kernel forwards the segment without a look at its checksum.
-        client.socket().send_slice(b"hello").unwrap();
-        client.turn(now(), &mut Corrupting(&mut near), |_| ());
-        while far.counters().received_corrupt == 0 {
-            server.turn(now(), &mut far, |socket| assert!(!socket.can_recv()));
+        let mut frame = [0; 100];
+        let mut arrived = 0;
+        while let Ok(len) = kernel.recv(&mut frame) {
+            assert_eq!(len, if offloaded { 70 } else { 60 });
+            assert_eq!(frame[len - 60..len], [7; 60]);
+            arrived += 1;
         }
-        // It comes again, whole.
-        while server.socket().recv_queue() < 5 {
-            client.turn(now(), &mut near, |_| ());
-            server.turn(now(), &mut far, |_| ());
-        }
-        let mut bytes = [0; 5];
-        server.socket().recv_slice(&mut bytes).unwrap();
-        assert_eq!(&bytes, b"hello");
-    });
-}
-
-fn forward_between_two() {
-    for network in [1, 2] {
-        ip(&format!("tuntap add dev tap{network} mode tap"));
-        ip(&format!("link set dev tap{network} up"));
-        ip(&format!("addr add 10.0.{network}.100/24 dev tap{network}"));
-    }
-    std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
-}
-
-fn open_two(near: bool, far: bool) -> [Tap; 2] {
-    [("tap1", near), ("tap2", far)].map(|(name, offload)| {
-        if offload {
-            Tap::open(name)
-        } else {
-            Tap::open_plain(name)
-        }
-        .unwrap()
-    })
-}
-
-fn two_stacks(near: &mut Tap, far: &mut Tap) -> [Stack; 2] {
-    [(near, 1), (far, 2)].map(|(tap, network)| {
-        let mut stack = Stack::new(tap, network, Instant::ZERO);
-        stack.iface.update_ip_addrs(|addresses| {
-            addresses.clear();
-            addresses
-                .push(IpCidr::new(IpAddress::v4(10, 0, network, 1), 24))
-                .unwrap();
-        });
-        let router = Ipv4Address::new(10, 0, network, 100);
-        stack
-            .iface
-            .routes_mut()
-            .add_default_ipv4_route(router)
-            .unwrap();
-        stack
-    })
-}
-
-/// A device that flips a bit in the last byte of each frame that it sends.
-struct Corrupting<'a>(&'a mut Tap);
-
-impl Device for Corrupting<'_> {
-    type RxToken<'a>
-        = RxToken<'a>
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = CorruptingToken<'a>
-    where
-        Self: 'a;
-
-    fn receive(&mut self, now: Instant) -> Option<(RxToken<'_>, CorruptingToken<'_>)> {
-        self.0
-            .receive(now)
-            .map(|(rx, tx)| (rx, CorruptingToken(tx)))
-    }
-
-    fn transmit(&mut self, now: Instant) -> Option<CorruptingToken<'_>> {
-        self.0.transmit(now).map(CorruptingToken)
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.0.capabilities()
+        assert_eq!(tap.counters().sent, arrived);
+        assert_eq!(tap.counters().sent_bytes, 60 * arrived);
+        drop(kernel);
+        tap.transmit(Instant::ZERO)
+            .unwrap()
+            .consume(60, |frame| frame.fill(7));
+        assert_eq!(tap.counters().dropped_other, 1);
     }
 }
 
-struct CorruptingToken<'a>(TxToken<'a>);
-
-impl phy::TxToken for CorruptingToken<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        self.0.consume(len, |frame| {
-            let result = f(frame);
-            frame[len - 1] ^= 1;
-            result
-        })
+#[test]
+fn a_dropped_frame_does_not_end_the_turn() {
+    let (mut tap, kernel) = without_kernel(true);
+    let whole = [&[0; Header::LEN][..], &[7; 60]].concat();
+    for frame in [&whole[..5], &whole] {
+        kernel.send(frame).unwrap();
     }
+    let mut receive = || {
+        tap.receive(Instant::ZERO)
+            .map(|(rx, _)| rx.consume(<[u8]>::to_vec))
+    };
+    assert_eq!(receive(), Some(vec![]));
+    assert_eq!(receive(), Some(vec![7; 60]));
+    assert_eq!(receive(), None);
+    let expected = Counters {
+        received: 1,
+        received_bytes: 60,
+        received_corrupt: 1,
+        ..Counters::default()
+    };
+    assert_eq!(tap.counters(), expected);
 }

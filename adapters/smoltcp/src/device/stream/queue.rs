@@ -1,0 +1,132 @@
+//! Frames in the form that they have in the stream, on their way in or out.
+
+use std::io::{self, Read, Write};
+use std::ops::Range;
+use std::os::unix::net::UnixStream;
+
+use super::StreamError;
+
+/// Bytes of the length before each frame, which does not count itself.
+const LENGTH_LEN: usize = 4;
+/// The longest frame, in bytes: Ethernet header, VLAN tag, and the longest IP packet.
+pub(super) const MAX_FRAME_LEN: usize = 14 + 4 + 65_535;
+/// Room for the longest frame and the beginning of another, in bytes: a system call moves many frames.
+const ROOM: usize = 128 * 1024;
+
+/// Bytes of the stream, oldest first, in one piece.
+pub(super) struct Queue {
+    /// The queue, and behind it the place for a frame that goes nowhere.
+    bytes: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self {
+            bytes: vec![0; ROOM + MAX_FRAME_LEN].into_boxed_slice(),
+            start: 0,
+            end: 0,
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Takes a frame out, if it is there whole. The range is for [`frame`](Self::frame), and good until
+    /// the queue is read into.
+    pub(super) fn next_frame(&mut self) -> Result<Option<Range<usize>>, StreamError> {
+        let Some((length, rest)) = self.bytes[self.start..self.end].split_first_chunk() else {
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes(*length);
+        let len = length as usize;
+        if len > MAX_FRAME_LEN {
+            return Err(StreamError::FrameTooLong { len: length });
+        }
+        if rest.len() < len {
+            return Ok(None);
+        }
+        let start = self.start + LENGTH_LEN;
+        self.start = start + len;
+        Ok(Some(start..start + len))
+    }
+
+    /// A frame that [`next_frame`](Self::next_frame) has taken out.
+    pub(super) fn frame(&self, range: Range<usize>) -> &[u8] {
+        &self.bytes[range]
+    }
+
+    /// Whether a frame of `len` bytes can be appended.
+    pub(super) fn has_room(&mut self, len: usize) -> bool {
+        let needed = LENGTH_LEN + len;
+        ROOM - self.end >= needed || self.room().len() >= needed
+    }
+
+    /// Where the next frame of `len` bytes goes, with its length written before it. `None`: no room.
+    pub(super) fn append(&mut self, len: usize) -> Option<&mut [u8]> {
+        if !self.has_room(len) {
+            return None;
+        }
+        let length = u32::try_from(len).ok()?.to_be_bytes();
+        let start = self.end + LENGTH_LEN;
+        self.bytes[self.end..start].copy_from_slice(&length);
+        self.end = start + len;
+        Some(&mut self.bytes[start..self.end])
+    }
+
+    /// Lets `f` fill in a frame that goes nowhere.
+    pub(super) fn discard<R>(&mut self, len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+        match self.bytes[ROOM..].get_mut(..len) {
+            Some(frame) => f(frame),
+            // Longer than any frame: smoltcp does not ask for that.
+            None => f(&mut vec![0; len]),
+        }
+    }
+
+    /// Reads what has come, with one system call.
+    pub(super) fn read_from(&mut self, mut stream: &UnixStream) -> Result<(), StreamError> {
+        match stream.read(self.room()) {
+            Ok(0) => Err(StreamError::Closed),
+            Ok(len) => {
+                self.end += len;
+                Ok(())
+            }
+            Err(error) => unless_temporary(error),
+        }
+    }
+
+    /// Writes as much as the socket takes, with at most one system call.
+    pub(super) fn write_to(&mut self, mut stream: &UnixStream) -> Result<(), StreamError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        match stream.write(&self.bytes[self.start..self.end]) {
+            Ok(len) => {
+                self.start += len;
+                Ok(())
+            }
+            Err(error) => unless_temporary(error),
+        }
+    }
+
+    /// All the room that there is, behind what is queued.
+    fn room(&mut self) -> &mut [u8] {
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        &mut self.bytes[self.end..ROOM]
+    }
+}
+
+/// The socket does not block, and a signal may come at any time: neither is an error.
+fn unless_temporary(error: io::Error) -> Result<(), StreamError> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(()),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Err(StreamError::Closed),
+        _ => Err(StreamError::Io(error)),
+    }
+}
