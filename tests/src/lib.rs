@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod conformance;
+pub mod cost;
 pub mod firmware;
 pub mod foreign;
 pub mod measure;

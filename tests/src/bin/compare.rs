@@ -1,20 +1,23 @@
 //! Compares the project's echo server with others, side by side on this machine.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum as _};
+use clap::{Parser, ValueEnum};
 use linecho_tests::compare::programs::Peer;
-use linecho_tests::compare::sockets::{self, Plan};
-use linecho_tests::compare::workloads::Workload;
+use linecho_tests::compare::report::Report;
+use linecho_tests::compare::{Part, sockets};
+use linecho_tests::cost::time;
 
 /// Compares echo-server with other line echoes, side by side on this machine.
 ///
 /// Builds each server that this machine has the tools for, runs them in turn on one core against
 /// one load on another that checks every byte, and prints medians over the rounds and ratios to a
 /// hand-written epoll loop in C. That loop runs twice in each round: what its two columns differ by
-/// is noise. Exits 1 when echo-server falls short of a bound.
+/// is noise. What other processes disturb is measured again, a few times. Exits 1 when echo-server
+/// falls short of a bound.
 #[derive(Parser)]
 #[command(name = "compare")]
 struct Arguments {
@@ -30,9 +33,9 @@ struct Arguments {
     #[arg(long, conflicts_with_all = ["rounds", "time"])]
     quick: bool,
 
-    /// Ask only this of the servers; may be given several times
-    #[arg(long, value_name = "WORKLOAD")]
-    only: Vec<Workload>,
+    /// Measure only this; may be given several times [default: everything]
+    #[arg(long, value_name = "PART")]
+    only: Vec<Part>,
 
     /// The servers to compare, separated by commas [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -45,7 +48,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let found = sockets::run(plan(&arguments));
+    let found = measure(&arguments);
     match found.and_then(|report| report.publish(arguments.json.as_deref())) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -56,23 +59,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn plan(arguments: &Arguments) -> Plan {
+fn measure(arguments: &Arguments) -> io::Result<Report> {
     let (rounds, milliseconds) = match arguments.quick {
         true => (3, 300),
         false => (arguments.rounds, arguments.time),
     };
-    let mut workloads = arguments.only.clone();
-    if workloads.is_empty() {
-        workloads.extend(Workload::value_variants());
+    let parts = or_all(&arguments.only);
+    let mut report = Report::default();
+
+    let workloads: Vec<_> = parts.iter().filter_map(|part| part.workload()).collect();
+    if !workloads.is_empty() {
+        report.append(sockets::run(sockets::Plan {
+            peers: or_all(&arguments.peers),
+            workloads,
+            rounds,
+            time: Duration::from_millis(milliseconds),
+        })?);
     }
-    let mut peers = arguments.peers.clone();
-    if peers.is_empty() {
-        peers.extend(Peer::value_variants());
+    if parts.contains(&Part::Core) {
+        report.append(time::run()?);
     }
-    Plan {
-        peers,
-        workloads,
-        rounds,
-        time: Duration::from_millis(milliseconds),
+    Ok(report)
+}
+
+/// What was chosen, or everything that there is.
+fn or_all<T: ValueEnum>(chosen: &[T]) -> Vec<T> {
+    match chosen {
+        [] => T::value_variants().to_vec(),
+        chosen => chosen.to_vec(),
     }
 }

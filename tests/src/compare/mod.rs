@@ -1,8 +1,7 @@
-//! The comparison with other line echoes: which ones, under which loads, and the bounds that the
-//! project holds.
+//! The comparison: with other line echoes, and of the core with the least that an echo has to do.
 //!
 //! A part of it is a function that measures and gives a [`report::Report`]: [`sockets::run`] is the
-//! part on the kernel's TCP.
+//! one on the kernel's TCP, [`crate::cost::time::run`] the one on the core.
 
 pub mod bounds;
 pub mod figures;
@@ -11,3 +10,53 @@ pub mod report;
 pub mod sockets;
 pub mod tables;
 pub mod workloads;
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use workloads::Workload;
+
+/// Something that the comparison can measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The servers on the kernel's TCP, under this workload.
+    Sockets(Workload),
+    /// The core without I/O.
+    Core,
+}
+
+impl Part {
+    /// The workload, if this is one for servers.
+    #[must_use]
+    pub fn workload(self) -> Option<Workload> {
+        match self {
+            Self::Sockets(workload) => Some(workload),
+            Self::Core => None,
+        }
+    }
+}
+
+impl ValueEnum for Part {
+    fn value_variants<'a>() -> &'a [Self] {
+        use Workload::{Bulk, Burst, Fifty, Memory, One, Pipelined, SystemCalls, Thousand};
+        &[
+            Self::Sockets(One),
+            Self::Sockets(Fifty),
+            Self::Sockets(Pipelined),
+            Self::Sockets(Bulk),
+            Self::Sockets(Thousand),
+            Self::Sockets(Burst),
+            Self::Sockets(Memory),
+            Self::Sockets(SystemCalls),
+            Self::Core,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Sockets(workload) => workload.to_possible_value(),
+            Self::Core => {
+                Some(PossibleValue::new("core").help("The core without I/O, beside the floor"))
+            }
+        }
+    }
+}

@@ -20,6 +20,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Adds what another part found.
+    pub fn append(&mut self, other: Self) {
+        self.sections.extend(other.sections);
+        self.bounds.extend(other.bounds);
+    }
+
     /// Prints it, and writes it to the file `json` as well if that is wanted. Whether every bound
     /// is kept.
     ///

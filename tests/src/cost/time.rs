@@ -1,0 +1,116 @@
+//! The time that the core takes, beside the least that a line echo has to do: copy what a read
+//! brings (`memcpy`) and find the last `\n` in it (`memrchr`).
+
+use std::hint::black_box;
+use std::io;
+use std::time::Duration;
+
+use linecho_core::LongLines;
+use nix::time::ClockId;
+
+use super::paths::{Path, echo, session};
+use crate::compare::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
+use crate::measure::median;
+
+/// The shapes of input in which the two are compared.
+const SHAPES: [Path; 3] = [Path::Line, Path::Lines, Path::LongLine];
+
+/// How much longer than the floor the core may take.
+const LIMIT: f64 = 1.5;
+
+/// How often the two take turns, and how much each of them echoes in a turn.
+const ROUNDS: usize = 51;
+const TURN_BYTES: usize = 4 * 1024 * 1024;
+
+/// Measures the three shapes.
+///
+/// # Errors
+/// When the kernel does not tell the time of a thread.
+pub fn run() -> io::Result<Report> {
+    let mut report = Report::default();
+    let mut rows = Vec::new();
+    for path in SHAPES {
+        let text = path.text();
+        let (units, unit) = path.units();
+        let (floor, core, ratio) = compare(&text)?;
+        let cell = |time: f64, ratio| Cell {
+            value: time / units as f64,
+            text: short(time / units as f64),
+            ratio: Some(ratio),
+        };
+        rows.push(Row {
+            id: format!("core.ns_per_{unit}_of_{}", text.len()),
+            title: format!("{}, ns per {unit}", path.title()),
+            cells: vec![cell(floor, 1.0), cell(core, ratio)],
+        });
+        report.bounds.push(Bound {
+            what: format!("core, {}: time, ratio to memcpy + memrchr", path.title()),
+            value: ratio,
+            limit: Limit::AtMost(LIMIT),
+        });
+    }
+    let column = |id: &str, title: &str| Column {
+        id: id.to_owned(),
+        title: title.to_owned(),
+    };
+    report.sections.push(Section {
+        title: "the core without I/O, ratio to the floor (ns)".to_owned(),
+        columns: vec![
+            column("floor", "memcpy + memrchr"),
+            column("core", "linecho-core"),
+        ],
+        rows,
+    });
+    Ok(report)
+}
+
+/// Bytes that begin with a page.
+#[repr(align(4096))]
+struct Pages([u8; 3 * AREA]);
+
+/// Where what arrives is, where the floor copies it, and where the session does: each at another
+/// place of a page. At the same, a processor takes a load for one of the bytes just stored 4 KiB
+/// away, and waits (Intel's optimization manual: 4-KByte memory aliasing).
+const AREA: usize = 20 * 4096 + 1408;
+
+/// Nanoseconds that the floor and the core take for a read of `text`, and the ratio: medians over
+/// the rounds. Each round has its bytes at another place of a page, since other bytes in use, such
+/// as the stack, can be at the same.
+fn compare(text: &[u8]) -> io::Result<(f64, f64, f64)> {
+    let times = TURN_BYTES / text.len();
+    let mut pages = Box::new(Pages([0; 3 * AREA]));
+    let (arrived, rest) = pages.0.split_at_mut(AREA);
+    let (buffer, storage) = rest.split_at_mut(AREA);
+    let (mut floors, mut cores, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let place = round * 320 % 4096;
+        let read = &mut arrived[place..][..text.len()];
+        read.copy_from_slice(text);
+        let read = &*read;
+        let buffer = &mut buffer[place..][..64 * 1024];
+        let mut session = session(&mut storage[place..][..64 * 1024], LongLines::Flush);
+        let floor_time = nanoseconds(times, || floor(buffer, black_box(read)))?;
+        let core_time = nanoseconds(times, || echo(&mut session, black_box(read)))?;
+        floors.push(floor_time);
+        cores.push(core_time);
+        ratios.push(core_time / floor_time);
+    }
+    Ok((median(&floors), median(&cores), median(&ratios)))
+}
+
+#[inline(never)]
+fn floor(buffer: &mut [u8], read: &[u8]) {
+    let arrived = &mut buffer[..read.len()];
+    arrived.copy_from_slice(read);
+    black_box(memchr::memrchr(b'\n', black_box(arrived)));
+}
+
+/// Nanoseconds that one of `times` steps takes. What other processes take of the core meanwhile
+/// does not count.
+fn nanoseconds(times: usize, mut step: impl FnMut()) -> io::Result<f64> {
+    let clock = ClockId::CLOCK_THREAD_CPUTIME_ID;
+    let start = Duration::from(clock.now()?);
+    (0..times).for_each(|_| step());
+    let time = Duration::from(clock.now()?) - start;
+    Ok(time.as_nanos() as f64 / times as f64)
+}
