@@ -1,5 +1,6 @@
 //! One connection: what a worker keeps of it, and its turn.
 
+use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
@@ -8,17 +9,18 @@ use linecho_core::polled::{self, Turn};
 use linecho_core::{Config, Counters, Instant, Reason, Session};
 use mio::event::Event;
 use mio::net::TcpStream;
+use mio::{Registry, Token};
 use socket2::SockRef;
 
 use crate::observer::{Closed, Observed, Observer};
 use crate::peer::Peer;
 use crate::pool::{Pool, Storage};
-use crate::socket::{Ready, Socket};
+use crate::socket::{Ready, Socket, interest};
 
 /// What a worker keeps of a connection.
 pub(crate) struct Connection {
     stage: Stage,
-    pub(crate) stream: TcpStream,
+    stream: TcpStream,
     peer: Peer,
     ready: Ready,
     /// Whether it waits in the worker's queue for its turn.
@@ -80,6 +82,11 @@ impl Connection {
 
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer.into()
+    }
+
+    /// Has events told under this token.
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.stream, token, interest())
     }
 
     pub(crate) fn note(&mut self, event: &Event) {
@@ -224,7 +231,7 @@ fn linger(
                 *bytes_left -= u32::try_from(n).unwrap_or(u32::MAX);
                 break Next::Again;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(_) | Err(_) => break Next::Close,
         }
     };

@@ -13,8 +13,8 @@ use mio::Waker;
 pub struct Handle(pub(crate) Arc<Shared>);
 
 impl Handle {
-    /// Asks the server to finish: it accepts the connections that already wait, then no more; takes in
-    /// what has arrived on its connections, sends all of it back, the unfinished rest of a last line
+    /// Asks the server to finish: it accepts the connections that already wait, as far as its limits
+    /// allow, then no more; takes in what has arrived on its connections, sends all of it back, the unfinished rest of a last line
     /// too, and closes them in order. Connections that are not done by the end of the drain timeout are
     /// cut, and [`Server::run`](crate::Server::run) says so in its report.
     ///

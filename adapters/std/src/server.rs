@@ -50,6 +50,11 @@ pub struct Server {
     workers: Vec<Worker>,
 }
 
+/// Connections that a worker has room for from the start. Memory for so many comes from the system page
+/// by page as it is touched, and grows where it is; less would be moved again and again on its way up, and
+/// leave holes behind that are as large as all connections together.
+const ROOM_FROM_THE_START: usize = 4096;
+
 /// How a [`Server`] is to be.
 #[derive(Clone)]
 #[must_use]
@@ -193,7 +198,7 @@ impl Builder {
             drain_timeout: self.drain_timeout,
             poll,
             pool: Pool::new(self.max_line),
-            connections: Slab::new(),
+            connections: Slab::with_capacity(ROOM_FROM_THE_START),
             queue: Vec::new(),
             sweep: Sweep::new(),
             acceptor: acceptor.take(),

@@ -17,7 +17,6 @@ use crate::listen::BACKLOG;
 use crate::observer::Observer;
 use crate::pool::Pool;
 use crate::server::Cut;
-use crate::socket::interest;
 use crate::sweep::Sweep;
 
 /// Wakes the loop. Tokens count down from here for listeners, and up from 0 for connections.
@@ -207,31 +206,25 @@ impl Worker {
         }
     }
 
-    fn open(&mut self, (mut stream, peer): Accepted, now: Instant) {
+    fn open(&mut self, (stream, peer): Accepted, now: Instant) {
         let entry = self.connections.vacant_entry();
-        let token = Token(entry.key());
-        if self
-            .poll
-            .registry()
-            .register(&mut stream, token, interest())
-            .is_err()
-        {
-            // The kernel is out of memory for it. Closing it is all that can be done.
-            drop(stream);
-            self.shared.closed(self.index);
-            return;
-        }
-        let mut connection = Connection::new(stream, peer, self.config, now);
-        self.shared.workers[self.index].totals().open();
-        if let Some(observer) = &self.observer {
-            observer.opened(peer);
-        }
+        let key = entry.key();
+        let connection = entry.insert(Connection::new(stream, peer, self.config, now));
         if self.drain.is_some() {
             connection.shut_down();
         }
         // Its first turn, from which its deadline is known, comes soon: it is ready to be written to,
         // and the next poll says so.
-        entry.insert(connection);
+        let registered = connection.register(self.poll.registry(), Token(key));
+        self.shared.workers[self.index].totals().open();
+        if let Some(observer) = &self.observer {
+            observer.opened(peer);
+        }
+        // The kernel is out of memory for it, or at a limit that the user has.
+        if let Err(error) = registered {
+            self.end(key, Reason::Reset(error.kind().into()), now);
+            self.close(key);
+        }
     }
 
     /// Goes on with a shutdown. Whether it is over.

@@ -1,0 +1,85 @@
+//! Limits, and who gets which connection.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::Shutdown;
+
+use crate::running::{Event, Running, echo, expect, rest};
+use linecho_std::{LongLines, Reason, Server, listen};
+
+#[test]
+fn beyond_the_limit_connections_wait_until_one_closes() {
+    let server = Running::start(Server::builder().workers(2).max_connections(3));
+    let mut open: Vec<_> = (0..3).map(|_| server.connect()).collect();
+    for peer in &mut open {
+        echo(peer, b"in\n");
+    }
+    let mut waiting: Vec<_> = (0..5).map(|_| server.connect()).collect();
+    for peer in &mut waiting {
+        peer.write_all(b"wait\n").unwrap();
+    }
+    while !matches!(server.event(), Event::Full(3)) {}
+    assert_eq!(server.handle.connections(), 3);
+    assert_eq!(server.handle.totals().opened, 3);
+    // Each that leaves lets one in.
+    for mut peer in waiting {
+        drop(open.remove(0));
+        expect(&mut peer, b"wait\n");
+        open.push(peer);
+    }
+    for peer in &mut open {
+        echo(peer, b"still there\n");
+    }
+    assert_eq!(server.handle.totals().opened, 8);
+}
+
+#[test]
+fn workers_get_equally_many_connections() {
+    let server = Running::start(Server::builder().workers(3));
+    let peers: Vec<_> = (0..9).map(|_| server.connect()).collect();
+    let mut by_worker = BTreeMap::new();
+    while by_worker.values().sum::<usize>() < peers.len() {
+        if let Event::Opened(_, worker) = server.event() {
+            *by_worker.entry(worker).or_default() += 1;
+        }
+    }
+    assert_eq!(by_worker.into_values().collect::<Vec<_>>(), [3, 3, 3]);
+}
+
+#[test]
+fn the_observer_is_told_of_each_connection_and_its_content() {
+    let config = linecho_std::Config::new().long_lines(LongLines::Discard);
+    let server = Running::start(Server::builder().session(config).max_line(8).workers(1));
+    let mut peer = server.connect();
+    let address = peer.local_addr().unwrap();
+    assert!(matches!(server.event(), Event::Opened(it, _) if it == address));
+    echo(&mut peer, b"one\n");
+    peer.write_all(b"this is too long\ntwo\nrest").unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(rest(&mut peer), b"two\nrest");
+    let mut content = Vec::new();
+    let closed = loop {
+        match server.event() {
+            Event::Echoed(it, bytes) if it == address => content.extend(bytes),
+            Event::Closed(it, closed) if it == address => break closed,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(content, b"one\ntwo\nrest");
+    assert_eq!(closed.reason, Reason::PeerClosed);
+    let counters = closed.counters;
+    assert_eq!((counters.lines, counters.overlong), (2, 1));
+    assert_eq!((counters.bytes_in, counters.bytes_out), (29, 12));
+    let totals = server.handle.totals();
+    assert_eq!((totals.opened, totals.peer_closed), (1, 1));
+    assert_eq!(totals.counters, counters);
+}
+
+#[test]
+fn a_taken_port_is_an_error_that_names_the_address() {
+    let server = Running::start(Server::builder());
+    let error = listen(server.address).unwrap_err();
+    assert_eq!(error.address, server.address);
+    assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(&server.address.to_string()));
+}

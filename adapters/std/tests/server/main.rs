@@ -1,0 +1,6 @@
+//! The server over real sockets, for what the scenarios that all adapters share do not ask.
+
+mod closing;
+mod limits;
+mod running;
+mod shutdown;

@@ -1,0 +1,200 @@
+//! A server that runs beside a test.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use linecho_std::{AcceptPaused, Builder, Closed, Handle, Observer, Report, Server, listen};
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// No wait takes longer, or its test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the kernel is asked to keep for a connection in each direction: little, so that a peer that does not
+/// read is soon noticed.
+const KERNEL_BUFFER: usize = 16 << 10;
+
+/// A server that serves on a thread of its own. It is stopped when this is dropped.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: Handle,
+    pub(crate) events: Receiver<Event>,
+    thread: Option<JoinHandle<Report>>,
+}
+
+/// What the observer was told.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Opened(SocketAddr, Option<String>),
+    Closed(SocketAddr, Closed),
+    Full(usize),
+    Echoed(SocketAddr, Vec<u8>),
+}
+
+struct Recorder(Mutex<Sender<Event>>);
+
+impl Recorder {
+    fn record(&self, event: Event) {
+        // A test that has failed listens no more.
+        let _ = self.0.lock().unwrap().send(event);
+    }
+}
+
+impl Observer for Recorder {
+    fn opened(&self, peer: SocketAddr) {
+        self.record(Event::Opened(
+            peer,
+            thread::current().name().map(Into::into),
+        ));
+    }
+
+    fn closed(&self, peer: SocketAddr, closed: &Closed) {
+        self.record(Event::Closed(peer, *closed));
+    }
+
+    fn accept_paused(&self, cause: &AcceptPaused) {
+        if let AcceptPaused::MaxConnections(max) = cause {
+            self.record(Event::Full(*max));
+        }
+    }
+
+    fn wants_content(&self) -> bool {
+        true
+    }
+
+    fn echoed(&self, peer: SocketAddr, bytes: &[u8]) {
+        self.record(Event::Echoed(peer, bytes.into()));
+    }
+}
+
+/// A server that listens, and serves when it is [started](Listening::start).
+pub(crate) struct Listening {
+    pub(crate) server: Server,
+    events: Receiver<Event>,
+}
+
+impl Listening {
+    pub(crate) fn new(builder: Builder) -> Self {
+        let (sender, events) = mpsc::channel();
+        let address = "127.0.0.1:0".parse().unwrap();
+        let recorder = Arc::new(Recorder(Mutex::new(sender)));
+        let listener = listen(address).unwrap();
+        let socket = SockRef::from(&listener);
+        socket.set_recv_buffer_size(KERNEL_BUFFER).unwrap();
+        socket.set_send_buffer_size(KERNEL_BUFFER).unwrap();
+        let server = builder.observer(recorder).serve([listener]).unwrap();
+        Self { server, events }
+    }
+
+    pub(crate) fn start(self) -> Running {
+        let Self { server, events } = self;
+        let (address, handle) = (server.addresses()[0], server.handle());
+        let thread = thread::spawn(move || server.run().unwrap());
+        Running {
+            address,
+            handle,
+            events,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Running {
+    pub(crate) fn start(builder: Builder) -> Self {
+        Listening::new(builder).start()
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        connect(self.address)
+    }
+
+    /// Waits until the server has ended by itself.
+    pub(crate) fn join(mut self) -> Report {
+        let thread = self.thread.take().unwrap();
+        wait_until("the server has ended", || thread.is_finished());
+        thread.join().unwrap()
+    }
+
+    /// What the observer is told next.
+    pub(crate) fn event(&self) -> Event {
+        self.events.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// How the next session to end did, whatever the observer is told before.
+    pub(crate) fn closed(&self) -> Closed {
+        loop {
+            if let Event::Closed(_, closed) = self.event() {
+                return closed;
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+        self.handle.shutdown();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends `line` and expects it back.
+pub(crate) fn echo(stream: &mut TcpStream, line: &[u8]) {
+    stream.write_all(line).unwrap();
+    expect(stream, line);
+}
+
+/// Expects exactly these bytes next.
+pub(crate) fn expect(stream: &mut TcpStream, bytes: &[u8]) {
+    let mut got = vec![0; bytes.len()];
+    stream.read_exact(&mut got).unwrap();
+    assert!(got == bytes, "{:?}", got.escape_ascii().to_string());
+}
+
+/// Everything up to the end of input.
+pub(crate) fn rest(stream: &mut TcpStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    rest
+}
+
+/// A connection that sends lines and reads nothing, up to where its session holds output and waits.
+pub(crate) fn stuck_peer(server: &Running) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(KERNEL_BUFFER).unwrap();
+    socket.set_send_buffer_size(KERNEL_BUFFER).unwrap();
+    socket
+        .connect_timeout(&server.address.into(), PATIENCE)
+        .unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    // The kernel keeps less than half of this in both directions together, see socket(7) for how a size is
+    // doubled. So all of it is sent only when the session holds the rest, and it has room for that.
+    let lines = b"a line that is not read\n".repeat(STUCK_MAX_LINE / 2 / 24);
+    stream.write_all(&lines).unwrap();
+    stream
+}
+
+/// For servers of a [`stuck_peer`].
+pub(crate) const STUCK_MAX_LINE: usize = 1 << 20;
+
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let limit = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < limit, "it took too long until {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
