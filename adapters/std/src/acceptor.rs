@@ -59,8 +59,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Between two reports of a pause.
 const SILENCE: Duration = Duration::from_secs(1);
-/// A look at whether there is room, should the news of a closed connection have been missed.
-const FULL_PAUSE: Duration = Duration::from_secs(1);
+/// No time ends the pause, only a connection that closes.
+const NEVER: Instant = Instant::from_micros(u64::MAX);
 
 impl Acceptor {
     pub(crate) fn new(
@@ -162,7 +162,7 @@ impl Acceptor {
         if self.shared.open() < self.max_connections {
             return false;
         }
-        self.paused_until = Some(now + FULL_PAUSE);
+        self.paused_until = Some(NEVER);
         self.tell(&AcceptPaused::MaxConnections(self.max_connections), now);
         true
     }

@@ -254,3 +254,18 @@ fn log_report(log: Log, report: &Report) {
     ];
     log.event(Level::Info, "stopped", &details);
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn without_arguments_it_listens_on_localhost() {
+        Arguments::command().debug_assert();
+        let arguments = Arguments::parse_from(["echo-server"]);
+        let addresses: Vec<_> = arguments.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["localhost:18080"]);
+    }
+}
