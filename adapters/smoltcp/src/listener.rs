@@ -1,5 +1,7 @@
 //! Several sockets on one port, each of which serves one connection at a time.
 
+use core::mem;
+
 use heapless::Vec;
 use linecho_core::{Instant, Totals};
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
@@ -124,50 +126,56 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             totals: &mut self.totals,
             on_event: &mut on_event,
         };
+        let (mut first_listening, mut last_half_open) = (None, None);
+        let (mut deadline, mut scarce) = (None, false);
         let slots = self.slots.iter_mut().enumerate();
         for ((number, slot), tcp) in with_sockets(&self.handles, slots, sockets) {
             slot.turn(number, tcp, &mut shared);
+            match stage(tcp) {
+                Stage::Listening if first_listening.is_none() => first_listening = Some(number),
+                Stage::HalfOpen => last_half_open = Some(number),
+                _ => {}
+            }
+            deadline = earlier(deadline, slot.deadline(&self.options, self.crowded));
+            scarce |= slot.waits_for_line();
         }
-        self.crowded = !self.put_half_open_first(sockets);
-        self.scarce = self.slots.iter().any(Slot::waits_for_line);
+        self.scarce = scarce;
+        if first_listening.is_some() && first_listening < last_half_open {
+            self.put_half_open_first(sockets);
+        }
+        if self.crowded != first_listening.is_none() {
+            self.crowded = first_listening.is_none();
+            let deadlines = self.slots.iter();
+            deadline = deadlines
+                .map(|slot| slot.deadline(&self.options, self.crowded))
+                .fold(None, earlier);
+        }
         if self.scarce && !self.lines.is_empty() {
             return Wake::Again;
         }
-        let deadlines = self.slots.iter();
-        deadlines
-            .filter_map(|slot| slot.deadline(&self.options, self.crowded))
-            .min()
-            .into()
+        deadline.into()
     }
 
-    /// Moves half-open connections before the sockets that listen. Whether any socket listens.
+    /// Moves half-open connections before the sockets that listen.
     ///
     /// smoltcp gives a segment to the first socket in the set that could take it. If that is one
     /// that listens, the SYN that a peer sends again, since our SYN|ACK got lost, would open a
     /// second connection, whose answers contradict those of the first.
-    fn put_half_open_first(&mut self, sockets: &mut SocketSet<'_>) -> bool {
+    fn put_half_open_first(&mut self, sockets: &mut SocketSet<'_>) {
         loop {
-            let (mut first_listening, mut last_half_open) = (None, None);
-            for (index, tcp) in with_sockets(&self.handles, 0.., sockets) {
+            let (mut listening, mut half_open) = (None, None);
+            for (item, tcp) in with_sockets(&self.handles, self.slots.iter_mut(), sockets) {
                 match stage(tcp) {
-                    Stage::Listening if first_listening.is_none() => first_listening = Some(index),
-                    Stage::HalfOpen => last_half_open = Some(index),
+                    Stage::Listening if listening.is_none() => listening = Some((item, tcp)),
+                    Stage::HalfOpen if listening.is_some() => half_open = Some((item, tcp)),
                     _ => {}
                 }
             }
-            match (first_listening, last_half_open) {
-                (Some(listening), Some(half_open)) if listening < half_open => {
-                    let mut own = with_sockets(&self.handles, 0.., sockets).map(|(_, tcp)| tcp);
-                    if let (Some(a), Some(b)) = (
-                        own.nth(listening),
-                        own.nth(half_open.wrapping_sub(listening).wrapping_sub(1)),
-                    ) {
-                        core::mem::swap(a, b);
-                    }
-                    self.slots.swap(listening, half_open);
-                }
-                _ => return first_listening.is_some(),
-            }
+            let (Some(listening), Some(half_open)) = (listening, half_open) else {
+                return;
+            };
+            mem::swap(listening.0, half_open.0);
+            mem::swap(listening.1, half_open.1);
         }
     }
 
@@ -196,6 +204,10 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    a.into_iter().chain(b).min()
 }
 
 /// The sockets in `set` that `handles` name, each with its item of `items`. Unlike

@@ -264,9 +264,18 @@ impl<'a> Connection<'a> {
                         return None;
                     }
                 },
-                Arrived::Nothing if !session.is_shutting_down() => {}
-                Arrived::Nothing | Arrived::End => session.end_of_input(),
-                Arrived::Reset => session.end(Reason::Reset(ErrorKind::ConnectionReset)),
+                Arrived::Nothing if !session.is_shutting_down() => {
+                    session.tick(shared.now);
+                    return session.ended();
+                }
+                Arrived::Nothing | Arrived::End => {
+                    session.end_of_input();
+                    return session.ended();
+                }
+                Arrived::Reset => {
+                    session.end(Reason::Reset(ErrorKind::ConnectionReset));
+                    return session.ended();
+                }
             }
         }
         // While others wait for a line buffer, this session takes whole lines, so that it can let

@@ -88,22 +88,31 @@ pub fn egress<D: Device + ?Sized>(
 ) -> Wake {
     let at = stack_time(now);
     let before = connections(sockets);
-    for _ in 0..EGRESS_ROUNDS {
-        if iface.poll_egress(at, device, sockets) == PollResult::None {
-            // Timeouts strike here, and RSTs leave, and an address that has gone ends connections.
-            if connections(sockets) < before {
-                return Wake::Again;
-            }
-            return match iface.poll_at(at, sockets) {
-                None => Wake::Frame,
-                // Due, and yet nothing could be sent: the device is full. Turning at once would be
-                // a busy loop, and for a link that is down an endless one.
-                Some(due) if due <= at => Wake::At(now + DEVICE_RETRY),
-                Some(due) => Wake::At(from_stack_time(due)),
-            };
+    let mut rounds = 0;
+    let mut wake = Wake::Again;
+    while rounds < EGRESS_ROUNDS {
+        let sent = iface.poll_egress(at, device, sockets) != PollResult::None;
+        rounds += 1;
+        // Mostly one round sends all there is: asking is cheaper than another round. When it was
+        // not enough, go on until nothing is sent.
+        if sent && rounds > 1 {
+            continue;
         }
+        wake = match iface.poll_at(at, sockets) {
+            None => Wake::Frame,
+            Some(due) if due > at => Wake::At(from_stack_time(due)),
+            Some(_) if sent => continue,
+            // Due, and yet nothing could be sent: the device is full. Turning at once would be a
+            // busy loop, and for a link that is down an endless one.
+            Some(_) => Wake::At(now + DEVICE_RETRY),
+        };
+        break;
     }
-    Wake::Again
+    // Timeouts strike here, and RSTs leave, and an address that has gone ends connections.
+    if connections(sockets) < before {
+        return Wake::Again;
+    }
+    wake
 }
 
 fn connections(sockets: &SocketSet<'_>) -> usize {
