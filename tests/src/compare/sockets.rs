@@ -138,7 +138,7 @@ fn undisturbed(
     cores: Cores,
     time: Duration,
 ) -> io::Result<(Vec<Figure>, bool)> {
-    const TRIES: usize = 4;
+    const TRIES: usize = 3;
     for _ in 1..TRIES {
         let watch = Watch::start(cores)?;
         let found = workload.run(program, cores, time)?;
