@@ -241,6 +241,9 @@ pub fn stack_used(image: &Path, board: Board, slots: u8) -> Result<u64, Problem>
     Ok(used)
 }
 
+/// The share of one processor of the host that QEMU may use for an idle board.
+pub const IDLE_LOAD_MAX: f64 = 0.02;
+
 /// What an idle board used.
 #[derive(Clone, Copy, Debug)]
 pub struct Idle {

@@ -128,20 +128,19 @@ impl Elf {
         files
     }
 
-    /// Function, file and line of the instruction before a return address.
+    /// Function, file and line of the instruction at an address: of the innermost function that is
+    /// not of Rust's own library.
     #[must_use]
-    pub fn place(&self, return_address: u64) -> Option<String> {
-        let call = (return_address & !1).checked_sub(1)?;
-        let frame = self.lines.find_frames(call).ok()?.next().ok()??;
-        let location = frame.location?;
-        let function = frame
-            .function
-            .and_then(|name| name.demangle().ok().map(Into::into));
-        let function: String = function.unwrap_or_else(|| "?".to_owned());
-        Some(format!(
-            "{function} at {}:{}",
-            location.file?, location.line?
-        ))
+    pub fn place(&self, address: u64) -> Option<String> {
+        let mut frames = self.lines.find_frames(address).ok()?;
+        while let Ok(Some(frame)) = frames.next() {
+            let (function, location) = (frame.function?, frame.location?);
+            let (file, line) = (location.file?, location.line?);
+            if !file.contains("/library/core/") {
+                return Some(format!("{} at {file}:{line}", function.demangle().ok()?));
+            }
+        }
+        None
     }
 }
 

@@ -127,8 +127,8 @@ impl Machine {
         self.log.iter().any(|line| line.contains(text))
     }
 
-    /// The next line within `limit`; `Ok(None)` if none came. The addresses of a failure are given
-    /// with their places in the source.
+    /// The next line within `limit`; `Ok(None)` if none came. The address of a fault is given with
+    /// its place in the source.
     ///
     /// # Errors
     ///
@@ -146,11 +146,12 @@ impl Machine {
     }
 
     fn with_place(&self, line: String) -> String {
-        let address = line.strip_prefix("  at 0x");
+        let address = line
+            .strip_prefix("FAULT at 0x")
+            .and_then(|rest| rest.split(':').next());
         let address = address.and_then(|digits| u64::from_str_radix(digits, 16).ok());
-        let place = address.and_then(|address| Elf::read(&self.image).ok()?.place(address));
-        match place {
-            Some(place) => format!("{line} {place}"),
+        match address.and_then(|address| Elf::read(&self.image).ok()?.place(address)) {
+            Some(place) => format!("{line} ({place})"),
             None => line,
         }
     }
