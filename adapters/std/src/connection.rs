@@ -113,7 +113,10 @@ impl Connection {
         };
         // A session that holds nothing has no buffer but during its turn.
         if session.capacity() == 0 {
-            lend(session, pool.take(), pool);
+            match pool.take() {
+                Ok(storage) => exchange(session, storage, pool),
+                Err(error) => session.end(Reason::Reset(error.kind().into())),
+            }
         }
         let turn = match content {
             None => polled::serve(session, &mut socket, now, BYTES_PER_TURN),
@@ -127,7 +130,7 @@ impl Connection {
             }
         };
         if session.held() == 0 {
-            lend(session, Storage::default(), pool);
+            exchange(session, Storage::default(), pool);
         }
         match turn {
             Turn::Again => Next::Again,
@@ -202,9 +205,9 @@ impl Connection {
     }
 }
 
-/// Exchanges the buffer of a session that holds nothing.
+/// Exchanges the storage of a session that holds nothing, and puts the other one back.
 #[inline]
-fn lend(session: &mut Session<Storage>, storage: Storage, pool: &mut Pool) {
+fn exchange(session: &mut Session<Storage>, storage: Storage, pool: &mut Pool) {
     let (Ok(storage) | Err(storage)) = session.replace_storage(storage);
     pool.put(storage);
 }
@@ -220,7 +223,9 @@ fn linger(
     if now >= until {
         return Next::Close;
     }
-    let mut scratch = pool.take();
+    let Ok(mut scratch) = pool.take() else {
+        return Next::Close;
+    };
     let next = loop {
         if !socket.read_ready().unwrap_or(true) {
             break Next::Wait(Some(until));
