@@ -8,6 +8,8 @@ use smoltcp::iface::Context;
 use smoltcp::socket::tcp::{self, ConnectError, RecvError, State};
 use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
+use crate::socket;
+
 /// A [`Probe`] on a socket: connects, exchanges lines, half-closes, and waits for the server's end.
 ///
 /// The socket stays in its set. Give the client a turn whenever the stack has had one:
@@ -121,7 +123,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Client<S, WINDOW> {
                 self.probe.sent(sent, now);
             }
             if self.finishing && self.probe.output().is_empty() && tcp.may_send() {
-                tcp.close();
+                socket::close(tcp);
             }
             let probe = &mut self.probe;
             let received = tcp.recv(|bytes| {

@@ -110,7 +110,8 @@ impl<'a> Slot<'a> {
                 }
                 let late = *since + close_limit(shared.options, shared.crowded) <= shared.now;
                 match socket::stage(tcp) {
-                    Stage::Closing if late => self.abort(tcp, shared),
+                    Stage::Open | Stage::Closing if late => self.abort(tcp, shared),
+                    Stage::Open => socket::close(tcp),
                     Stage::Closing => {}
                     Stage::TimeWait => self.leave(shared.now),
                     Stage::ResetPending => self.leave(shared.now + LEAVE_TIMEOUT),

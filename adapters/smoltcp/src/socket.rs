@@ -227,11 +227,20 @@ pub(crate) fn arm(tcp: &mut tcp::Socket<'_>, endpoint: IpListenEndpoint, options
     let _ = tcp.listen(endpoint);
 }
 
-/// Closes our side in order: all that was written still arrives.
+/// Closes our side in order: all that was written still arrives. To be called each turn until the
+/// stage is no longer [`Stage::Open`]: the FIN goes alone, when everything before it has been
+/// acknowledged.
+///
+/// It must not go with data, since smoltcp 0.14 cannot bear that at either end when segments
+/// overtake each other. As a sender it believes the window that an older segment tells of, and sends
+/// beyond the real one. As a receiver it cuts such a segment at the end of its window, but takes the
+/// FIN that was behind what it cut: the last bytes of the echo would be missing.
 pub(crate) fn close(tcp: &mut tcp::Socket<'_>) {
     // The acknowledgement of the peer's FIN shall not wait: the slot is used again after it.
     tcp.set_ack_delay(None);
-    tcp.close();
+    if tcp.send_queue() == 0 {
+        tcp.close();
+    }
 }
 
 /// Drops what has arrived, so that the peer's FIN behind it finds room. The number of bytes.

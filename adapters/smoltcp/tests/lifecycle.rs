@@ -128,6 +128,9 @@ fn data_and_fin_that_came_before_the_accept_are_served() {
         .collect();
     assert!(echoed.starts_with(b"a\nb"), "{echoed:?}");
     raw.ack(&mut kit);
+    kit.pass(Duration::from_millis(1));
+    raw.take_and_note(&kit);
+    raw.ack(&mut kit);
     kit.drive("the slot listens", SECOND, |kit| {
         kit.server_states() == [State::Listen]
     });

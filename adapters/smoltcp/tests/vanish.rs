@@ -85,12 +85,25 @@ fn in_close_wait_with_more_to_echo_than_it_takes() {
 }
 
 #[test]
+fn with_an_echo_that_it_did_not_acknowledge() {
+    let (mut kit, mut raw) = kit();
+    raw.connect(&mut kit);
+    raw.fin(&mut kit, b"all of it");
+    kit.pass(MILLISECOND);
+    assert_eq!(kit.reasons(), [Reason::PeerClosed]);
+    serves_again_within(kit, State::CloseWait, 11 * SECOND);
+}
+
+#[test]
 fn in_last_ack() {
     let (mut kit, mut raw) = kit();
     raw.connect(&mut kit);
     raw.fin(&mut kit, b"all of it");
     kit.pass(MILLISECOND);
     assert_eq!(kit.reasons(), [Reason::PeerClosed]);
+    raw.take_and_note(&kit);
+    raw.ack(&mut kit);
+    kit.pass(MILLISECOND);
     serves_again_within(kit, State::LastAck, 11 * SECOND);
 }
 
