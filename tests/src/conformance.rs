@@ -98,7 +98,11 @@ fn run(scenario: &Scenario, reach: &dyn Reach) -> Result<Completion, Failed> {
     Ok(Completion::Completed)
 }
 
-fn play(scenario: &Scenario, reach: &dyn Reach, seed: u64) -> Result<(), Stop> {
+/// Plays a scenario with one seed.
+///
+/// # Errors
+/// When it did not go as it must, or could not be played.
+pub fn play(scenario: &Scenario, reach: &dyn Reach, seed: u64) -> Result<(), Stop> {
     let wanted = (scenario.wanted)(reach.pace());
     let mut stage = Stage::new(reach, &wanted, seed)?;
     (scenario.play)(&mut stage)?;

@@ -8,3 +8,4 @@ pub mod foreign;
 pub mod measure;
 pub mod reach;
 pub mod scenarios;
+pub mod soak;

@@ -26,7 +26,8 @@ pub struct Plan {
     pub half_close: bool,
     /// It may be closed or reset by the server at any time.
     pub may_break: bool,
-    /// When it is turned away before anything came back, it tries again.
+    /// When its connection breaks before anything came back, it tries again. One that is refused always does: not every
+    /// stack has a queue for those who come while all places are taken.
     pub tries_again: bool,
 }
 
@@ -349,11 +350,16 @@ impl Client {
 
     fn closed(&mut self) -> Result<(), Trouble> {
         self.end = Some(End::Closed);
-        if self.may_end() || (self.is_all_back() && (self.ended_input || self.echo.cut)) {
+        if self.may_end() || self.was_served() {
             Ok(())
         } else {
             Err(Trouble::Contract("the server closed too early".into()))
         }
+    }
+
+    /// Whether it got all that it should, and then an orderly end.
+    fn was_served(&self) -> bool {
+        self.is_finished() && (self.ended_input || self.echo.cut)
     }
 
     fn may_end(&self) -> bool {
@@ -361,11 +367,12 @@ impl Client {
     }
 
     fn may_try_again(&self) -> bool {
-        self.plan.tries_again && self.returned == 0
+        !self.connected || (self.plan.tries_again && self.returned == 0)
     }
 
     fn try_again(&mut self, network: &mut dyn Network) -> Result<(), Stop> {
-        let turned_away = matches!(self.end, Some(End::Closed | End::Broken(_)));
+        let turned_away =
+            matches!(self.end, Some(End::Closed | End::Broken(_))) && !self.was_served();
         if turned_away && self.may_try_again() && network.now() >= self.next {
             network.close(self.peer);
             self.peer = network

@@ -6,6 +6,7 @@ mod deadlines;
 mod endings;
 mod long_lines;
 mod many;
+mod mixed;
 pub mod oracle;
 mod stage;
 mod text;
@@ -109,6 +110,21 @@ pub const ALL: &[Scenario] = &[
         "more_clients_than_places",
         few_places,
         many::more_clients_than_places,
+    ),
+    with(
+        "clients_of_all_kinds_flush",
+        flush,
+        mixed::clients_of_all_kinds,
+    ),
+    with(
+        "clients_of_all_kinds_discard",
+        discard,
+        mixed::clients_of_all_kinds,
+    ),
+    with(
+        "clients_of_all_kinds_close",
+        close,
+        mixed::clients_of_all_kinds,
     ),
     // Deadlines, moved by progress alone.
     with("idle_deadline", idle, deadlines::idle),

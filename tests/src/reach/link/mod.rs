@@ -1,0 +1,351 @@
+//! The listener of linecho-smoltcp over a link in memory with faults, in virtual time: what takes hours passes in
+//! milliseconds, and a seed gives the same run each time.
+
+mod host;
+mod peers;
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use host::{Host, core_time};
+use linecho_smoltcp::device::FaultyLink;
+use linecho_smoltcp::device::faulty::{Faults, Side};
+use linecho_smoltcp::smoltcp::phy::Medium;
+use linecho_smoltcp::smoltcp::socket::tcp::{Socket, SocketBuffer};
+use linecho_smoltcp::smoltcp::time;
+use linecho_smoltcp::{Config, Instant, Listener, Options, Totals, Wake, stack_time};
+use peers::Peers;
+
+use super::{Facts, Network, Peer, Reach, Wanted};
+use crate::conformance::Stop;
+
+/// Slots of the listener, at most.
+const SLOTS: usize = 8;
+
+const PORT: u16 = 7;
+
+/// More turns than anybody needs at one instant: somebody spins.
+const TURNS_AT_ONE_INSTANT: u32 = 10_000;
+
+/// A kind of link.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Its name.
+    pub name: &'static str,
+    /// What happens to frames, in both directions.
+    pub faults: Faults,
+    /// See [`Reach::pace`].
+    pub pace: Duration,
+    /// See [`Reach::seeds`].
+    pub seeds: u64,
+    /// See [`Facts::bulk`].
+    pub bulk: usize,
+    done: Arc<Mutex<Frames>>,
+}
+
+/// What has happened on links of one kind, over all servers that have ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Frames {
+    /// Connections that the servers accepted.
+    pub connections: u64,
+    /// Bytes that the servers echoed.
+    pub bytes: u64,
+    /// Frames sent by either side.
+    pub sent: u64,
+    /// Of these, those that were lost.
+    pub lost: u64,
+    /// Those that arrived twice.
+    pub duplicated: u64,
+    /// Those that others overtook.
+    pub held_back: u64,
+    /// Those that arrived with a flipped bit.
+    pub corrupted: u64,
+    /// How long all that took on the clocks of the links, in seconds.
+    pub virtual_seconds: f64,
+}
+
+impl Link {
+    /// A short cable.
+    #[must_use]
+    pub fn clean() -> Self {
+        Self {
+            name: "link_clean",
+            faults: clean(time::Duration::from_micros(500)),
+            pace: Duration::from_secs(5),
+            seeds: 3,
+            bulk: 1 << 20,
+            done: Arc::default(),
+        }
+    }
+
+    /// A link on which so many of 1,000 frames are lost, as many doubled, as many overtaken by others, and as many
+    /// damaged.
+    #[must_use]
+    pub fn faulty(permille: u16) -> Self {
+        Self {
+            name: "link_faulty",
+            faults: Faults {
+                delay: time::Duration::from_millis(5),
+                jitter: time::Duration::from_millis(3),
+                loss_permille: permille,
+                duplicate_permille: permille,
+                reorder_permille: permille,
+                corrupt_permille: permille,
+                ..Faults::NONE
+            },
+            // A third of the frames are gone, and TCP waits longer each time, up to a minute.
+            pace: Duration::from_secs(200),
+            seeds: 3,
+            bulk: 20_000,
+            done: Arc::default(),
+        }
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn frames(&self) -> Frames {
+        *self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the sockets of the server do. On a bad link they have more patience than by default: nothing may be lost.
+    fn options(&self, session: Config) -> Options {
+        if self.faults.loss_permille == 0 {
+            return session.into();
+        }
+        Options {
+            dead_peer_timeout: Some(self.pace * 20),
+            handshake_timeout: self.pace * 20,
+            close_timeout: self.pace * 5,
+            ..session.into()
+        }
+    }
+}
+
+fn clean(delay: time::Duration) -> Faults {
+    Faults {
+        delay,
+        ..Faults::NONE
+    }
+}
+
+impl Reach for Link {
+    fn name(&self) -> String {
+        self.name.into()
+    }
+
+    fn pace(&self) -> Duration {
+        self.pace
+    }
+
+    fn seeds(&self) -> u64 {
+        self.seeds
+    }
+
+    fn start(&self, wanted: &Wanted, seed: u64) -> Result<Box<dyn Network>, Stop> {
+        Ok(Box::new(World::start(self, wanted, seed)?))
+    }
+}
+
+/// Two stacks, and the link between them.
+struct World {
+    now: Instant,
+    /// The longest step: a client may want to do something meanwhile.
+    longest_step: Duration,
+    turns_at_now: u32,
+    link: FaultyLink,
+    peers: Peers,
+    server: Host,
+    listener: Listener<'static, SLOTS>,
+    wake: Wake,
+    facts: Facts,
+    done: Arc<Mutex<Frames>>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let totals = self.listener.totals();
+        done.connections += totals.opened;
+        done.bytes += totals.counters.bytes_out;
+        done.virtual_seconds += self.now().as_secs_f64();
+        for side in [Side::A, Side::B] {
+            let counters = self.link.counters(side);
+            done.sent += counters.sent;
+            done.lost += counters.lost;
+            done.duplicated += counters.duplicated;
+            done.held_back += counters.held_back;
+            done.corrupted += counters.corrupted;
+        }
+    }
+}
+
+impl World {
+    fn start(kind: &Link, wanted: &Wanted, seed: u64) -> Result<Self, Stop> {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let session = Config::new()
+            .long_lines(wanted.long_lines)
+            .idle_timeout(wanted.idle_timeout.unwrap_or_default())
+            .write_timeout(wanted.write_timeout.unwrap_or_default());
+        let slots = wanted
+            .connections
+            .unwrap_or(rng.usize(2..=SLOTS))
+            .min(SLOTS);
+        // From hardly a segment to more than the window without scaling. Where segments get lost, at least a whole one:
+        // smoltcp 0.14 sends a lost segment again whether it fits in the window or not, and then forgets what did not.
+        let smallest = if kind.faults == clean(kind.faults.delay) {
+            0
+        } else {
+            1
+        };
+        let rings = [300, 1500, 2048, 8192, 70_000];
+        let mut ring = || rings[rng.usize(smallest..rings.len())];
+        let (receive, send, peers_ring) = (ring(), ring(), ring());
+        let line = rng.choice([32, 128, 500, 2000]).unwrap_or(128);
+        let mtu = rng.choice([1280, 1500]).unwrap_or(1500);
+        let v6 = rng.bool();
+
+        let mut link = FaultyLink::new(Medium::Ip, mtu, seed, kind.faults);
+        let peers = Host::new(&mut link.end(Side::A), 2, v6, seed);
+        let mut server = Host::new(&mut link.end(Side::B), 1, v6, seed + 1);
+        let sockets = (0..slots).map(|_| tcp_socket(receive, send));
+        // The listener borrows its line buffers, and it is as long-lived as they are: a few kilobytes for each server.
+        let lines = Box::leak(vec![0; line * slots].into_boxed_slice()).chunks_mut(line);
+        let listener = Listener::new(
+            PORT,
+            kind.options(session),
+            &mut server.sockets,
+            sockets,
+            lines,
+        );
+        let listener = listener.map_err(|error| Stop::Failed(format!("cannot listen: {error}")))?;
+        let in_transit = receive + send + 2 * peers_ring + line;
+        Ok(Self {
+            now: Instant::ZERO,
+            longest_step: kind.pace / 100,
+            turns_at_now: 0,
+            link,
+            peers: Peers::new(peers, (server.address, PORT), peers_ring),
+            server,
+            listener,
+            wake: Wake::Again,
+            facts: Facts {
+                buffer: line,
+                connections: slots,
+                in_transit,
+                bulk: kind.bulk.max(in_transit + 20_000),
+            },
+            done: Arc::clone(&kind.done),
+        })
+    }
+
+    fn server_turn(&mut self) {
+        let Host { iface, sockets, .. } = &mut self.server;
+        let mut device = self.link.end(Side::B);
+        self.wake = self
+            .listener
+            .poll(self.now, iface, &mut device, sockets, |_| {});
+    }
+}
+
+fn tcp_socket(receive: usize, send: usize) -> Socket<'static> {
+    Socket::new(
+        SocketBuffer::new(vec![0; receive]),
+        SocketBuffer::new(vec![0; send]),
+    )
+}
+
+impl Network for World {
+    fn facts(&self) -> Facts {
+        self.facts
+    }
+
+    fn now(&self) -> Duration {
+        self.now.saturating_duration_since(Instant::ZERO)
+    }
+
+    /// A turn of both stacks; then the time moves on to when something happens next.
+    fn step(&mut self) -> Result<(), Stop> {
+        self.peers.turn(self.now, &mut self.link);
+        // The server gets a turn when it asked for one, or a frame is there: a wake that is missing or late shows.
+        let frame = self
+            .link
+            .next_arrival()
+            .is_some_and(|at| at <= stack_time(self.now));
+        if frame || self.wake <= Wake::At(self.now) {
+            self.server_turn();
+        }
+        // While peers are busy no time passes: how fast they are is not the matter.
+        if std::mem::take(&mut self.peers.moved) {
+            return Ok(());
+        }
+        let next = [
+            self.wake.timeout(self.now),
+            self.peers.timeout(self.now),
+            self.link
+                .next_arrival()
+                .map(|at| core_time(at).saturating_duration_since(self.now)),
+        ];
+        let next = next
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.longest_step);
+        if next.is_zero() {
+            self.turns_at_now += 1;
+            if self.turns_at_now > TURNS_AT_ONE_INSTANT {
+                return Err(Stop::Failed(format!(
+                    "somebody spins at {:?}: server {:?}",
+                    self.now, self.wake
+                )));
+            }
+        } else {
+            self.turns_at_now = 0;
+            self.now = self.now + next.min(self.longest_step);
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> io::Result<Peer> {
+        self.peers.open()
+    }
+
+    fn is_connected(&mut self, peer: Peer) -> io::Result<bool> {
+        self.peers.is_connected(peer)
+    }
+
+    fn send(&mut self, peer: Peer, bytes: &[u8]) -> io::Result<usize> {
+        self.peers.send(peer, bytes)
+    }
+
+    fn receive(&mut self, peer: Peer, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        self.peers.receive(peer, buffer)
+    }
+
+    fn half_close(&mut self, peer: Peer) -> io::Result<()> {
+        self.peers.half_close(peer);
+        Ok(())
+    }
+
+    fn reset(&mut self, peer: Peer) {
+        self.peers.reset(peer);
+    }
+
+    fn close(&mut self, peer: Peer) {
+        self.peers.close(peer);
+    }
+
+    fn totals(&mut self) -> Option<Totals> {
+        Some(*self.listener.totals())
+    }
+
+    fn shut_down(&mut self) -> Result<(), Stop> {
+        self.listener.shutdown();
+        self.wake = Wake::Again;
+        Ok(())
+    }
+
+    fn is_down(&mut self) -> Result<bool, Stop> {
+        Ok(self.listener.is_drained())
+    }
+}
