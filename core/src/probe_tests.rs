@@ -145,8 +145,10 @@ fn the_last_line_may_lack_its_newline() {
     probe.received(b"one\n", NOW).unwrap();
     probe.received(b"re", NOW).unwrap();
     assert!(!probe.is_done());
-    assert!(probe.received(b"st", NOW).unwrap().round_trip.is_some());
-    assert_eq!(probe.end_of_input(), Ok(()));
+    let echo = probe.received(b"st", NOW).unwrap();
+    assert_eq!(echo.round_trip, None, "it could still go on");
+    assert!(probe.is_done());
+    assert_eq!((probe.lines(), probe.end_of_input()), (1, Ok(())));
 }
 
 #[test]

@@ -1,8 +1,24 @@
 //! The firmware, for real: built for its boards and booted in QEMU.
 
-use linecho_tests::firmware::{Board, Image, Machine, Problem, or_skip};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream, UdpSocket};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
-/// Boots the image with the test commands.
+use linecho_tests::firmware::{Board, Image, Machine, Problem, TARGET, checks, or_skip, toolchain};
+use socket2::SockRef;
+
+/// The board that most tests use. What differs between boards is their drivers.
+const BOARD: Board = Board::Lm3s6965evb;
+
+/// The image that users get.
+fn machine(board: Board) -> Result<Machine, Problem> {
+    Machine::boot(&Image::of(board).build()?, board, None)
+}
+
+/// The image with the test commands, and with deadlines of seconds.
 fn test_machine(board: Board) -> Result<Machine, Problem> {
     let image = Image {
         test_commands: true,
@@ -11,8 +27,10 @@ fn test_machine(board: Board) -> Result<Machine, Problem> {
     Machine::boot(&image.build()?, board, None)
 }
 
+// --- Failures -----------------------------------------------------------------------------------
+
 /// Whatever fails ends in a message and a failure code, on both boards.
-fn ends_with(command: u8, message: &str) {
+fn ends_with(command: u8, message: &str, culprit: &str) {
     for board in Board::ALL {
         let Some(mut machine) = or_skip(test_machine(board)) else {
             return;
@@ -20,21 +38,242 @@ fn ends_with(command: u8, message: &str) {
         machine.command(command).unwrap();
         machine.wait_for(message).unwrap();
         let status = machine.wait_end().unwrap();
-        assert_eq!(status.code(), Some(1), "{board}: {:?}", machine.log());
+        let log = machine.log();
+        assert_eq!(status.code(), Some(1), "{board}: {log:?}");
+        assert!(
+            machine.has_logged(culprit),
+            "{board}: the place is not named in {log:?}"
+        );
     }
 }
 
 #[test]
 fn a_panic_ends_in_a_message_and_a_failure_code() {
-    ends_with(b'p', "PANIC");
+    ends_with(b'p', "PANIC", "test_commands.rs");
 }
 
 #[test]
 fn a_stack_overflow_ends_in_a_message_and_a_failure_code() {
-    ends_with(b'o', "FAULT stack overflow");
+    ends_with(b'o', "FAULT stack overflow", "0x1fff");
 }
 
 #[test]
 fn a_write_to_a_bad_address_ends_in_a_message_and_a_failure_code() {
-    ends_with(b'w', "address 0x60000000");
+    ends_with(b'w', "address 0x60000000", "test_commands.rs");
+}
+
+// --- Service ------------------------------------------------------------------------------------
+
+#[test]
+fn both_boards_serve_from_a_cold_start() {
+    for board in Board::ALL {
+        let Some(image) = or_skip(Image::of(board).build()) else {
+            return;
+        };
+        if or_skip(checks::cold_start(&image, board)).is_none() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn four_clients_stream_a_megabyte_each() {
+    let Some(machine) = or_skip(machine(BOARD)) else {
+        return;
+    };
+    checks::streams_at_once(machine.port(), 4, 1_000_000).unwrap();
+    machine.stop().unwrap();
+}
+
+/// A connection is refused while all slots are taken, the others do not notice, and a slot that
+/// becomes free takes the next one.
+#[test]
+fn clients_beyond_the_slots_are_refused_and_the_others_served() {
+    let Some(machine) = or_skip(machine(BOARD)) else {
+        return;
+    };
+    let port = machine.port();
+    let mut served: Vec<_> = (0..4).map(|_| checks::accepted(port).unwrap()).collect();
+    for _ in 0..8 {
+        assert!(checks::is_refused(port).unwrap());
+    }
+    for stream in &mut served {
+        checks::round_trip(stream, b"still served\n").unwrap();
+    }
+    checks::stream_through(served.remove(0), b"the last line of one").unwrap();
+    let mut next = checks::accepted(port).unwrap();
+    checks::round_trip(&mut next, b"the next one\n").unwrap();
+    machine.stop().unwrap();
+}
+
+/// While the board is busy with something else, frames flood it. All connections live on, and no
+/// byte is lost. Only the Stellaris controller keeps so many frames; that of the other board drops
+/// them, and TCP sends them again.
+#[test]
+fn a_flood_of_frames_during_a_stall_loses_nothing() {
+    for board in Board::ALL {
+        let Some(mut machine) = or_skip(test_machine(board)) else {
+            return;
+        };
+        let port = machine.port();
+        let streams: Vec<_> = (0..4).map(|_| checks::accepted(port).unwrap()).collect();
+        machine.command(b's').unwrap();
+        machine.wait_for("STALL").unwrap();
+        let flood = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        for _ in 0..300 {
+            let frame = [0; 1400];
+            flood
+                .send_to(&frame, (Ipv4Addr::LOCALHOST, machine.udp_port()))
+                .unwrap();
+        }
+        thread::scope(|scope| {
+            for (seed, stream) in (1..).zip(streams) {
+                let text = checks::text(20_000, seed);
+                scope.spawn(move || checks::stream_through(stream, &text).unwrap());
+            }
+        });
+        assert!(machine.has_logged("STALL"));
+        machine.wait_for("STALLED").unwrap();
+        checks::streams_at_once(port, 4, 10_000).unwrap();
+        machine.stop().unwrap();
+    }
+}
+
+// --- Clients that misbehave ---------------------------------------------------------------------
+
+/// Clients that say nothing any more are let go at the idle timeout, and their slots serve others.
+#[test]
+fn clients_that_vanish_do_not_keep_their_slots() {
+    let Some(mut machine) = or_skip(test_machine(BOARD)) else {
+        return;
+    };
+    let mut silent: Vec<_> = (0..4)
+        .map(|_| checks::accepted(machine.port()).unwrap())
+        .collect();
+    silent[0].write_all(b"half a line").unwrap();
+    for _ in 0..4 {
+        machine.wait_for("closed: idle").unwrap();
+    }
+    checks::streams_at_once(machine.port(), 4, 10_000).unwrap();
+    machine.stop().unwrap();
+}
+
+/// A client that resets its connection in the middle of a line frees its slot at once.
+#[test]
+fn clients_that_reset_do_not_keep_their_slots() {
+    let Some(mut machine) = or_skip(machine(BOARD)) else {
+        return;
+    };
+    for _ in 0..12 {
+        let mut stream = checks::accepted(machine.port()).unwrap();
+        stream.write_all(b"half a line").unwrap();
+        SockRef::from(&stream)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(stream);
+        machine.wait_for("closed").unwrap();
+    }
+    checks::streams_at_once(machine.port(), 4, 10_000).unwrap();
+    machine.stop().unwrap();
+}
+
+/// A client that sends and never reads is cut off at the write timeout, and delays nobody before.
+#[test]
+fn a_client_that_never_reads_is_cut_off_and_delays_nobody() {
+    let Some(mut machine) = or_skip(test_machine(BOARD)) else {
+        return;
+    };
+    let stuck = checks::accepted(machine.port()).unwrap();
+    let sender = fill(stuck.try_clone().unwrap());
+    let mut other = checks::accepted(machine.port()).unwrap();
+    let mut rounds = 0_u32;
+    while !machine.has_logged("write stalled") {
+        checks::round_trip(&mut other, b"not delayed\n").unwrap();
+        rounds += 1;
+        while machine
+            .next_line(Duration::from_millis(10))
+            .unwrap()
+            .is_some()
+        {}
+    }
+    assert!(
+        rounds > 1,
+        "the other client was served while the first was stuck"
+    );
+    stuck.shutdown(Shutdown::Both).ok();
+    sender.join().unwrap();
+    machine.stop().unwrap();
+}
+
+/// Sends until the connection is gone.
+fn fill(mut stream: TcpStream) -> thread::JoinHandle<()> {
+    thread::spawn(move || while stream.write_all(&[b'\n'; 1000]).is_ok() {})
+}
+
+// --- Resources ----------------------------------------------------------------------------------
+
+#[test]
+fn an_idle_board_sleeps() {
+    for board in Board::ALL {
+        let Some(machine) = or_skip(machine(board)) else {
+            return;
+        };
+        let idle = checks::idle(&machine, Duration::from_secs(10)).unwrap();
+        assert!(idle.load < checks::IDLE_LOAD_MAX, "{board}: {idle:?}");
+        machine.stop().unwrap();
+    }
+}
+
+#[test]
+fn twelve_slots_fill_the_memory_and_serve() {
+    let image = Image {
+        slots: 12,
+        ..Image::of(BOARD)
+    };
+    let Some(path) = or_skip(image.build()) else {
+        return;
+    };
+    let Some(machine) = or_skip(Machine::boot(&path, BOARD, None)) else {
+        return;
+    };
+    checks::streams_at_once(machine.port(), 12, 100_000).unwrap();
+    machine.stop().unwrap();
+}
+
+#[test]
+fn thirteen_slots_do_not_link() {
+    if or_skip(toolchain::Toolchain::for_target(TARGET)).is_none() {
+        return;
+    }
+    let image = Image {
+        slots: 13,
+        ..Image::of(BOARD)
+    };
+    let message = image.build().unwrap_err().to_string();
+    assert!(
+        message.contains("will not fit in region 'RAM'"),
+        "{message}"
+    );
+}
+
+// --- Documentation ------------------------------------------------------------------------------
+
+/// The guide states how long a board file is, so that a port can be estimated.
+#[test]
+fn the_porting_guide_states_the_length_of_both_boards() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/firmware"));
+    let guide = fs::read_to_string(folder.join("README.md")).unwrap();
+    for file in ["lm3s6965evb.rs", "mps2_an385.rs"] {
+        let mut text = String::new();
+        let path = folder.join("src/board").join(file);
+        fs::File::open(path)
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        let row = format!("| `{file}` | {} |", text.lines().count());
+        assert!(
+            guide.contains(&row),
+            "examples/firmware/README.md should have the row {row}"
+        );
+    }
 }

@@ -46,9 +46,11 @@ enum Stage {
 ))]
 const _: () = assert!(size_of::<Connection>() <= 112);
 
-/// Bytes read in a turn, at most: two of the default buffers. It bounds how long one connection holds
-/// up the others; less would cost more calls in bulk.
+/// What one connection may read in a turn, so that it does not hold up the others: two of the default
+/// buffers, since less would cost more calls in bulk, and of small buffers not too many, since each takes
+/// two calls.
 const BYTES_PER_TURN: usize = 128 * 1024;
+const BUFFERS_PER_TURN: usize = 16;
 
 /// How long to wait for the peer to close its side after ours was shut down, and how many bytes to drop.
 const LINGER: Duration = Duration::from_secs(2);
@@ -113,21 +115,25 @@ impl Connection {
         };
         // A session that holds nothing has no buffer but during its turn.
         if session.capacity() == 0 {
-            lend(session, pool.take(), pool);
+            match pool.take() {
+                Ok(storage) => exchange(session, storage, pool),
+                Err(error) => session.end(Reason::Reset(error.kind().into())),
+            }
         }
+        let budget = BYTES_PER_TURN.min(session.capacity().saturating_mul(BUFFERS_PER_TURN));
         let turn = match content {
-            None => polled::serve(session, &mut socket, now, BYTES_PER_TURN),
+            None => polled::serve(session, &mut socket, now, budget),
             Some(observer) => {
                 let mut observed = Observed {
                     io: socket,
                     peer: self.peer.into(),
                     observer,
                 };
-                polled::serve(session, &mut observed, now, BYTES_PER_TURN)
+                polled::serve(session, &mut observed, now, budget)
             }
         };
         if session.held() == 0 {
-            lend(session, Storage::default(), pool);
+            exchange(session, Storage::default(), pool);
         }
         match turn {
             Turn::Again => Next::Again,
@@ -202,9 +208,9 @@ impl Connection {
     }
 }
 
-/// Exchanges the buffer of a session that holds nothing.
+/// Exchanges the storage of a session that holds nothing, and puts the other one back.
 #[inline]
-fn lend(session: &mut Session<Storage>, storage: Storage, pool: &mut Pool) {
+fn exchange(session: &mut Session<Storage>, storage: Storage, pool: &mut Pool) {
     let (Ok(storage) | Err(storage)) = session.replace_storage(storage);
     pool.put(storage);
 }
@@ -220,7 +226,9 @@ fn linger(
     if now >= until {
         return Next::Close;
     }
-    let mut scratch = pool.take();
+    let Ok(mut scratch) = pool.take() else {
+        return Next::Close;
+    };
     let next = loop {
         if !socket.read_ready().unwrap_or(true) {
             break Next::Wait(Some(until));

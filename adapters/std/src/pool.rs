@@ -1,10 +1,14 @@
 //! Line buffers that are lent to connections for as long as these hold bytes.
 
+use std::io;
+
+use memmap2::MmapMut;
+
 /// The storage of a session: a line buffer while it is lent one.
 ///
-/// A plain `Box<[u8]>` would do, but takes 16 bytes in each idle connection; this takes 8.
+/// In a box, so that it takes 8 bytes in each idle connection and not 16.
 #[derive(Debug, Default)]
-pub(crate) struct Storage(Option<Box<Box<[u8]>>>);
+pub(crate) struct Storage(Option<Box<MmapMut>>);
 
 impl AsRef<[u8]> for Storage {
     #[inline]
@@ -24,41 +28,63 @@ impl AsMut<[u8]> for Storage {
 /// out first.
 pub(crate) struct Pool {
     spare: Vec<Storage>,
+    lent: usize,
     buffer_bytes: usize,
+    /// Spare buffers are kept up to here, or up to as many as are lent.
+    always_kept: usize,
 }
 
-/// What a worker keeps at most for later; more is given back to the system.
-const SPARE_BYTES: usize = 4 << 20;
+/// Memory that a worker keeps for buffers though none is lent.
+const KEPT_BYTES: usize = 4 << 20;
 
 impl Pool {
     /// A pool of buffers of `buffer_bytes` bytes.
     pub(crate) fn new(buffer_bytes: usize) -> Self {
         Self {
             spare: Vec::new(),
+            lent: 0,
             buffer_bytes,
+            always_kept: (KEPT_BYTES / buffer_bytes).max(1),
         }
     }
 
     /// A buffer. What it contains is not zeroed between connections: a session never shows more of
     /// it than what was read into it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory left.
     #[inline]
-    pub(crate) fn take(&mut self) -> Storage {
-        self.spare.pop().unwrap_or_else(|| {
-            // Zeroed memory fresh from the system costs nothing until it is touched: a connection
-            // that holds 10 bytes of a line costs one page of its buffer, not all of it.
-            let buffer = vec![0; self.buffer_bytes].into_boxed_slice();
-            Storage(Some(Box::new(buffer)))
-        })
+    pub(crate) fn take(&mut self) -> io::Result<Storage> {
+        let storage = match self.spare.pop() {
+            Some(storage) => storage,
+            None => map(self.buffer_bytes)?,
+        };
+        self.lent += 1;
+        Ok(storage)
     }
 
     /// Takes a buffer back.
     #[inline]
     pub(crate) fn put(&mut self, storage: Storage) {
-        let kept = self.spare.len();
-        if storage.0.is_some() && (kept == 0 || (kept + 1) * self.buffer_bytes <= SPARE_BYTES) {
+        if storage.0.is_some() {
+            self.lent -= 1;
             self.spare.push(storage);
+            self.spare.truncate(self.lent.max(self.always_kept));
         }
     }
+}
+
+/// Memory from the kernel, which gives it page by page as it is touched: a connection that holds 10 bytes
+/// of a line costs one page of its buffer. An allocator would give memory that was used before, and touch
+/// all of it to zero it.
+#[cold]
+fn map(bytes: usize) -> io::Result<Storage> {
+    let buffer = MmapMut::map_anon(bytes)?;
+    // Where pages of 2 MiB are the rule, one byte would cost one. Not all kernels know of them.
+    #[cfg(target_os = "linux")]
+    let _ = buffer.advise(memmap2::Advice::NoHugePage);
+    Ok(Storage(Some(Box::new(buffer))))
 }
 
 #[cfg(test)]
@@ -66,24 +92,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_bounded() {
-        let mut pool = Pool::new(SPARE_BYTES / 4);
-        let lent: Vec<_> = (0..10).map(|_| pool.take()).collect();
-        assert!(lent.iter().all(|it| it.as_ref().len() == SPARE_BYTES / 4));
+    fn spare_buffers_are_as_many_as_lent_ones_or_a_few() {
+        let mut pool = Pool::new(KEPT_BYTES / 4);
+        let mut lent: Vec<_> = (0..20).map(|_| pool.take().unwrap()).collect();
+        assert!(lent.iter().all(|it| it.as_ref().len() == KEPT_BYTES / 4));
+        lent.drain(..10).for_each(|storage| pool.put(storage));
+        assert_eq!(pool.spare.len(), 10);
         lent.into_iter().for_each(|storage| pool.put(storage));
         assert_eq!(pool.spare.len(), 4);
+    }
 
-        let mut large = Pool::new(SPARE_BYTES * 2);
-        let lent = [large.take(), large.take()];
-        lent.into_iter().for_each(|storage| large.put(storage));
-        assert_eq!(large.spare.len(), 1);
+    #[test]
+    fn the_last_buffer_to_come_back_goes_out_first() {
+        let mut pool = Pool::new(1);
+        let (mut first, second) = (pool.take().unwrap(), pool.take().unwrap());
+        first.as_mut()[0] = 1;
+        pool.put(second);
+        pool.put(first);
+        assert_eq!(pool.take().unwrap().as_ref(), [1]);
     }
 
     #[test]
     fn an_empty_storage_is_no_buffer() {
         let mut pool = Pool::new(8);
         pool.put(Storage::default());
-        assert_eq!(pool.take().as_ref().len(), 8);
+        assert!(pool.spare.is_empty());
         assert!(Storage::default().as_mut().is_empty());
     }
 }

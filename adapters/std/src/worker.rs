@@ -30,6 +30,9 @@ pub(crate) const fn listener_token(index: usize) -> Token {
 /// Events taken from the kernel at once.
 const EVENTS: usize = 512;
 
+/// kevent(2) refuses to wait for more than three years.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
 /// Connections accepted in a turn of the loop, so that those that are open are not held up.
 const ACCEPTS_PER_TURN: usize = 64;
 
@@ -109,7 +112,10 @@ impl Worker {
             drain.map(|drain| drain.end),
         ];
         let next = due.into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(self.shared.now()))
+        Some(
+            next.saturating_duration_since(self.shared.now())
+                .min(LONGEST_SLEEP),
+        )
     }
 
     #[inline]

@@ -170,45 +170,22 @@ fn protect_memory(mpu: &mut MPU) {
 // --- Stack --------------------------------------------------------------------------------------
 
 unsafe extern "C" {
-    // Symbols of memory.x and of cortex-m-rt's linker script. Their addresses are their values.
+    // Symbols of memory.x, whose addresses are their values.
     static _stack_end: u32;
     static _stack_start: u32;
-    static __stext: u32;
-    static __etext: u32;
 }
 
-/// The addresses of the stack. It grows from the end of this range to its start, and used all of it
-/// when it gets there.
+/// The addresses of the stack. It grows from the end of this range towards its start.
 pub fn stack() -> Range<usize> {
     (&raw const _stack_end).addr()..(&raw const _stack_start).addr()
 }
 
-/// The words of the stack from an address on.
-fn stack_words(from: usize) -> impl Iterator<Item = u32> {
-    let stack = stack();
-    (from.max(stack.start)..stack.end)
-        .step_by(4)
-        .map(|address| {
-            // SAFETY: the address lies in the stack, which is RAM that this is the only thread to use.
-            unsafe { (address as *const u32).read_volatile() }
-        })
-}
-
 /// The most that has been used of the stack since the start, in bytes: cortex-m-rt painted it.
 pub fn stack_used() -> usize {
-    stack_words(0)
-        .skip_while(|&word| word == cortex_m_rt::STACK_PAINT_VALUE)
-        .count()
-        * 4
-}
-
-/// What looks like return addresses on the stack, the innermost first.
-pub fn return_addresses(stack_pointer: usize) -> impl Iterator<Item = u32> {
-    /// Set in the address of every instruction (ARMv7-M, A4.1.1: the Thumb bit).
-    const THUMB: usize = 1;
-    let code = (&raw const __stext).addr()..(&raw const __etext).addr();
-    stack_words(stack_pointer).filter(move |&word| {
-        let address = word as usize;
-        address & THUMB != 0 && code.contains(&address)
-    })
+    let is_painted = |&address: &usize| {
+        // SAFETY: the address lies in the stack, which is RAM.
+        let word = unsafe { (address as *const u32).read_volatile() };
+        word == cortex_m_rt::STACK_PAINT_VALUE
+    };
+    stack().step_by(4).skip_while(is_painted).count() * 4
 }

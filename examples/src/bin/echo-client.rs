@@ -19,8 +19,9 @@ use linecho_std::{Client, ClientError};
     after_help = "Exit codes: 0 all came back, 1 something did not, 2 wrong usage."
 )]
 struct Arguments {
-    /// The server: HOST:PORT, [V6]:PORT, or PORT on this machine
+    // Not a doc comment: rustdoc would look for a link in the brackets.
     #[arg(
+        help = "The server: HOST:PORT, [V6]:PORT, or PORT on this machine",
         value_name = "HOST:PORT",
         env = "LINECHO_SERVER",
         default_value = "localhost:18080"

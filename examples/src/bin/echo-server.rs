@@ -20,11 +20,12 @@ use linecho_std::{Config, Handle, LongLines, Report, Server};
 #[derive(Parser)]
 #[command(name = "echo-server", version)]
 struct Arguments {
-    /// Where to listen: PORT (on localhost), :PORT (on all interfaces), HOST:PORT or [V6]:PORT; port 0 is any free
-    /// one. May be given several times
+    // Not a doc comment: rustdoc would look for a link in the brackets.
     #[arg(
         long,
         value_name = "ADDR",
+        help = "Where to listen: PORT (on localhost), :PORT (on all interfaces), HOST:PORT or [V6]:PORT; \
+                port 0 is any free one. May be given several times",
         env = "LINECHO_LISTEN",
         value_delimiter = ',',
         default_value = "localhost:18080"

@@ -37,9 +37,6 @@ struct Arguments {
     json: Option<PathBuf>,
 }
 
-/// An idle board may use this share of one processor of the host.
-const IDLE_LOAD_MAX: f64 = 0.02;
-
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -113,16 +110,16 @@ fn idle(arguments: &Arguments, elf: &Path, time: Duration) -> Result<(), Problem
     let idle = checks::idle(&machine, time)?;
     machine.stop()?;
     let (board, percent) = (arguments.board, idle.load * 100.0);
-    let bound = IDLE_LOAD_MAX * 100.0;
+    let bound = checks::IDLE_LOAD_MAX * 100.0;
     println!(
         "{board}: four connections idle for {:.0?}, all of them alive; QEMU used {percent:.2} % of a processor (bound: {bound} %)",
         idle.time
     );
     write_json(
         arguments,
-        &json!({ "board": board.name(), "idle_s": idle.time.as_secs_f64(), "load": idle.load, "load_max": IDLE_LOAD_MAX }),
+        &json!({ "board": board.name(), "idle_s": idle.time.as_secs_f64(), "load": idle.load, "load_max": checks::IDLE_LOAD_MAX }),
     )?;
-    if idle.load > IDLE_LOAD_MAX {
+    if idle.load > checks::IDLE_LOAD_MAX {
         return Err(Problem::Failed(format!(
             "an idle board used more than {bound} % of a processor"
         )));

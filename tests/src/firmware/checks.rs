@@ -217,6 +217,33 @@ pub fn cold_start(image: &Path, board: Board) -> Result<Duration, Problem> {
     Ok(ready)
 }
 
+/// The most that the board used of its stack: at its start, and while it served as many streams as it
+/// has slots.
+///
+/// # Errors
+///
+/// [`Problem::Failed`] when a stream fails, or the board does not say.
+pub fn stack_used(image: &Path, board: Board, slots: u8) -> Result<u64, Problem> {
+    let mut machine = Machine::boot(image, board, None)?;
+    streams_at_once(machine.port(), slots, 100_000)?;
+    let mut used = 0;
+    for _ in 0..slots {
+        let line = machine.wait_for("closed")?;
+        let bytes = line
+            .split_once("[stack: ")
+            .and_then(|(_, rest)| rest.split_once(' '));
+        let bytes = bytes.and_then(|(bytes, _)| bytes.parse().ok());
+        used = used.max(bytes.ok_or_else(|| {
+            Problem::failed(format!("the board does not tell its stack: {line:?}"))
+        })?);
+    }
+    machine.stop()?;
+    Ok(used)
+}
+
+/// The share of one processor of the host that QEMU may use for an idle board.
+pub const IDLE_LOAD_MAX: f64 = 0.02;
+
 /// What an idle board used.
 #[derive(Clone, Copy, Debug)]
 pub struct Idle {

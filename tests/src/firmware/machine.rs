@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
+use super::elf::Elf;
 use super::{Board, Problem};
 
 const QEMU: &str = "qemu-system-arm";
@@ -25,6 +26,7 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 /// A running QEMU. Dropping it ends QEMU.
 #[derive(Debug)]
 pub struct Machine {
+    image: PathBuf,
     qemu: Child,
     lines: Receiver<String>,
     log: Vec<String>,
@@ -92,6 +94,7 @@ impl Machine {
         forward(qemu.stdout.take(), sender.clone());
         forward(qemu.stderr.take(), sender);
         Ok(Self {
+            image: image.to_owned(),
             qemu,
             lines,
             log: Vec::new(),
@@ -124,7 +127,8 @@ impl Machine {
         self.log.iter().any(|line| line.contains(text))
     }
 
-    /// The next line within `limit`; `Ok(None)` if none came.
+    /// The next line within `limit`; `Ok(None)` if none came. The address of a fault is given with
+    /// its place in the source.
     ///
     /// # Errors
     ///
@@ -132,11 +136,23 @@ impl Machine {
     pub fn next_line(&mut self, limit: Duration) -> Result<Option<String>, Problem> {
         match self.lines.recv_timeout(limit) {
             Ok(line) => {
+                let line = self.with_place(line);
                 self.log.push(line.clone());
                 Ok(Some(line))
             }
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(self.failure("QEMU has ended")),
+        }
+    }
+
+    fn with_place(&self, line: String) -> String {
+        let address = line
+            .strip_prefix("FAULT at 0x")
+            .and_then(|rest| rest.split(':').next());
+        let address = address.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        match address.and_then(|address| Elf::read(&self.image).ok()?.place(address)) {
+            Some(place) => format!("{line} ({place})"),
+            None => line,
         }
     }
 
@@ -195,15 +211,10 @@ impl Machine {
     /// [`Problem::Failed`] when it goes on.
     pub fn wait_end(&mut self) -> Result<ExitStatus, Problem> {
         let until = Instant::now() + LIMIT;
-        loop {
-            match self
-                .lines
-                .recv_timeout(until.saturating_duration_since(Instant::now()))
-            {
-                Ok(line) => self.log.push(line),
-                Err(RecvTimeoutError::Timeout) => return Err(self.failure("QEMU goes on")),
-                // Its output has ended, and so will it.
-                Err(RecvTimeoutError::Disconnected) => break,
+        // Its output ends when it does.
+        while let Ok(line) = self.next_line(until.saturating_duration_since(Instant::now())) {
+            if line.is_none() {
+                return Err(self.failure("QEMU goes on"));
             }
         }
         self.qemu

@@ -8,8 +8,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 pub mod checks;
+pub mod core_alone;
+pub mod elf;
 pub mod image;
 pub mod machine;
+pub mod parts;
 pub mod toolchain;
 
 pub use image::{Board, Image};

@@ -14,7 +14,7 @@ use super::{Problem, folder};
 /// A way to build for one target.
 #[derive(Debug)]
 pub struct Toolchain {
-    target: &'static str,
+    target: String,
     way: Way,
 }
 
@@ -37,7 +37,7 @@ impl Toolchain {
     /// # Errors
     ///
     /// [`Problem::Missing`] with the command that installs the target.
-    pub fn for_target(target: &'static str) -> Result<Self, Problem> {
+    pub fn for_target(target: &str) -> Result<Self, Problem> {
         let ask = |words: &[&str]| ask(clean(Command::new("rustc")).args(words));
         let way = if ask(&["--print", "target-libdir", "--target", target])
             .is_some_and(|libraries| holds_core(&libraries))
@@ -54,7 +54,10 @@ impl Toolchain {
                  `apt-get install rustc-web cargo-web rust-web-src lld`)"
             )));
         };
-        Ok(Self { target, way })
+        Ok(Self {
+            target: target.to_owned(),
+            way,
+        })
     }
 
     /// `cargo build --release` for the target, to be completed with package and features.
@@ -77,7 +80,7 @@ impl Toolchain {
                 cargo
             }
         };
-        cargo.args(["build", "--release", "--quiet", "--target", self.target]);
+        cargo.args(["build", "--release", "--quiet", "--target", &self.target]);
         if !matches!(self.way, Way::Installed) {
             cargo.arg("-Zbuild-std=core");
         }
@@ -89,7 +92,7 @@ impl Toolchain {
     /// Where the programs that [`cargo_build`](Self::cargo_build) makes are found.
     #[must_use]
     pub fn output_dir(&self) -> PathBuf {
-        target_dir().join(self.target).join("release")
+        target_dir().join(&self.target).join("release")
     }
 }
 

@@ -12,20 +12,13 @@ mod harness;
 mod everything;
 
 use core::hint::black_box;
-use core::time::Duration;
 
 use harness::Transport;
 use linecho_core::polled::{self, Turn};
-use linecho_core::{Config, Counters, Instant, LongLines, Session};
+use linecho_core::{Config, Counters, Instant, Session};
 
 /// One instance for all lengths of line.
 type Storage = &'static mut [u8];
-
-/// Read at run time, so that the code for every policy and both deadlines stays in.
-const CONFIG: Config = Config::new()
-    .long_lines(LongLines::Discard)
-    .idle_timeout(Duration::from_secs(300))
-    .write_timeout(Duration::from_secs(30));
 
 #[inline(never)]
 fn new(storage: Storage, config: Config, now: Instant) -> Session<Storage> {
@@ -51,7 +44,7 @@ fn counters(session: &Session<Storage>) -> Counters {
 extern "C" fn _start() -> ! {
     let mut session = new(
         black_box(&mut []),
-        black_box(CONFIG),
+        black_box(harness::CONFIG),
         black_box(Instant::ZERO),
     );
     loop {

@@ -1,0 +1,176 @@
+//! Flash and RAM of the firmware, by part, and of the core alone; held against a budget.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use linecho_tests::firmware::core_alone::{self, Content, Proof};
+use linecho_tests::firmware::elf::{Elf, Kind};
+use linecho_tests::firmware::parts::{self, Part};
+use linecho_tests::firmware::{Board, Image, Problem, TARGET, checks};
+use serde_json::{Map, Value, json};
+
+/// Measures flash, RAM and stack of the firmware, and the core alone, and proves that the core cannot
+/// panic. All figures are bytes.
+///
+/// Exit codes: 0 done and within the budget, 1 failed or over the budget, 2 wrong usage.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The budget: figures by their names in the JSON output, and what each may be at most
+    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/budgets/sizes.json"))]
+    budget: PathBuf,
+    /// Writes the figures to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// The targets of the core alone, and how they are called in the figures.
+const CORE_TARGETS: [(&str, &str); 3] = [
+    ("thumbv6m-none-eabi", "core_thumbv6m"),
+    (TARGET, "core_thumbv7m"),
+    ("riscv32imac-unknown-none-elf", "core_riscv32imac"),
+];
+
+/// Slots of the second image, from which the cost of one slot is taken. They fill 64 KiB.
+const MANY_SLOTS: u8 = 12;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("sizes: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Problem> {
+    let budget = read_budget(arguments)?;
+    let mut figures = Map::new();
+    whole_image(&mut figures)?;
+    core(&mut figures)?;
+    if let Some(path) = &arguments.json {
+        let text = format!("{:#}\n", Value::Object(figures.clone()));
+        fs::write(path, text).map_err(|error| {
+            Problem::Failed(format!("cannot write {}: {error}", path.display()))
+        })?;
+    }
+    hold(&figures, &budget)
+}
+
+fn whole_image(figures: &mut Map<String, Value>) -> Result<(), Problem> {
+    let board = Board::Lm3s6965evb;
+    let image = Image::of(board);
+    let path = image.build()?;
+    let elf = Elf::read(&path)?;
+    let (flash, ram) = (parts::flash(&elf), parts::ram(&elf));
+    let stack = checks::stack_used(&path, board, image.slots)?;
+
+    println!("Whole image, {board}, {} slots\n", image.slots);
+    println!("| part | flash | RAM |\n|---|---:|---:|");
+    for part in Part::ALL {
+        println!(
+            "| {} | {} | {} |",
+            part.name(),
+            flash.of(part),
+            ram.of(part)
+        );
+    }
+    println!("| **all** | **{}** | **{}** |", flash.total(), ram.total());
+    println!("| stack, high-water mark | | {stack} |");
+
+    let many = Image {
+        slots: MANY_SLOTS,
+        ..image
+    };
+    let many_ram = parts::ram(&Elf::read(&many.build()?)?).total();
+    let per_slot = (many_ram - ram.total()) / u64::from(MANY_SLOTS - image.slots);
+    let fixed = ram.total() - per_slot * u64::from(image.slots);
+    println!(
+        "\nRAM without stack = {fixed} + slots × {per_slot}, of which buffers: 2 × 2048 + 256"
+    );
+
+    for (figure, bytes) in [
+        ("flash", flash.total()),
+        ("data_bss", ram.total()),
+        ("stack", stack),
+        ("ram_fixed", fixed),
+        ("ram_per_slot", per_slot),
+        ("code", elf.bytes(Kind::Code)),
+    ] {
+        figures.insert(figure.to_owned(), json!(bytes));
+    }
+    for part in Part::ALL {
+        figures.insert(format!("flash_{}", part.name()), json!(flash.of(part)));
+        figures.insert(format!("ram_{}", part.name()), json!(ram.of(part)));
+    }
+    Ok(())
+}
+
+fn core(figures: &mut Map<String, Value>) -> Result<(), Problem> {
+    println!(
+        "\nCore alone: session with all policies, deadlines and counters, and the polled driver\n"
+    );
+    println!(
+        "| target | code | constants | variables | memmove and the like |\n|---|---:|---:|---:|---:|"
+    );
+    for (target, figure) in CORE_TARGETS {
+        let size = core_alone::size(target)?;
+        println!(
+            "| {target} | {} | {} | {} | {} |",
+            size.code, size.constants, size.variables, size.library
+        );
+        // What is held by the budget is everything that is the core's own.
+        let own = size.code + size.constants + size.variables;
+        figures.insert(figure.to_owned(), json!(own));
+    }
+    if let Proof::CanPanic(culprits) = core_alone::prove(TARGET, Content::Everything)? {
+        return Err(Problem::Failed(format!(
+            "the core can panic: {}",
+            culprits.join(", ")
+        )));
+    }
+    if let Proof::PanicFree(_) = core_alone::prove(TARGET, Content::Control)? {
+        return Err(Problem::Failed(
+            "the proof passes code that can panic".to_owned(),
+        ));
+    }
+    println!(
+        "\nNo panic can be reached from the core's synchronous functions ({TARGET}; checked with a control)."
+    );
+    Ok(())
+}
+
+fn read_budget(arguments: &Arguments) -> Result<Map<String, Value>, Problem> {
+    let path = arguments.budget.display();
+    let text = fs::read_to_string(&arguments.budget)
+        .map_err(|error| Problem::Failed(format!("cannot read the budget {path}: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Problem::Failed(format!(
+            "the budget {path} is not an object of numbers: {error}"
+        ))
+    })
+}
+
+/// Prints the budget beside the figures, and fails when one is over it, or unknown.
+fn hold(figures: &Map<String, Value>, budget: &Map<String, Value>) -> Result<(), Problem> {
+    println!("\n| figure | bytes | at most |\n|---|---:|---:|");
+    let mut over = Vec::new();
+    for (figure, limit) in budget {
+        let (bytes, at_most) = (figures.get(figure).and_then(Value::as_u64), limit.as_u64());
+        let shown = bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string());
+        println!("| {figure} | {shown} | {limit} |");
+        match (bytes, at_most) {
+            (Some(bytes), Some(at_most)) if bytes <= at_most => {}
+            _ => over.push(figure.as_str()),
+        }
+    }
+    if over.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::Failed(format!(
+        "not within the budget: {}",
+        over.join(", ")
+    )))
+}

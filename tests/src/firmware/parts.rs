@@ -1,0 +1,133 @@
+//! Which part of the firmware takes how much flash and RAM.
+
+use super::elf::{Elf, Kind};
+use super::root;
+
+/// A part of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `linecho-core`, with what it inlines of memchr.
+    Core,
+    /// `linecho-smoltcp`.
+    Listener,
+    /// smoltcp itself.
+    Smoltcp,
+    /// The board's files.
+    Driver,
+    /// Start-up, log, text formatting, `memcpy`, division, constants.
+    Rest,
+}
+
+impl Part {
+    /// All parts, in the order of a table.
+    pub const ALL: [Self; 5] = [
+        Self::Core,
+        Self::Listener,
+        Self::Smoltcp,
+        Self::Driver,
+        Self::Rest,
+    ];
+
+    /// The word for it in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Listener => "listener",
+            Self::Smoltcp => "smoltcp",
+            Self::Driver => "driver",
+            Self::Rest => "rest",
+        }
+    }
+}
+
+/// Bytes by part, in the order of [`Part::ALL`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shares([u64; Part::ALL.len()]);
+
+impl Shares {
+    fn add(&mut self, part: Part, bytes: u64) {
+        self.0[part as usize] += bytes;
+    }
+
+    /// The bytes of a part.
+    #[must_use]
+    pub fn of(&self, part: Part) -> u64 {
+        self.0[part as usize]
+    }
+
+    /// The bytes of all parts.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+/// Flash by part. The functions of all parts are inlined into each other, so every instruction is
+/// asked where it comes from.
+#[must_use]
+pub fn flash(image: &Elf) -> Shares {
+    /// Instructions have a multiple of two bytes.
+    const STEP: u64 = 2;
+    let mut shares = Shares::default();
+    for section in &image.sections {
+        match section.kind {
+            Kind::Code => {
+                let end = section.address + section.bytes;
+                for address in (section.address..end).step_by(STEP as usize) {
+                    shares.add(
+                        part_of_code(&image.files_at(address)),
+                        STEP.min(end - address),
+                    );
+                }
+            }
+            Kind::Constants | Kind::Data => shares.add(Part::Rest, section.bytes),
+            Kind::Zeros => {}
+        }
+    }
+    shares
+}
+
+/// The innermost file that belongs to a part: what a part inlines of Rust's own library is its.
+fn part_of_code(files: &[String]) -> Part {
+    let root = root().canonicalize().unwrap_or_else(|_| root());
+    let own = |folder: &str| root.join(folder).display().to_string();
+    let (core, listener) = (own("core/src"), own("adapters/smoltcp/src"));
+    let part = |file: &String| {
+        if file.starts_with(&core) || file.contains("/memchr-") {
+            Some(Part::Core)
+        } else if file.starts_with(&listener) {
+            Some(Part::Listener)
+        } else if file.contains("/smoltcp-") {
+            Some(Part::Smoltcp)
+        } else if file.contains("src/board/") {
+            Some(Part::Driver)
+        } else {
+            None
+        }
+    };
+    files.iter().find_map(part).unwrap_or(Part::Rest)
+}
+
+/// RAM by part, by the names of the firmware's statics. The stack is not in it.
+#[must_use]
+pub fn ram(image: &Elf) -> Shares {
+    let mut shares = Shares::default();
+    for symbol in image
+        .symbols_in(Kind::Zeros)
+        .chain(image.symbols_in(Kind::Data))
+    {
+        let name = symbol.name.rsplit("::").next().unwrap_or_default();
+        let part = match name {
+            "RINGS" | "STORAGE" | "INTERFACE" => Part::Smoltcp,
+            "LISTENER" | "LINES" => Part::Listener,
+            "ETHERNET" => Part::Driver,
+            _ => Part::Rest,
+        };
+        shares.add(part, symbol.bytes);
+    }
+    // What lies between symbols to align them.
+    let sections = image.bytes(Kind::Zeros) + image.bytes(Kind::Data);
+    shares.add(Part::Rest, sections.saturating_sub(shares.total()));
+    shares
+}
