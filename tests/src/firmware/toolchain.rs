@@ -84,7 +84,7 @@ impl Toolchain {
         if !matches!(self.way, Way::Installed) {
             cargo.arg("-Zbuild-std=core");
         }
-        cargo.arg("--target-dir").arg(target_dir());
+        cargo.arg("--target-dir").arg(self.target_dir());
         cargo.current_dir(folder());
         cargo
     }
@@ -92,7 +92,16 @@ impl Toolchain {
     /// Where the programs that [`cargo_build`](Self::cargo_build) makes are found.
     #[must_use]
     pub fn output_dir(&self) -> PathBuf {
-        target_dir().join(&self.target).join("release")
+        self.target_dir().join(&self.target).join("release")
+    }
+
+    /// Compilers of two versions do not get on in one folder.
+    fn target_dir(&self) -> PathBuf {
+        match self.way {
+            Way::Installed => target_dir().join("installed"),
+            Way::Nightly => target_dir().join("nightly"),
+            Way::Debian { .. } => target_dir().join("debian"),
+        }
     }
 }
 
