@@ -43,11 +43,11 @@ where
     T: Read + Write,
 {
     loop {
-        session.tick(clock());
+        let deadline = session.tick(clock());
         if let Some(reason) = session.ended() {
             return reason;
         }
-        match session.deadline() {
+        match deadline {
             None => step(session, io).await,
             Some(deadline) => first_of(step(session, io), sleep_until(deadline)).await,
         }

@@ -102,20 +102,30 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
         self.mark = advanced(self.mark, n, self.end);
     }
 
-    /// Lets the first `n` bytes of the front go. An empty buffer starts again at 0, for free.
-    pub(crate) fn consume(&mut self, n: usize) {
-        self.start = advanced(self.start, n, self.mark);
+    /// Moves the mark so that only the last `n` bytes are left in the back.
+    pub(crate) fn pass_all_but(&mut self, n: usize) {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        self.mark = self.mark.max(self.end.saturating_sub(n));
+    }
+
+    /// Whether the back alone fills the storage.
+    pub(crate) fn is_full_of_back(&self) -> bool {
+        self.mark == 0 && self.end != 0 && self.free_len() == 0
+    }
+
+    /// Lets the first `n` bytes of the front go, and says how many went. An empty buffer starts again
+    /// at 0, for free.
+    pub(crate) fn consume(&mut self, n: usize) -> usize {
+        let before = self.start;
+        self.start = advanced(before, n, self.mark);
+        let gone = self.start.wrapping_sub(before);
         if self.start == self.end {
             self.clear();
         }
+        gone as usize
     }
 
-    /// Lets the back go.
-    pub(crate) fn drop_back(&mut self) {
-        self.end = self.mark;
-        self.consume(0);
-    }
-
+    /// Lets everything go.
     pub(crate) fn clear(&mut self) {
         (self.start, self.mark, self.end) = (0, 0, 0);
     }
@@ -156,13 +166,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
     }
 }
 
-/// `index + n`, but not beyond `limit`.
+/// `index + n`, but not beyond `limit`, which is not before `index`.
 fn advanced(index: u32, n: usize, limit: u32) -> u32 {
-    let room = limit.saturating_sub(index);
-    match u32::try_from(n) {
-        Ok(n) if n < room => index.wrapping_add(n),
-        _ => index.wrapping_add(room),
-    }
+    let room = limit.wrapping_sub(index);
+    index.wrapping_add(u32::try_from(n).map_or(room, |n| n.min(room)))
 }
 
 #[cfg(test)]
@@ -208,7 +215,7 @@ mod tests {
         assert_eq!(buffer.fill(usize::MAX).len(), 5);
         buffer.consume(usize::MAX);
         assert_eq!(buffer.back().len(), 5);
-        buffer.drop_back();
+        buffer.clear();
         assert_eq!((buffer.held(), buffer.free_len()), (0, 8));
     }
 

@@ -43,7 +43,7 @@ where
         session.end(Reason::Reset(error.kind()));
         Stop::Full
     });
-    session.tick(now);
+    let until = session.tick(now);
     if let Some(reason) = session.ended() {
         return Turn::Ended(reason);
     }
@@ -52,7 +52,7 @@ where
         Stop::Full | Stop::Drained => Turn::Wait {
             read: stop == Stop::Drained,
             write: !session.output().is_empty(),
-            until: session.deadline(),
+            until,
         },
     }
 }
@@ -78,11 +78,12 @@ where
     let mut left = budget;
     loop {
         while !session.output().is_empty() && io.write_ready()? {
-            match not_interrupted(io.write(session.output()))? {
-                Some(0) => break,
-                Some(n) => session.sent(n),
-                None if left == 0 => return Ok(Stop::Budget),
-                None => left = left.saturating_sub(1),
+            match io.write(session.output()) {
+                Ok(0) => break,
+                Ok(n) => session.sent(n),
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                Err(_) if left == 0 => return Ok(Stop::Budget),
+                Err(_) => left = left.saturating_sub(1),
             }
         }
         let input = session.input();
@@ -101,14 +102,19 @@ where
         }
         let room = input.len().min(left);
         let input = input.get_mut(..room).unwrap_or_default();
-        match not_interrupted(io.read(input))? {
-            Some(0) => session.end_of_input(),
-            Some(n) => {
-                session.received(n);
-                left = left.saturating_sub(n);
+        let cost = match io.read(input) {
+            Ok(0) => {
+                session.end_of_input();
+                0
             }
-            None => left = left.saturating_sub(1),
-        }
+            Ok(n) => {
+                session.received(n);
+                n
+            }
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            Err(_) => 1,
+        };
+        left = left.saturating_sub(cost);
     }
 }
 

@@ -47,14 +47,22 @@ pub struct Session<S> {
     since: Instant,
     /// Set when `since` is to become the time of the next tick.
     progressed: bool,
-    /// Inside a line that did not fit: its beginning has been flushed or dropped.
-    in_long_line: bool,
+    long_line: LongLine,
     shutting_down: bool,
     /// Set once no more input is taken. The session has ended when its output is gone, too.
     reason: Option<Reason>,
     /// Bytes looked at for a `\n`, ever: tests prove by it that work is linear.
     #[cfg(test)]
     scanned: u64,
+}
+
+/// Whether the session is inside a line whose beginning did not fit and has been counted, and what
+/// becomes of its rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LongLine {
+    None,
+    Flushing,
+    Dropping,
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
@@ -71,7 +79,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             },
             since: now,
             progressed: false,
-            in_long_line: false,
+            long_line: LongLine::None,
             shutting_down: false,
             reason: None,
             #[cfg(test)]
@@ -99,30 +107,29 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     pub fn received(&mut self, n: usize) {
         let had_output = self.buffer.has_front();
         let fresh = self.buffer.fill(n);
-        let nothing = fresh.is_empty();
-        self.counters.bytes_in = self.counters.bytes_in.wrapping_add(fresh.len() as u64);
+        let taken = fresh.len();
+        self.counters.bytes_in = self.counters.bytes_in.wrapping_add(taken as u64);
         #[cfg(test)]
         {
-            self.scanned += fresh.len() as u64;
+            self.scanned += taken as u64;
         }
         match memrchr(b'\n', fresh) {
             Some(last) => {
                 let lines = newlines(fresh.get(..=last).unwrap_or_default());
-                let rest = fresh.len().wrapping_sub(last).wrapping_sub(1);
-                self.complete(lines, rest);
+                self.complete(lines, taken.wrapping_sub(last).wrapping_sub(1));
             }
-            None if self.dropping() => self.buffer.drop_back(),
-            None if nothing => {}
-            None if self.buffer.back().len() == self.buffer.capacity() => self.line_does_not_fit(),
+            None if self.long_line == LongLine::Dropping => self.buffer.clear(),
+            None if self.buffer.is_full_of_back() => self.line_does_not_fit(),
             None => {}
         }
-        self.progressed |= !had_output && self.buffer.has_front();
+        if !had_output && self.buffer.has_front() {
+            self.progressed = true;
+        }
     }
 
     /// `lines` newlines came; `rest` bytes after the last one begin the next line.
-    fn complete(&mut self, lines: u64, rest: usize) {
-        let mut lines = lines;
-        if self.dropping() {
+    fn complete(&mut self, mut lines: u64, rest: usize) {
+        if self.long_line == LongLine::Dropping {
             // Nothing waits in front of a line that is being dropped, so its end can go right away.
             // It is looked for once a long line, so a plain search will do, and spares flash.
             let newline = self.buffer.back().iter().position(|&byte| byte == b'\n');
@@ -131,37 +138,36 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             self.buffer.consume(end);
             lines = lines.wrapping_sub(1);
         }
-        self.in_long_line = false;
+        self.long_line = LongLine::None;
         self.counters.lines = self.counters.lines.wrapping_add(lines);
-        self.buffer
-            .pass(self.buffer.back().len().wrapping_sub(rest));
-    }
-
-    /// Whether the end of a long line is being dropped.
-    fn dropping(&self) -> bool {
-        self.in_long_line && self.config.long_lines == LongLines::Discard
+        self.buffer.pass_all_but(rest);
     }
 
     /// An unfinished line fills the whole buffer: nothing waits in front of it.
+    // Out of line, like all that happens at most once a line or a session: it spares flash.
+    #[cold]
+    #[inline(never)]
     fn line_does_not_fit(&mut self) {
-        if !self.in_long_line {
-            self.in_long_line = true;
+        if self.long_line == LongLine::None {
             self.counters.overlong = self.counters.overlong.wrapping_add(1);
         }
         match self.config.long_lines {
-            LongLines::Flush => self.buffer.pass(usize::MAX),
-            LongLines::Discard => self.buffer.drop_back(),
-            LongLines::Close => {
-                self.buffer.drop_back();
-                self.reason = Some(Reason::LineTooLong);
+            LongLines::Flush => {
+                self.long_line = LongLine::Flushing;
+                return self.buffer.pass_all_but(0);
             }
+            LongLines::Discard => self.long_line = LongLine::Dropping,
+            LongLines::Close => self.reason = Some(Reason::LineTooLong),
         }
+        self.buffer.clear();
     }
 
     /// The peer shut down its sending side: the unterminated rest becomes output, too, and the
     /// session ends when all of it has gone.
     ///
     /// After [`shutdown`](Self::shutdown), a driver also calls this when nothing more has arrived.
+    #[cold]
+    #[inline(never)]
     pub fn end_of_input(&mut self) {
         if self.reason.is_none() {
             self.reason = Some(if self.shutting_down {
@@ -170,7 +176,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
                 Reason::PeerClosed
             });
             self.progressed |= !self.buffer.has_front();
-            self.buffer.pass(usize::MAX);
+            self.buffer.pass_all_but(0);
         }
     }
 
@@ -181,43 +187,45 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
 
     /// The first `n` bytes of [`output`](Self::output) went back. More than there are count as all.
     pub fn sent(&mut self, n: usize) {
-        let n = n.min(self.buffer.front().len());
+        let n = self.buffer.consume(n);
         self.counters.bytes_out = self.counters.bytes_out.wrapping_add(n as u64);
         self.progressed |= n > 0;
-        self.buffer.consume(n);
     }
 
-    /// Tells the session the time, once a turn and when its [`deadline`](Self::deadline) comes.
-    /// Progress since the last tick moves the deadlines; a deadline that has passed without any ends
-    /// the session.
-    pub fn tick(&mut self, now: Instant) {
+    /// Tells the session the time, once a turn and when its [`deadline`](Self::deadline) comes, which
+    /// it says again. Progress since the last tick moves the deadline; when it has passed without any,
+    /// the session ends.
+    pub fn tick(&mut self, now: Instant) -> Option<Instant> {
         if self.progressed {
             self.progressed = false;
             self.since = now;
-        } else if let Some((deadline, reason)) = self.next_deadline() {
-            if deadline <= now {
-                self.end(reason);
-            }
         }
+        let (deadline, reason) = self.next_deadline()?;
+        if deadline > now {
+            return Some(deadline);
+        }
+        self.end(reason);
+        None
     }
 
-    /// When the session next wants a [`tick`](Self::tick), whatever else happens. As of the last
-    /// tick: tick first, then ask.
+    /// When the session next wants a [`tick`](Self::tick), whatever else happens, as of the last one.
     pub fn deadline(&self) -> Option<Instant> {
         self.next_deadline().map(|(deadline, _)| deadline)
     }
 
+    /// The deadline, and how the session ends if it passes.
     fn next_deadline(&self) -> Option<(Instant, Reason)> {
         let (idle, write) = (self.config.idle_ms, self.config.write_ms);
-        if self.ended().is_some() {
-            None
-        } else if write > 0 && self.buffer.has_front() && (idle == 0 || write <= idle) {
-            Some((self.since.plus_millis(write), Reason::WriteStalled))
-        } else if idle > 0 {
-            Some((self.since.plus_millis(idle), Reason::Idle))
+        let write_first = idle == 0 || write <= idle;
+        let (millis, reason) = if write > 0 && write_first && self.buffer.has_front() {
+            (write, Reason::WriteStalled)
         } else {
-            None
+            (idle, Reason::Idle)
+        };
+        if millis == 0 || self.ended().is_some() {
+            return None;
         }
+        Some((self.since.plus_millis(millis), reason))
     }
 
     /// Asks the session to finish. What has arrived is still taken in; when a driver finds that
@@ -234,6 +242,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
 
     /// Ends the session at once. What it [holds](Self::held) is lost. A session that has ended
     /// keeps the reason that it has.
+    #[cold]
+    #[inline(never)]
     pub fn end(&mut self, reason: Reason) {
         if self.ended().is_none() {
             self.buffer.clear();
