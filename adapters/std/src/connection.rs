@@ -164,7 +164,10 @@ impl Connection {
         };
         let held = session.held();
         session.end(Reason::Shutdown);
-        reset(&self.stream);
+        // The peer is to notice that something is missing.
+        if held > 0 {
+            reset(&self.stream);
+        }
         Some(held)
     }
 

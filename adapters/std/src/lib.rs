@@ -4,6 +4,7 @@ mod acceptor;
 mod client;
 mod client_error;
 mod connection;
+mod drain;
 mod handle;
 mod listen;
 mod observer;

@@ -80,7 +80,7 @@ pub struct Report {
 /// What was not done by the end of the drain timeout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cut {
-    /// Connections that were reset before all that was taken in had gone back.
+    /// Connections that were reset, since not all that was taken in had gone back.
     pub connections: usize,
     /// Bytes that were taken in and did not go back.
     pub bytes: u64,

@@ -12,8 +12,8 @@ use slab::Slab;
 
 use crate::acceptor::{Accepted, Acceptor};
 use crate::connection::{Connection, Next};
-use crate::handle::{Phase, Shared};
-use crate::listen::BACKLOG;
+use crate::drain::Drain;
+use crate::handle::Shared;
 use crate::observer::Observer;
 use crate::pool::Pool;
 use crate::server::Cut;
@@ -57,15 +57,6 @@ pub(crate) struct Worker {
     pub(crate) cut: Cut,
 }
 
-/// The stages of a drain.
-pub(crate) struct Drain {
-    /// From here on nothing more is taken in: a peer that never stops sending would not be done before
-    /// the end, and lose lines then. `None` once that has been said.
-    no_more_input: Option<Instant>,
-    /// What is not done is cut.
-    end: Instant,
-}
-
 impl Worker {
     /// Serves until the server has been shut down, and says what was cut then.
     pub(crate) fn run(mut self) -> io::Result<Cut> {
@@ -104,12 +95,10 @@ impl Worker {
         if !self.queue.is_empty() {
             return Some(Duration::ZERO);
         }
-        let drain = self.drain.as_ref();
         let due = [
             self.sweep.due(),
             self.acceptor.as_ref().and_then(Acceptor::due),
-            drain.and_then(|drain| drain.no_more_input),
-            drain.map(|drain| drain.end),
+            self.drain.as_ref().map(Drain::due),
         ];
         let next = due.into_iter().flatten().min()?;
         Some(
@@ -130,7 +119,7 @@ impl Worker {
     }
 
     #[inline]
-    fn enqueue(&mut self, key: usize) {
+    pub(crate) fn enqueue(&mut self, key: usize) {
         if let Some(connection) = self.connections.get_mut(key) {
             if !connection.queued {
                 connection.queued = true;
@@ -163,7 +152,7 @@ impl Worker {
     }
 
     /// Reports a session that has ended.
-    fn end(&mut self, key: usize, reason: Reason, now: Instant) -> Next {
+    pub(crate) fn end(&mut self, key: usize, reason: Reason, now: Instant) -> Next {
         let Some(connection) = self.connections.get_mut(key) else {
             return Next::Close;
         };
@@ -177,14 +166,14 @@ impl Worker {
         connection.end(reason, now)
     }
 
-    fn close(&mut self, key: usize) {
+    pub(crate) fn close(&mut self, key: usize) {
         if self.connections.try_remove(key).is_some() {
             self.shared.closed(self.index);
         }
     }
 
     /// Accepts at most `count` connections, and gives each to its worker.
-    fn accept(&mut self, count: usize, now: Instant) {
+    pub(crate) fn accept(&mut self, count: usize, now: Instant) {
         let Some(mut acceptor) = self.acceptor.take() else {
             return;
         };
@@ -229,75 +218,6 @@ impl Worker {
         // The kernel is out of memory for it, or at a limit that the user has.
         if let Err(error) = registered {
             self.end(key, Reason::Reset(error.kind().into()), now);
-            self.close(key);
-        }
-    }
-
-    /// Goes on with a shutdown. Whether it is over.
-    fn finished(&mut self, now: Instant) -> bool {
-        match self.shared.phase() {
-            Phase::Serving => return false,
-            Phase::Draining => self.drain(now),
-            Phase::Stopping => {
-                self.acceptor = None;
-                self.inbox = None;
-                self.cut_all(now);
-            }
-        }
-        self.connections.is_empty() && self.acceptor.is_none() && self.inbox.is_none()
-    }
-
-    fn drain(&mut self, now: Instant) {
-        let Some(drain) = &mut self.drain else {
-            return self.begin_drain(now);
-        };
-        if now >= drain.end {
-            return self.cut_all(now);
-        }
-        if drain.no_more_input.is_some_and(|limit| now >= limit) {
-            drain.no_more_input = None;
-            self.each(Connection::end_input);
-        }
-    }
-
-    fn begin_drain(&mut self, now: Instant) {
-        self.drain = Some(Drain {
-            no_more_input: Some(now + self.drain_timeout / 2),
-            end: now + self.drain_timeout,
-        });
-        self.each(Connection::shut_down);
-        if let Some(acceptor) = &mut self.acceptor {
-            // Those that wait are established for their peers, and may have sent a line.
-            acceptor.try_all();
-            let waiting = acceptor.listeners() * BACKLOG as usize;
-            self.accept(waiting, now);
-            // Closes the listening sockets. The other workers see then that no connection comes.
-            self.acceptor = None;
-            self.shared.wake_all();
-        }
-    }
-
-    /// Does something to each connection, and has it get a turn.
-    fn each(&mut self, mut action: impl FnMut(&mut Connection)) {
-        for key in 0..self.connections.capacity() {
-            if let Some(connection) = self.connections.get_mut(key) {
-                action(connection);
-                self.enqueue(key);
-            }
-        }
-    }
-
-    /// Closes all connections. Those whose session had not ended are cut.
-    fn cut_all(&mut self, now: Instant) {
-        for key in 0..self.connections.capacity() {
-            let Some(bytes) = self.connections.get_mut(key).map(Connection::cut) else {
-                continue;
-            };
-            if let Some(bytes) = bytes {
-                self.cut.connections += 1;
-                self.cut.bytes += bytes as u64;
-                self.end(key, Reason::Shutdown, now);
-            }
             self.close(key);
         }
     }
