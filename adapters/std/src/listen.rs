@@ -76,3 +76,43 @@ pub(crate) fn set_options(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_keepalive(&KEEP_ALIVE)?;
     socket.set_out_of_band_inline(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// The server relies on it where it does not set them again.
+    #[test]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn a_connection_gets_the_options_of_its_listener() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        set_options(&SockRef::from(&listener)).unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let accepted = SockRef::from(&accepted);
+        assert!(accepted.tcp_nodelay().unwrap());
+        assert!(accepted.keepalive().unwrap());
+        assert_eq!(
+            accepted.tcp_keepalive_time().unwrap(),
+            Duration::from_secs(60)
+        );
+        assert!(accepted.out_of_band_inline().unwrap());
+    }
+
+    #[test]
+    fn an_ipv6_address_leaves_ipv4_alone() {
+        // A machine without IPv6 has nothing to leave alone.
+        let Ok(v6) = listen("[::]:0".parse().unwrap()) else {
+            return;
+        };
+        let port = v6.local_addr().unwrap().port();
+        assert!(SockRef::from(&v6).only_v6().unwrap());
+        // Somebody else may have taken the port in the meantime.
+        if let Err(error) = listen(([127, 0, 0, 1], port).into()) {
+            assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
+            assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
+        }
+    }
+}
