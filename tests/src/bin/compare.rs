@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use linecho_tests::compare::programs::Peer;
 use linecho_tests::compare::report::Report;
-use linecho_tests::compare::{Part, sockets};
+use linecho_tests::compare::{Part, smoltcp, sockets};
 use linecho_tests::cost::time;
 
 /// Compares echo-server with other line echoes, side by side on this machine.
@@ -78,6 +78,9 @@ fn measure(arguments: &Arguments) -> io::Result<Report> {
     }
     if parts.contains(&Part::Core) {
         report.append(time::run()?);
+    }
+    if parts.contains(&Part::Loopback) {
+        report.append(smoltcp::loopback::run()?);
     }
     Ok(report)
 }

@@ -1,12 +1,14 @@
 //! The comparison: with other line echoes, and of the core with the least that an echo has to do.
 //!
 //! A part of it is a function that measures and gives a [`report::Report`]: [`sockets::run`] is the
-//! one on the kernel's TCP, [`crate::cost::time::run`] the one on the core.
+//! one on the kernel's TCP, [`crate::cost::time::run`] the one on the core, and those on smoltcp are
+//! in [`smoltcp`].
 
 pub mod bounds;
 pub mod figures;
 pub mod programs;
 pub mod report;
+pub mod smoltcp;
 pub mod sockets;
 pub mod tables;
 pub mod workloads;
@@ -22,6 +24,8 @@ pub enum Part {
     Sockets(Workload),
     /// The core without I/O.
     Core,
+    /// smoltcp's own loopback device.
+    Loopback,
 }
 
 impl Part {
@@ -30,7 +34,7 @@ impl Part {
     pub fn workload(self) -> Option<Workload> {
         match self {
             Self::Sockets(workload) => Some(workload),
-            Self::Core => None,
+            Self::Core | Self::Loopback => None,
         }
     }
 }
@@ -48,15 +52,19 @@ impl ValueEnum for Part {
             Self::Sockets(Memory),
             Self::Sockets(SystemCalls),
             Self::Core,
+            Self::Loopback,
         ]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        match self {
-            Self::Sockets(workload) => workload.to_possible_value(),
-            Self::Core => {
-                Some(PossibleValue::new("core").help("The core without I/O, beside the floor"))
-            }
-        }
+        let (name, help) = match self {
+            Self::Sockets(workload) => return workload.to_possible_value(),
+            Self::Core => ("core", "The core without I/O, beside the floor"),
+            Self::Loopback => (
+                "loopback",
+                "smoltcp over its loopback device, beside a plain echo",
+            ),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }

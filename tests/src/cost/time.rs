@@ -3,14 +3,12 @@
 
 use std::hint::black_box;
 use std::io;
-use std::time::Duration;
 
 use linecho_core::LongLines;
-use nix::time::ClockId;
 
 use super::paths::{Path, echo, session};
 use crate::compare::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
-use crate::measure::median;
+use crate::measure::{median, thread_time};
 
 /// The shapes of input in which the two are compared.
 const SHAPES: [Path; 3] = [Path::Line, Path::Lines, Path::LongLine];
@@ -105,12 +103,10 @@ fn floor(buffer: &mut [u8], read: &[u8]) {
     black_box(memchr::memrchr(b'\n', black_box(arrived)));
 }
 
-/// Nanoseconds that one of `times` steps takes. What other processes take of the core meanwhile
-/// does not count.
+/// Nanoseconds that one of `times` steps takes.
 fn nanoseconds(times: usize, mut step: impl FnMut()) -> io::Result<f64> {
-    let clock = ClockId::CLOCK_THREAD_CPUTIME_ID;
-    let start = Duration::from(clock.now()?);
+    let start = thread_time()?;
     (0..times).for_each(|_| step());
-    let time = Duration::from(clock.now()?) - start;
+    let time = thread_time()? - start;
     Ok(time.as_nanos() as f64 / times as f64)
 }

@@ -282,7 +282,7 @@ pub(super) fn prepare(stream: &impl std::os::fd::AsFd) -> io::Result<()> {
 }
 
 /// Compares what came back at `position` with what was sent there.
-pub(super) fn check(pattern: &Pattern, position: u64, came: &[u8]) -> io::Result<()> {
+pub(crate) fn check(pattern: &Pattern, position: u64, came: &[u8]) -> io::Result<()> {
     let sent = pattern.at(position, came.len());
     if sent == came {
         return Ok(());

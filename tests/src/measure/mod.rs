@@ -13,6 +13,8 @@ pub mod system_calls;
 use std::io;
 use std::time::Duration;
 
+use nix::time::ClockId;
+
 /// How long a server may take for anything that a working one does in milliseconds: to start, to
 /// echo what is in flight, to take in what has arrived. Longer is a failure of the measurement,
 /// told as such.
@@ -29,6 +31,15 @@ pub fn median(figures: &[f64]) -> f64 {
         n if n % 2 == 1 => sorted[n / 2],
         n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
     }
+}
+
+/// The time that the calling thread has spent on a core so far: what other threads and processes take
+/// of the core meanwhile does not count.
+///
+/// # Errors
+/// When the kernel does not tell it (`clock_gettime(2)`).
+pub fn thread_time() -> io::Result<Duration> {
+    Ok(ClockId::CLOCK_THREAD_CPUTIME_ID.now()?.into())
 }
 
 /// `error`, with what was being done before it.
