@@ -71,7 +71,10 @@ pub fn trials(reaches: Vec<Arc<dyn Reach>>) -> Vec<Trial> {
 #[must_use]
 pub fn conclude(trials: Vec<Trial>) -> ExitCode {
     raise_descriptor_limit();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    // Those with real sockets wait more than they work.
+    arguments.test_threads = arguments.test_threads.or(Some(4));
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// One scenario over one reach, with each seed.

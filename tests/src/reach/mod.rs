@@ -4,7 +4,11 @@ pub mod link;
 pub mod memory;
 pub mod program;
 pub mod sockets;
+#[cfg(target_os = "linux")]
+mod stack;
 pub mod std_server;
+#[cfg(target_os = "linux")]
+pub mod tap;
 
 use std::io;
 use std::time::Duration;

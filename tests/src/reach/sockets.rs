@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use linecho_core::Totals;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{Facts, Network, Peer};
 use crate::conformance::Stop;
@@ -62,10 +62,14 @@ pub fn kernel_buffers() -> usize {
     2 * (send + receive)
 }
 
+/// Bytes that [`Sockets::with_small_buffers`] asks for, each way; the kernel grants itself twice as many.
+pub const SMALL_BUFFERS: usize = 2 * (64 << 10);
+
 /// Peers with sockets of the kernel, and the server that they connect to.
 pub struct Sockets<S> {
     server: S,
     address: SocketAddr,
+    small_buffers: bool,
     began: Instant,
     poll: Poll,
     events: Events,
@@ -91,12 +95,42 @@ impl<S: Server> Sockets<S> {
         Ok(Self {
             server,
             address,
+            small_buffers: false,
             began: Instant::now(),
             poll: Poll::new()?,
             events: Events::with_capacity(1024),
             connections: Vec::new(),
             moved: false,
         })
+    }
+
+    /// The same, but the kernel keeps little of a connection: for slow links.
+    ///
+    /// # Errors
+    /// When the system lacks the means.
+    pub fn with_small_buffers(server: S, address: SocketAddr) -> io::Result<Self> {
+        Ok(Self {
+            small_buffers: true,
+            ..Self::new(server, address)?
+        })
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        let socket = Socket::new(
+            Domain::for_address(self.address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        if self.small_buffers {
+            socket.set_send_buffer_size(SMALL_BUFFERS / 2)?;
+            socket.set_recv_buffer_size(SMALL_BUFFERS / 2)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        match socket.connect(&self.address.into()) {
+            Err(error) if error.raw_os_error() != Some(nix::libc::EINPROGRESS) => Err(error),
+            _ => Ok(TcpStream::from_std(socket.into())),
+        }
     }
 
     fn connection(&mut self, peer: Peer) -> io::Result<&mut Connection> {
@@ -151,8 +185,7 @@ impl<S: Server> Network for Sockets<S> {
     }
 
     fn open(&mut self) -> io::Result<Peer> {
-        let mut stream = TcpStream::connect(self.address)?;
-        stream.set_nodelay(true)?;
+        let mut stream = self.connect()?;
         let peer = Peer(self.connections.len());
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll

@@ -1,0 +1,121 @@
+//! The listener of linecho-smoltcp behind a TAP device, reached with the kernel's TCP. For a process in a network
+//! namespace of its own.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use linecho_examples::netns;
+use linecho_smoltcp::device;
+use linecho_smoltcp::smoltcp::wire::IpCidr;
+
+use super::sockets::{PACE, Sockets};
+use super::stack::{PORT, Stack};
+use super::{Network, Reach, Wanted};
+use crate::conformance::Stop;
+
+/// A stack behind a TAP device.
+#[derive(Clone, Debug)]
+pub struct Tap {
+    /// Its name.
+    pub name: &'static str,
+    /// Reached with IPv6.
+    pub v6: bool,
+    /// Of 100 packets, so many are dropped each way.
+    pub loss_percent: u8,
+    /// Why this process is in no network namespace of its own, if it is not.
+    pub outside: Option<String>,
+}
+
+impl Reach for Tap {
+    fn name(&self) -> String {
+        self.name.into()
+    }
+
+    fn pace(&self) -> Duration {
+        // What is lost is sent again after a second at the earliest, and after two.
+        if self.loss_percent > 0 {
+            Duration::from_secs(3)
+        } else {
+            PACE
+        }
+    }
+
+    fn seeds(&self) -> u64 {
+        1
+    }
+
+    fn start(&self, wanted: &Wanted, _: u64) -> Result<Box<dyn Network>, Stop> {
+        if let Some(why) = &self.outside {
+            return Err(lacking(why));
+        }
+        // Each server has a cable of its own, with a name of its own: rules for dropping packets stay when it has gone.
+        static NUMBER: AtomicU8 = AtomicU8::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let address = |host: u8| -> (IpAddr, u8) {
+            if self.v6 {
+                (
+                    Ipv6Addr::new(0xfd77, number.into(), 0, 0, 0, 0, 0, host.into()).into(),
+                    64,
+                )
+            } else {
+                (Ipv4Addr::new(10, 77, number, host).into(), 24)
+            }
+        };
+        let (ours, prefix) = address(1);
+        let interface = format!("tap{number}");
+        let tap = device::Tap::open(&interface).map_err(|error| lacking(&error.to_string()))?;
+        netns::plug(&interface, &[address(2)]).map_err(|error| Stop::Failed(error.to_string()))?;
+        if self.loss_percent > 0 {
+            drop_packets(&interface, self.loss_percent)?;
+        }
+        let stack = Stack::start(tap, vec![IpCidr::new(ours.into(), prefix)], None, wanted)?;
+        let sockets = Sockets::with_small_buffers(stack, SocketAddr::new(ours, PORT));
+        Ok(Box::new(
+            sockets.map_err(|error| Stop::Failed(error.to_string()))?,
+        ))
+    }
+}
+
+/// What this machine does not allow. Errors of namespaces and devices say what mends them from the second line on.
+fn lacking(error: &str) -> Stop {
+    let (why, enable) = error.split_once('\n').unwrap_or((error, "run it as root"));
+    Stop::Skipped {
+        why: why.into(),
+        enable: enable.trim().into(),
+    }
+}
+
+/// Has the kernel drop packets of an interface, each way.
+fn drop_packets(interface: &str, percent: u8) -> Result<(), Stop> {
+    let probability = f64::from(percent) / 100.0;
+    for (chain, flag) in [("INPUT", "-i"), ("OUTPUT", "-o")] {
+        let mut command = Command::new("iptables");
+        command.args([
+            "-w",
+            "-A",
+            chain,
+            flag,
+            interface,
+            "-m",
+            "statistic",
+            "--mode",
+            "random",
+        ]);
+        command.args(["--probability", &probability.to_string(), "-j", "DROP"]);
+        let why = match command.output() {
+            Ok(output) if output.status.success() => continue,
+            Ok(output) => format!(
+                "{command:?}: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            ),
+            Err(error) => format!("{command:?}: {error}"),
+        };
+        return Err(Stop::Skipped {
+            why,
+            enable: "apt-get install iptables, and run it as root".into(),
+        });
+    }
+    Ok(())
+}
