@@ -7,6 +7,7 @@ extern crate alloc;
 mod client;
 pub mod device;
 mod event;
+mod hashed;
 mod listener;
 mod options;
 mod slot;
@@ -15,6 +16,7 @@ mod stack;
 
 pub use client::{Client, ClientTurn};
 pub use event::Event;
+pub use hashed::{HashedListener, HashedSlot};
 pub use listener::Listener;
 pub use options::Options;
 pub use socket::{Error, Socket};

@@ -234,6 +234,11 @@ impl<'a> Slot<'a> {
         matches!(self.phase, Phase::Open(_))
     }
 
+    /// Half-open or closing: it has less time when slots are short.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        matches!(self.phase, Phase::HalfOpen { .. } | Phase::Closing { .. })
+    }
+
     pub(crate) fn waits_for_line(&self) -> bool {
         matches!(&self.phase, Phase::Open(connection) if connection.waits_for_line)
     }

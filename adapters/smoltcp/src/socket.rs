@@ -6,6 +6,8 @@
 use core::fmt;
 
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
+use smoltcp::iface::SocketSet;
+use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{self, RecvError, SendError, State};
 use smoltcp::wire::IpListenEndpoint;
 
@@ -275,4 +277,12 @@ pub(crate) fn arrived(tcp: &tcp::Socket<'_>) -> Arrived {
         _ if tcp.may_recv() => Arrived::Nothing,
         _ => Arrived::End,
     }
+}
+
+/// The TCP sockets of a set.
+pub(crate) fn tcp_sockets<'x, 'b>(
+    set: &'x mut SocketSet<'b>,
+) -> impl Iterator<Item = &'x mut tcp::Socket<'b>> {
+    set.iter_mut()
+        .filter_map(|(_, socket)| tcp::Socket::downcast_mut(socket))
 }

@@ -12,13 +12,17 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use linecho_smoltcp::smoltcp::iface::{Config as IfaceConfig, Interface, SocketHandle, SocketSet};
+use linecho_smoltcp::smoltcp::iface::{
+    Config as IfaceConfig, Interface, SocketHandle, SocketSet, SocketStorage,
+};
 use linecho_smoltcp::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use linecho_smoltcp::smoltcp::socket::Socket as AnySocket;
 use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
 use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
 use linecho_smoltcp::smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint};
-use linecho_smoltcp::{Event, Instant, Listener, Options, Reason, Wake, stack_time};
+use linecho_smoltcp::{
+    Event, HashedListener, HashedSlot, Instant, Listener, Options, Reason, Wake, stack_time,
+};
 
 pub const PORT: u16 = 7;
 pub const SERVER: IpAddress = IpAddress::v4(10, 0, 0, 1);
@@ -146,10 +150,10 @@ pub struct Client {
 
 pub type Lose = dyn FnMut(bool, &[u8]) -> bool;
 
-pub struct Kit<const SLOTS: usize> {
+pub struct Kit<const SLOTS: usize, L = Listener<'static, SLOTS>> {
     pub now: Instant,
     pub server: Host,
-    pub listener: Listener<'static, SLOTS>,
+    pub listener: L,
     pub clients: Host,
     pub client: Vec<Client>,
     pub events: Vec<Event>,
@@ -163,6 +167,42 @@ pub struct Kit<const SLOTS: usize> {
     next_port: u16,
 }
 
+/// What both kinds of listener can do.
+pub trait Server {
+    fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake;
+    fn shutdown(&mut self);
+}
+
+impl<const SLOTS: usize> Server for Listener<'_, SLOTS> {
+    fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake {
+        let Host {
+            iface,
+            device,
+            sockets,
+        } = host;
+        Listener::poll(self, now, iface, device, sockets, on_event)
+    }
+
+    fn shutdown(&mut self) {
+        Listener::shutdown(self);
+    }
+}
+
+impl<const LINES: usize> Server for HashedListener<'_, LINES> {
+    fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake {
+        let Host {
+            iface,
+            device,
+            sockets,
+        } = host;
+        HashedListener::poll(self, now, iface, device, sockets, on_event)
+    }
+
+    fn shutdown(&mut self) {
+        HashedListener::shutdown(self);
+    }
+}
+
 impl<const SLOTS: usize> Kit<SLOTS> {
     pub fn new(options: Options) -> Self {
         Self::with_lines(options, SLOTS)
@@ -171,6 +211,47 @@ impl<const SLOTS: usize> Kit<SLOTS> {
     pub fn with_lines(options: Options, lines: usize) -> Self {
         let mut server = Host::new(SERVER);
         let listener = listen(&mut server.sockets, PORT, options, lines);
+        Self::with(server, listener)
+    }
+
+    /// Half-closes a connection, and waits until it is over on both sides.
+    #[track_caller]
+    pub fn finish(&mut self, number: usize) {
+        self.half_close(number);
+        self.drive("the end", Duration::from_secs(30), |kit| {
+            kit.is_over(number)
+        });
+        self.drive("the slot is free", Duration::from_secs(30), |kit| {
+            kit.server_states()
+                .iter()
+                .all(|state| matches!(state, State::Listen | State::Established | State::CloseWait))
+        });
+    }
+}
+
+impl<const LINES: usize> Kit<LINES, HashedListener<'static, LINES>> {
+    pub fn hashed(options: Options, slots: usize) -> Self {
+        let listener = HashedListener::new(
+            PORT,
+            options,
+            0x1234_5678_9abc_def0,
+            (0..slots)
+                .map(|_| HashedSlot::default())
+                .collect::<Vec<_>>()
+                .leak(),
+            (0..slots)
+                .map(|_| SocketStorage::EMPTY)
+                .collect::<Vec<_>>()
+                .leak(),
+            (0..slots).map(|_| tcp_socket(BUFFER)),
+            vec![0; LINES * LINE].leak().chunks_mut(LINE),
+        );
+        Self::with(Host::new(SERVER), listener.unwrap())
+    }
+}
+
+impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
+    fn with(server: Host, listener: L) -> Self {
         Self {
             now: Instant::from_millis(1000),
             server,
@@ -275,15 +356,9 @@ impl<const SLOTS: usize> Kit<SLOTS> {
     }
 
     pub fn server_turn(&mut self) {
-        let host = &mut self.server;
         let events = &mut self.events;
-        self.wake = self.listener.poll(
-            self.now,
-            &mut host.iface,
-            &mut host.device,
-            &mut host.sockets,
-            |event| events.push(event),
-        );
+        let on_event = &mut |event| events.push(event);
+        self.wake = self.listener.poll(self.now, &mut self.server, on_event);
         self.turns += 1;
     }
 
@@ -395,24 +470,6 @@ impl<const SLOTS: usize> Kit<SLOTS> {
             kit.client[number].received.len() >= before + line.len()
         });
         assert_eq!(&self.client[number].received[before..], line);
-    }
-
-    /// Half-closes a connection, and waits until it is over on both sides.
-    #[track_caller]
-    pub fn finish(&mut self, number: usize) {
-        self.half_close(number);
-        self.drive("the end", Duration::from_secs(30), |kit| {
-            kit.is_over(number)
-        });
-        self.drive(
-            "all slots idle or busy elsewhere",
-            Duration::from_secs(30),
-            |kit| {
-                kit.server_states().iter().all(|state| {
-                    matches!(state, State::Listen | State::Established | State::CloseWait)
-                })
-            },
-        );
     }
 
     /// Serves a new client, which tries again while it is refused.

@@ -6,7 +6,7 @@ use linecho_smoltcp::smoltcp::wire::{
     TcpSeqNumber, TcpTimestampRepr,
 };
 
-use super::{Kit, PORT, SERVER};
+use super::{Kit, PORT, SERVER, Server};
 
 /// A segment that the server sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,12 @@ impl Raw {
     }
 
     /// Puts a segment on the link to the server. Does not move `seq`.
-    pub fn put<const N: usize>(&self, kit: &mut Kit<N>, control: TcpControl, payload: &[u8]) {
+    pub fn put<const N: usize, L: Server>(
+        &self,
+        kit: &mut Kit<N, L>,
+        control: TcpControl,
+        payload: &[u8],
+    ) {
         let timestamp = self.timestamps.then(|| TcpTimestampRepr::new(1, 0));
         let tcp = TcpRepr {
             src_port: self.endpoint.port,
@@ -79,27 +84,27 @@ impl Raw {
         kit.server.device.rx.borrow_mut().push_back(frame);
     }
 
-    pub fn syn<const N: usize>(&mut self, kit: &mut Kit<N>) {
+    pub fn syn<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>) {
         self.ack = None;
         self.put(kit, TcpControl::Syn, b"");
     }
 
-    pub fn send<const N: usize>(&mut self, kit: &mut Kit<N>, payload: &[u8]) {
+    pub fn send<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>, payload: &[u8]) {
         self.put(kit, TcpControl::Psh, payload);
         self.seq += payload.len();
     }
 
-    pub fn fin<const N: usize>(&mut self, kit: &mut Kit<N>, payload: &[u8]) {
+    pub fn fin<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>, payload: &[u8]) {
         self.put(kit, TcpControl::Fin, payload);
         self.seq += payload.len() + 1;
     }
 
-    pub fn ack<const N: usize>(&mut self, kit: &mut Kit<N>) {
+    pub fn ack<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>) {
         self.put(kit, TcpControl::None, b"");
     }
 
     /// What the server has sent to this peer since the last time.
-    pub fn take<const N: usize>(&mut self, kit: &Kit<N>) -> Vec<Segment> {
+    pub fn take<const N: usize, L: Server>(&mut self, kit: &Kit<N, L>) -> Vec<Segment> {
         let fresh = &kit.seen[self.read..];
         self.read = kit.seen.len();
         fresh.iter().filter_map(|frame| self.parse(frame)).collect()
@@ -127,7 +132,7 @@ impl Raw {
     }
 
     /// What came, with what it acknowledges noted: `ack` moves behind all of it.
-    pub fn take_and_note<const N: usize>(&mut self, kit: &Kit<N>) -> Vec<Segment> {
+    pub fn take_and_note<const N: usize, L: Server>(&mut self, kit: &Kit<N, L>) -> Vec<Segment> {
         let segments = self.take(kit);
         for segment in &segments {
             let flag = usize::from(matches!(segment.control, TcpControl::Syn | TcpControl::Fin));
@@ -141,7 +146,7 @@ impl Raw {
 
     /// A whole handshake.
     #[track_caller]
-    pub fn connect<const N: usize>(&mut self, kit: &mut Kit<N>) {
+    pub fn connect<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>) {
         self.take(kit);
         self.syn(kit);
         self.seq += 1;

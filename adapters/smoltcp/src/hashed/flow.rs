@@ -1,0 +1,249 @@
+//! Which connection a frame belongs to.
+
+#[cfg(feature = "proto-ipv4")]
+use smoltcp::wire::Ipv4Packet;
+#[cfg(feature = "proto-ipv6")]
+use smoltcp::wire::Ipv6Packet;
+#[cfg(feature = "medium-ethernet")]
+use smoltcp::wire::{EthernetFrame, EthernetProtocol};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint, IpProtocol};
+
+use smoltcp::phy::Medium;
+
+/// The address pair of a connection. Our port is that of the listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flow {
+    local: IpAddress,
+    remote: IpEndpoint,
+}
+
+/// What a frame for the listener is.
+pub(super) struct Segment {
+    pub(super) flow: Flow,
+    /// It asks for a connection.
+    pub(super) is_syn: bool,
+}
+
+impl Segment {
+    /// The TCP segment in `frame`, if it is for `endpoint`. Only what tells it from others is looked
+    /// at: the stack checks the rest, and drops what is broken.
+    ///
+    /// A segment in IP fragments is not recognised.
+    pub(super) fn parse(frame: &[u8], medium: Medium, endpoint: IpListenEndpoint) -> Option<Self> {
+        let (local, remote, tcp) = match medium {
+            #[cfg(feature = "medium-ethernet")]
+            Medium::Ethernet => {
+                let frame = EthernetFrame::new_checked(frame).ok()?;
+                match frame.ethertype() {
+                    #[cfg(feature = "proto-ipv4")]
+                    EthernetProtocol::Ipv4 => ipv4(frame.payload())?,
+                    #[cfg(feature = "proto-ipv6")]
+                    EthernetProtocol::Ipv6 => ipv6(frame.payload())?,
+                    _ => return None,
+                }
+            }
+            #[cfg(feature = "medium-ip")]
+            Medium::Ip => match frame.first()? >> 4 {
+                #[cfg(feature = "proto-ipv4")]
+                4 => ipv4(frame)?,
+                #[cfg(feature = "proto-ipv6")]
+                6 => ipv6(frame)?,
+                _ => return None,
+            },
+            #[allow(unreachable_patterns, reason = "smoltcp may have other media")]
+            _ => return None,
+        };
+        let &[from_high, from_low, to_high, to_low] = tcp.first_chunk()?;
+        let port = u16::from_be_bytes([to_high, to_low]);
+        if port != endpoint.port || endpoint.addr.is_some_and(|address| address != local) {
+            return None;
+        }
+        const SYN: u8 = 0x02;
+        const RST: u8 = 0x04;
+        const ACK: u8 = 0x10;
+        Some(Self {
+            flow: Flow {
+                local,
+                remote: IpEndpoint::new(remote, u16::from_be_bytes([from_high, from_low])),
+            },
+            is_syn: tcp.get(13)? & (SYN | RST | ACK) == SYN,
+        })
+    }
+}
+
+impl Flow {
+    /// A number that is hard to foresee for who does not know `seed`: peers choose their address and
+    /// port.
+    pub(super) fn hash(&self, seed: u64) -> u32 {
+        let mix = |hash: u64, word: u64| {
+            let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
+            (product >> 64) as u64 ^ product as u64
+        };
+        let address = |hash, address: &IpAddress| match address {
+            #[cfg(feature = "proto-ipv4")]
+            IpAddress::Ipv4(address) => mix(hash, u64::from(address.to_bits())),
+            #[cfg(feature = "proto-ipv6")]
+            IpAddress::Ipv6(address) => {
+                let bits = address.to_bits();
+                mix(mix(hash, bits as u64), (bits >> 64) as u64)
+            }
+        };
+        let hash = address(address(seed, &self.local), &self.remote.addr);
+        (mix(hash, u64::from(self.remote.port)) >> 32) as u32
+    }
+}
+
+#[cfg(feature = "proto-ipv4")]
+fn ipv4(packet: &[u8]) -> Option<(IpAddress, IpAddress, &[u8])> {
+    let packet = Ipv4Packet::new_checked(packet).ok()?;
+    let whole = !packet.more_frags() && packet.frag_offset() == 0;
+    (whole && packet.next_header() == IpProtocol::Tcp).then(|| {
+        let (to, from) = (packet.dst_addr(), packet.src_addr());
+        (to.into(), from.into(), packet.payload())
+    })
+}
+
+#[cfg(feature = "proto-ipv6")]
+fn ipv6(packet: &[u8]) -> Option<(IpAddress, IpAddress, &[u8])> {
+    let packet = Ipv6Packet::new_checked(packet).ok()?;
+    let mut next = packet.next_header();
+    let mut payload = packet.payload();
+    // The one extension header that the stack takes before a segment.
+    if next == IpProtocol::HopByHop {
+        let &[protocol, length] = payload.first_chunk()?;
+        next = protocol.into();
+        payload = payload.get((usize::from(length) + 1) * 8..)?;
+    }
+    (next == IpProtocol::Tcp).then(|| {
+        let (to, from) = (packet.dst_addr(), packet.src_addr());
+        (to.into(), from.into(), payload)
+    })
+}
+
+#[cfg(all(
+    test,
+    feature = "medium-ethernet",
+    feature = "medium-ip",
+    feature = "proto-ipv4",
+    feature = "proto-ipv6"
+))]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    const PORT: u16 = 7;
+
+    fn tcp(flags: u8) -> [u8; 20] {
+        let mut segment = [0; 20];
+        segment[..4].copy_from_slice(&[0x12, 0x34, 0, 7]);
+        (segment[12], segment[13]) = (5 << 4, flags);
+        segment
+    }
+
+    /// `[version and length, more fragments or offset, protocol]` of a header.
+    fn packet4([first, fragment, protocol]: [u8; 3], payload: &[u8]) -> Vec<u8> {
+        let mut packet = [0; 20];
+        packet[0] = first;
+        packet[3] = 20 + payload.len() as u8;
+        packet[6] = fragment;
+        packet[9] = protocol;
+        packet[12..].copy_from_slice(&[10, 0, 0, 2, 10, 0, 0, 1]);
+        [&packet, payload].concat()
+    }
+
+    fn packet6(protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let mut packet = [0; 40];
+        packet[0] = 6 << 4;
+        packet[5] = payload.len() as u8;
+        packet[6] = protocol;
+        (packet[8], packet[23]) = (0xfd, 2);
+        (packet[24], packet[39]) = (0xfd, 1);
+        [&packet, payload].concat()
+    }
+
+    fn frame(ethertype: u16, packet: &[u8]) -> Vec<u8> {
+        [&[2; 12], &ethertype.to_be_bytes()[..], packet].concat()
+    }
+
+    fn parse(frame: &[u8], medium: Medium) -> Option<Segment> {
+        Segment::parse(frame, medium, PORT.into())
+    }
+
+    #[test]
+    fn segments_are_recognised_on_every_medium() {
+        let flow4 = Flow {
+            local: IpAddress::v4(10, 0, 0, 1),
+            remote: IpEndpoint::new(IpAddress::v4(10, 0, 0, 2), 0x1234),
+        };
+        let flow6 = Flow {
+            local: IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 1),
+            remote: IpEndpoint::new(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 2), 0x1234),
+        };
+        let syn = tcp(0x02);
+        let options = [&[6, 0, 1, 4, 0, 0, 0, 0], &syn[..]].concat();
+        for (packet, ethertype, flow) in [
+            (packet4([0x45, 0, 6], &syn), 0x0800, flow4),
+            (packet6(6, &syn), 0x86dd, flow6),
+            (packet6(0, &options), 0x86dd, flow6),
+        ] {
+            let frame = frame(ethertype, &packet);
+            for (bytes, medium) in [(packet, Medium::Ip), (frame, Medium::Ethernet)] {
+                let segment = parse(&bytes, medium).unwrap();
+                assert_eq!((segment.flow, segment.is_syn), (flow, true));
+                // Cut anywhere, it is nothing, and nothing worse.
+                for cut in 0..bytes.len() {
+                    assert!(parse(&bytes[..cut], medium).is_none(), "{cut}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_not_taken_for_one() {
+        for flags in [0x10, 0x12, 0x04, 0x06, 0x01, 0x18] {
+            let segment = parse(&packet4([0x45, 0, 6], &tcp(flags)), Medium::Ip);
+            assert!(!segment.unwrap().is_syn, "{flags:#x}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_others_is_left_to_them() {
+        let syn = tcp(0x02);
+        let mut elsewhere = syn;
+        elsewhere[3] = 8;
+        for packet in [
+            packet4([0x45, 0, 17], &syn),
+            packet4([0x45, 0x20, 6], &syn),
+            packet4([0x45, 0x01, 6], &syn),
+            packet4([0x45, 0, 6], &elsewhere),
+            packet6(17, &syn),
+            packet6(60, &syn),
+            packet4([0x75, 0, 6], &syn),
+        ] {
+            assert!(parse(&packet, Medium::Ip).is_none(), "{packet:?}");
+        }
+        let arp = frame(0x0806, &packet4([0x45, 0, 6], &syn));
+        assert!(parse(&arp, Medium::Ethernet).is_none());
+        let address = IpListenEndpoint::from((IpAddress::v4(10, 0, 0, 9), PORT));
+        let packet = packet4([0x45, 0, 6], &syn);
+        assert!(Segment::parse(&packet, Medium::Ip, address).is_none());
+    }
+
+    #[test]
+    fn neighbouring_flows_spread() {
+        let mut buckets = [0; 64];
+        for port in 0..6400 {
+            let remote = IpEndpoint::new(IpAddress::v4(10, 0, 0, 2), port);
+            let flow = Flow {
+                local: IpAddress::v4(10, 0, 0, 1),
+                remote,
+            };
+            buckets[(flow.hash(1) >> 26) as usize] += 1;
+        }
+        assert!(
+            buckets.iter().all(|n| (50..=160).contains(n)),
+            "{buckets:?}"
+        );
+    }
+}

@@ -1,0 +1,124 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::vec::Vec;
+
+use smoltcp::phy::Medium;
+
+use super::*;
+use crate::hashed::flow::Segment;
+
+/// A flow for each number.
+fn flow(number: u16) -> Flow {
+    let [high, low] = number.to_be_bytes();
+    let mut packet = [0; 40];
+    (packet[0], packet[3], packet[9]) = (0x45, 40, 6);
+    packet[12..24].copy_from_slice(&[10, 0, 0, 2, 10, 0, 0, 1, high, low, 0, 7]);
+    packet[32] = 5 << 4;
+    Segment::parse(&packet, Medium::Ip, 7.into()).unwrap().flow
+}
+
+/// Numbers without a pattern (xorshift).
+fn random() -> impl FnMut(u32) -> u32 {
+    let mut state = 0x2545_f491u32;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state % below
+    }
+}
+
+fn slots(n: usize) -> Vec<HashedSlot<'static>> {
+    (0..n).map(|_| HashedSlot::default()).collect()
+}
+
+#[test]
+fn flows_are_found_as_in_a_map() {
+    let mut random = random();
+    let mut table = Table::new(slots(50).leak(), 3);
+    (0..50).for_each(|number| table.put_free(number));
+    let mut map = BTreeMap::new();
+    for _ in 0..20_000 {
+        let key = random(80) as u16;
+        match map.get(&key).copied() {
+            None => {
+                if let Some(number) = table.take_free() {
+                    table.insert(number, flow(key));
+                    map.insert(key, number);
+                } else {
+                    assert_eq!(map.len(), 50);
+                }
+            }
+            Some(number) => {
+                assert!(table.remove(number));
+                assert!(!table.remove(number), "it is in no bucket any more");
+                table.put_free(number);
+                map.remove(&key);
+            }
+        }
+        assert_eq!(table.free_len, 50 - map.len());
+        let key = random(80) as u16;
+        assert_eq!(table.find(&flow(key)), map.get(&key).copied());
+    }
+}
+
+#[test]
+fn slots_are_due_as_in_a_list() {
+    let mut random = random();
+    let mut table = Table::new(slots(200).leak(), 3);
+    let mut dues: Vec<Option<u64>> = std::vec![None; 200];
+    let mut work = Queue::WORK;
+    for now in 0..5000 {
+        for _ in 0..random(4) {
+            let number = random(200);
+            let due = (random(5) > 0).then(|| now + u64::from(random(300)));
+            table.set_due(number, due.map(Instant::from_millis));
+            dues[number as usize] = due;
+        }
+        let earliest = dues
+            .iter()
+            .flatten()
+            .min()
+            .copied()
+            .map(Instant::from_millis);
+        match (table.earliest(), earliest) {
+            (Some(noted), Some(earliest)) => assert!(noted <= earliest),
+            (noted, earliest) => assert!(earliest.is_none(), "{noted:?}"),
+        }
+        table.queue_due(Instant::from_millis(now), &mut work);
+        let mut expected = Vec::new();
+        for (number, due) in dues.iter_mut().enumerate() {
+            if due.is_some_and(|due| due <= now) {
+                *due = None;
+                expected.push(number as u32);
+            }
+        }
+        let queued: Vec<u32> = core::iter::from_fn(|| work.pop(table.slots)).collect();
+        assert_eq!(queued, expected);
+    }
+    // With nothing due any more, the notes get right, and say so.
+    table.queue_due(Instant::from_millis(10_000), &mut work);
+    assert_eq!(table.earliest(), None);
+}
+
+#[test]
+fn queues_keep_the_order_and_take_each_slot_once() {
+    let mut random = random();
+    let slots = slots(20).leak();
+    let (mut work, mut waiting) = (Queue::WORK, Queue::WAITING);
+    let mut oracles: [VecDeque<u32>; 2] = Default::default();
+    for _ in 0..10_000 {
+        let which = random(2) as usize;
+        let queue = if which == 0 { &mut work } else { &mut waiting };
+        let oracle = &mut oracles[which];
+        if random(2) == 0 {
+            let number = random(20);
+            queue.push(slots, number);
+            if !oracle.contains(&number) {
+                oracle.push_back(number);
+            }
+        } else {
+            assert_eq!(queue.pop(slots), oracle.pop_front());
+        }
+        assert_eq!(queue.len(), oracle.len());
+    }
+}

@@ -1,0 +1,351 @@
+//! The listener for thousands. The life of each slot is that of the other listener, and is tested
+//! there; here is what differs: how slots are found, by address, by what there is to do, by time.
+
+mod kit;
+
+use std::time::Duration;
+
+use kit::raw::Raw;
+use kit::{BUFFER, Host, Kit, LINE, PORT, SERVER, tcp_socket};
+use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
+use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr, TcpControl};
+use linecho_smoltcp::{
+    Client, ClientTurn, Config, HashedListener, HashedSlot, LongLines, Options, Reason, egress,
+    ingress,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+type Many = Kit<16, HashedListener<'static, 16>>;
+type OneLine = Kit<1, HashedListener<'static, 1>>;
+
+#[test]
+fn hundreds_at_once_get_their_lines_back_and_their_slots_serve_again() {
+    let mut kit = Many::hashed(Options::DEFAULT, 300);
+    let clients: Vec<usize> = (0..300).map(|_| kit.connect()).collect();
+    for round in 0..3 {
+        let text = |client: usize| format!("round {round} client {client}\nrest").repeat(20);
+        for &client in &clients {
+            if round > 0 {
+                kit.reconnect(client);
+            }
+            kit.send(client, text(client).as_bytes());
+        }
+        kit.drive("all open", 10 * SECOND, |kit| kit.listener.busy() == 300);
+        clients.iter().for_each(|&client| kit.half_close(client));
+        kit.drive("all over", 60 * SECOND, |kit| {
+            clients.iter().all(|&client| kit.is_over(client)) && kit.listener.busy() == 0
+        });
+        for &client in &clients {
+            assert!(
+                kit.client[client].received == text(client).as_bytes(),
+                "client {client}"
+            );
+        }
+    }
+    assert_eq!(kit.listener.totals().peer_closed, 900);
+}
+
+#[test]
+fn a_client_too_many_is_refused_and_served_later() {
+    let mut kit = Many::hashed(Options::DEFAULT, 2);
+    let (a, b) = (kit.connect(), kit.connect());
+    kit.echo(a, b"a\n");
+    kit.echo(b, b"b\n");
+    let c = kit.connect();
+    kit.drive("the refusal", SECOND, |kit| kit.state(c) == State::Closed);
+    kit.half_close(a);
+    kit.drive("a slot", SECOND, |kit| kit.listener.busy() == 1);
+    kit.reconnect(c);
+    kit.echo(c, b"c\n");
+    kit.echo(b, b"b\n");
+}
+
+#[test]
+fn a_syn_flood_keeps_nobody_out_for_long() {
+    let mut kit = Many::hashed(Options::DEFAULT, 50);
+    for i in 0..1000u32 {
+        let [_, a, b, c] = (0x0a01_0000 + i).to_be_bytes();
+        Raw::new(IpAddress::v4(10, a, b, c), 1234).syn(&mut kit);
+    }
+    kit.pass(Duration::from_millis(1));
+    assert_eq!(kit.listener.busy(), 50);
+    kit.serve_newcomer(10 * SECOND);
+}
+
+#[test]
+fn garbage_and_strangers_take_no_slot() {
+    let mut kit = Many::hashed(Options::DEFAULT, 2);
+    let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+    // A segment of no connection, a SYN with a broken checksum, a SYN to somebody else.
+    raw.ack = Some(raw.seq);
+    raw.send(&mut kit, b"hello");
+    raw.syn(&mut kit);
+    raw.syn(&mut kit);
+    let frames = kit.server.device.rx.clone();
+    frames.borrow_mut()[1][30] ^= 1;
+    // Another destination, and what that makes of the sum of the header.
+    let mut other = frames.borrow_mut().pop_back().unwrap();
+    other[19] += 1;
+    other[11] -= 1;
+    frames.borrow_mut().push_back(other);
+    frames.borrow_mut().push_back(vec![0x45; 41]);
+    frames.borrow_mut().push_back(vec![]);
+    // Not even for a moment: who comes right after them is served.
+    let mut honest = [2, 3].map(|port| Raw::new(IpAddress::v4(10, 0, 0, 9), port));
+    honest.iter_mut().for_each(|raw| raw.syn(&mut kit));
+    kit.pass(Duration::from_millis(1));
+    assert_eq!(kit.listener.busy(), 2);
+    let answers = raw.take(&kit);
+    assert_eq!(answers.len(), 1);
+    assert_eq!(answers[0].control, TcpControl::Rst);
+    for mut raw in honest {
+        assert_eq!(raw.take(&kit)[0].control, TcpControl::Syn);
+    }
+}
+
+#[test]
+fn a_peer_that_vanishes_while_closing_has_time_unless_slots_are_short() {
+    let session = Config::new().long_lines(LongLines::Close);
+    for (slots, least, most) in [(1, 9, 12), (2, 59, 63)] {
+        let mut kit = Many::hashed(session.into(), slots);
+        let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+        raw.connect(&mut kit);
+        raw.send(&mut kit, &[b'x'; LINE + 1]);
+        kit.pass(Duration::from_millis(1));
+        assert_eq!(kit.reasons(), [Reason::LineTooLong]);
+        kit.pass(least * SECOND);
+        assert_eq!(kit.listener.busy(), 1);
+        kit.pass((most - least) * SECOND);
+        assert_eq!(kit.listener.busy(), 0);
+    }
+}
+
+#[test]
+fn idle_and_stalled_sessions_end_in_time() {
+    let session = Config::new()
+        .idle_timeout(30 * SECOND)
+        .write_timeout(5 * SECOND);
+    let mut kit = Many::hashed(session.into(), 200);
+    let clients: Vec<usize> = (0..150).map(|_| kit.connect()).collect();
+    for &client in &clients {
+        kit.send(client, b"hello\n");
+    }
+    kit.client[clients[149]].reads = false;
+    kit.send(clients[149], &[b'\n'; 10 * BUFFER]);
+    kit.pass(20 * SECOND);
+    assert_eq!(kit.reasons(), [Reason::WriteStalled]);
+    kit.echo(clients[0], b"still here\n");
+    kit.pass(12 * SECOND);
+    assert_eq!((kit.listener.totals().idle, kit.listener.busy()), (148, 1));
+    kit.pass(20 * SECOND);
+    assert_eq!((kit.listener.totals().idle, kit.listener.busy()), (149, 0));
+}
+
+#[test]
+fn quiet_connections_live_on_while_their_peers_do() {
+    let mut kit = Many::hashed(Options::DEFAULT, 100);
+    let clients: Vec<usize> = (0..100).map(|_| kit.connect()).collect();
+    kit.drive("all open", 10 * SECOND, |kit| kit.listener.busy() == 100);
+    kit.pass(300 * SECOND);
+    for client in clients {
+        kit.echo(client, b"after\n");
+    }
+}
+
+#[test]
+fn the_same_address_pair_connects_again() {
+    let mut kit = Many::hashed(Options::DEFAULT, 3);
+    for _ in 0..3 {
+        let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+        raw.connect(&mut kit);
+        // A second SYN of the same pair takes no second slot.
+        raw.syn(&mut kit);
+        kit.pass(Duration::from_millis(1));
+        assert_eq!(kit.listener.busy(), 1);
+        raw.ack = None;
+        raw.take_and_note(&kit);
+        raw.put(&mut kit, TcpControl::Rst, b"");
+        kit.pass(Duration::from_millis(1));
+        assert_eq!(kit.listener.busy(), 0);
+    }
+}
+
+#[test]
+fn one_line_buffer_serves_many_sessions() {
+    let mut kit = OneLine::hashed(Options::DEFAULT, 50);
+    let clients: Vec<usize> = (0..50).map(|_| kit.connect()).collect();
+    // Lines that never end where a segment or the line buffer does.
+    let lines = [&[b'x'; LINE / 2 + 7][..], b"\n"].concat().repeat(300);
+    for &client in &clients {
+        kit.send(client, &lines);
+    }
+    kit.drive("all of it", 600 * SECOND, |kit| {
+        clients
+            .iter()
+            .all(|&client| kit.client[client].received == lines)
+    });
+}
+
+#[test]
+fn a_session_that_waits_for_the_line_buffer_comes_before_others() {
+    let mut kit = OneLine::hashed(Options::DEFAULT, 10);
+    let clients: Vec<usize> = (0..10).map(|_| kit.connect()).collect();
+    let lines = [&[b'x'; LINE / 2 + 7][..], b"\n"].concat().repeat(2_000);
+    for &client in &clients[..9] {
+        kit.send(client, &lines);
+    }
+    kit.drive("all streams run", SECOND, |kit| {
+        clients[..9]
+            .iter()
+            .all(|&client| kit.client[client].received.len() > 1000)
+    });
+    kit.send(clients[9], b"other\n");
+    kit.drive("the other", SECOND, |kit| {
+        kit.client[clients[9]].received == b"other\n"
+    });
+    let streamed: usize = clients[..9]
+        .iter()
+        .map(|&client| kit.client[client].received.len())
+        .sum();
+    assert!(streamed < lines.len(), "the streams go on");
+}
+
+#[test]
+fn a_device_that_takes_nothing_is_no_busy_loop() {
+    let mut kit = Many::hashed(Options::DEFAULT, 10);
+    let clients: Vec<usize> = (0..10).map(|_| kit.connect()).collect();
+    kit.drive("all open", 10 * SECOND, |kit| kit.listener.busy() == 10);
+    kit.pass(Duration::from_millis(20));
+    kit.server.device.full = true;
+    for &client in &clients {
+        kit.send(client, b"two\n");
+    }
+    let before = kit.turns;
+    kit.pass(SECOND);
+    assert!(
+        kit.turns - before < 1100,
+        "{} turns in a second",
+        kit.turns - before
+    );
+    kit.server.device.full = false;
+    kit.drive("the echo", 3 * SECOND, |kit| {
+        clients
+            .iter()
+            .all(|&client| kit.client[client].received == b"two\n")
+    });
+}
+
+#[test]
+fn shutdown_drains_all() {
+    let mut kit = Many::hashed(Options::DEFAULT, 200);
+    let clients: Vec<usize> = (0..150).map(|_| kit.connect()).collect();
+    for &client in &clients {
+        kit.send(client, b"unfinished");
+    }
+    kit.drive("all open", 10 * SECOND, |kit| kit.listener.busy() == 150);
+    kit.pass(Duration::from_millis(20));
+    kit.listener.shutdown();
+    kit.wake_server();
+    let late = kit.connect();
+    kit.drive("all that had arrived", SECOND, |kit| {
+        clients
+            .iter()
+            .all(|&client| kit.client[client].received == b"unfinished")
+    });
+    assert_eq!(kit.state(late), State::Closed, "refused");
+    clients.iter().for_each(|&client| kit.half_close(client));
+    kit.drive("drained", 5 * SECOND, |kit| kit.listener.is_drained());
+    assert_eq!(kit.listener.totals().shutdown, 150);
+}
+
+#[test]
+fn other_sockets_are_in_a_set_of_their_own() {
+    let mut kit = Many::hashed(Options::DEFAULT, 2);
+    let mut other = tcp_socket(64);
+    other.listen(9).unwrap();
+    let other = kit.server.sockets.add(other);
+    let client = kit.connect();
+    let tcp = kit
+        .clients
+        .sockets
+        .get_mut::<tcp::Socket>(kit.client[client].handle);
+    tcp.abort();
+    tcp.connect(kit.clients.iface.context(), (SERVER, 9), 30_000)
+        .unwrap();
+    kit.drive("connected", SECOND, |kit| {
+        kit.state(client) == State::Established
+    });
+    assert_eq!(
+        kit.server.sockets.get::<tcp::Socket>(other).state(),
+        State::Established
+    );
+    assert_eq!(kit.listener.busy(), 0);
+}
+
+#[test]
+fn ipv6_is_served_as_well() {
+    let (ours, theirs) = (
+        IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 1),
+        IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 2),
+    );
+    let mut kit = Many::hashed(Options::DEFAULT, 2);
+    let add = |host: &mut Host, address| {
+        host.iface
+            .update_ip_addrs(|list| list.push(IpCidr::new(address, 64)).unwrap());
+    };
+    add(&mut kit.server, ours);
+    add(&mut kit.clients, theirs);
+    let handle = kit.clients.sockets.add(tcp_socket(BUFFER));
+    let tcp = kit.clients.sockets.get_mut::<tcp::Socket>(handle);
+    let context = kit.clients.iface.context();
+    let mut client = Client::<_, 4>::connect([0; 64], tcp, context, (ours, PORT), 50_000).unwrap();
+    client.probe().queue(b"six\n").unwrap();
+    client.finish();
+    for _ in 0..100 {
+        kit.server_turn();
+        let Host {
+            iface,
+            device,
+            sockets,
+        } = &mut kit.clients;
+        device
+            .rx
+            .borrow_mut()
+            .append(&mut kit.server.device.tx.borrow_mut());
+        let _ = ingress(kit.now, iface, device, sockets);
+        let turn = client.turn(kit.now, sockets.get_mut(handle), |_| ());
+        let _ = egress(kit.now, iface, device, sockets);
+        kit.server
+            .device
+            .rx
+            .borrow_mut()
+            .append(&mut device.tx.borrow_mut());
+        if turn == Ok(ClientTurn::Closed) {
+            return;
+        }
+    }
+    panic!("not closed");
+}
+
+#[test]
+fn it_serves_as_many_as_there_is_of_everything() {
+    let slots = (0..5)
+        .map(|_| HashedSlot::default())
+        .collect::<Vec<_>>()
+        .leak();
+    let storage = (0..4)
+        .map(|_| Default::default())
+        .collect::<Vec<_>>()
+        .leak();
+    let sockets = (0..9).map(|_| tcp_socket(16));
+    let none: [&mut [u8; 1]; 0] = [];
+    let listener =
+        HashedListener::<1>::new(PORT, Options::DEFAULT, 0, slots, storage, sockets, none);
+    let mut listener = listener.unwrap();
+    listener.shutdown();
+    assert!(listener.is_drained());
+    let none: [&mut [u8; 1]; 0] = [];
+    let refused = HashedListener::<1>::new(0, Options::DEFAULT, 0, &mut [], &mut [], [], none);
+    assert!(refused.is_err());
+}
