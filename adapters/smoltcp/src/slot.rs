@@ -101,6 +101,7 @@ impl<'a> Slot<'a> {
                     _ => self.idle(number, tcp, shared),
                 }
             }
+            Phase::Open(connection) if connection.is_quiet(tcp, shared.now) => {}
             Phase::Open(_) => self.serve(number, tcp, shared),
             Phase::Closing { since, unsent } => {
                 socket::discard_input(tcp);
@@ -252,6 +253,16 @@ impl<'a> Slot<'a> {
 }
 
 impl<'a> Connection<'a> {
+    /// Whether there is nothing to do: most connections are quiet most of the time, and shall cost
+    /// little.
+    fn is_quiet(&self, tcp: &tcp::Socket<'_>, now: Instant) -> bool {
+        let session = &self.session;
+        session.capacity() == 0
+            && socket::arrived(tcp) == Arrived::Nothing
+            && !session.is_shutting_down()
+            && session.deadline().is_none_or(|deadline| deadline > now)
+    }
+
     /// Gives the session its turn: why it ended, if it did. It has a line buffer while there is
     /// something to hold.
     fn turn(&mut self, tcp: &mut tcp::Socket<'_>, shared: &mut Shared<'_, 'a>) -> Option<Reason> {
@@ -272,16 +283,12 @@ impl<'a> Connection<'a> {
                 },
                 Arrived::Nothing if !session.is_shutting_down() => {
                     session.tick(shared.now);
-                    return session.ended();
                 }
-                Arrived::Nothing | Arrived::End => {
-                    session.end_of_input();
-                    return session.ended();
-                }
-                Arrived::Reset => {
-                    session.end(Reason::Reset(ErrorKind::ConnectionReset));
-                    return session.ended();
-                }
+                Arrived::Nothing | Arrived::End => session.end_of_input(),
+                Arrived::Reset => session.end(Reason::Reset(ErrorKind::ConnectionReset)),
+            }
+            if session.capacity() == 0 {
+                return session.ended();
             }
         }
         // While others wait for a line buffer, this session takes whole lines, so that it can let

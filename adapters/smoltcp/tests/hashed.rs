@@ -349,3 +349,14 @@ fn it_serves_as_many_as_there_is_of_everything() {
     let refused = HashedListener::<1>::new(0, Options::DEFAULT, 0, &mut [], &mut [], [], none);
     assert!(refused.is_err());
 }
+
+/// The README states it.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_slot_is_small() {
+    assert!(
+        size_of::<HashedSlot<'_>>() <= 224,
+        "{}",
+        size_of::<HashedSlot<'_>>()
+    );
+}
