@@ -5,6 +5,7 @@
 mod buffer;
 mod config;
 mod counters;
+mod newlines;
 mod probe;
 mod reason;
 mod session;

@@ -3,6 +3,7 @@
 use memchr::memrchr;
 
 use crate::buffer::Buffer;
+use crate::newlines::newlines;
 use crate::{Config, Counters, Instant, LongLines, Reason};
 
 /// The server half of one connection: takes bytes in, and gives every complete line back.
@@ -299,19 +300,6 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     pub fn replace_storage(&mut self, storage: S) -> Result<S, S> {
         self.buffer.replace(storage)
     }
-}
-
-/// How many newlines there are. Counted in bytes over blocks too short to overflow one, which
-/// compilers turn into vector instructions; memchr's own count is made for rare matches.
-fn newlines(bytes: &[u8]) -> u64 {
-    let in_block = |block: &[u8]| {
-        block
-            .iter()
-            .fold(0u8, |n, &byte| n.wrapping_add(u8::from(byte == b'\n')))
-    };
-    bytes
-        .chunks(192)
-        .fold(0, |n, block| n.wrapping_add(u64::from(in_block(block))))
 }
 
 #[cfg(test)]
