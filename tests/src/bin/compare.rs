@@ -82,6 +82,9 @@ fn measure(arguments: &Arguments) -> io::Result<Report> {
     if parts.contains(&Part::Loopback) {
         report.append(smoltcp::loopback::run()?);
     }
+    if parts.contains(&Part::Flat) {
+        report.append(smoltcp::flat::run()?);
+    }
     Ok(report)
 }
 

@@ -26,6 +26,8 @@ pub enum Part {
     Core,
     /// smoltcp's own loopback device.
     Loopback,
+    /// Thousands of connections on smoltcp.
+    Flat,
 }
 
 impl Part {
@@ -34,7 +36,7 @@ impl Part {
     pub fn workload(self) -> Option<Workload> {
         match self {
             Self::Sockets(workload) => Some(workload),
-            Self::Core | Self::Loopback => None,
+            Self::Core | Self::Loopback | Self::Flat => None,
         }
     }
 }
@@ -53,6 +55,7 @@ impl ValueEnum for Part {
             Self::Sockets(SystemCalls),
             Self::Core,
             Self::Loopback,
+            Self::Flat,
         ]
     }
 
@@ -63,6 +66,10 @@ impl ValueEnum for Part {
             Self::Loopback => (
                 "loopback",
                 "smoltcp over its loopback device, beside a plain echo",
+            ),
+            Self::Flat => (
+                "flat",
+                "smoltcp with up to 4,096 idle connections, beside a plain echo",
             ),
         };
         Some(PossibleValue::new(name).help(help))

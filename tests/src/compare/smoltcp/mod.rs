@@ -1,8 +1,11 @@
 //! The comparison on smoltcp: the adapter beside a plain echo, written as smoltcp's users write it.
 
+pub mod flat;
 pub mod loopback;
 #[path = "../../../peers/smoltcp/src/echo.rs"]
 pub mod plain;
+mod segments;
+mod wire;
 
 use super::report::{Cell, Column, Row, short};
 use crate::measure::median;

@@ -1,0 +1,279 @@
+//! What one echo costs while other connections are established and idle.
+
+use std::io;
+use std::time::Duration;
+
+use linecho_smoltcp::{HashedListener, HashedSlot, Instant, Options, Wake, stack_time};
+use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
+use smoltcp::socket::tcp::{Socket, SocketBuffer};
+use smoltcp::time::Duration as StackDuration;
+use smoltcp::wire::{HardwareAddress, IpCidr};
+
+use super::plain::Echo;
+use super::segments::{PORT, Peer, SERVER};
+use super::wire::Wire;
+use super::{Rounds, cell, columns, ratio};
+use crate::compare::report::{Bound, Limit, Report, Row, Section};
+use crate::measure::thread_time;
+
+/// How many other connections there are, and how many times the cost beside the first number that may
+/// take.
+const OTHERS: [(usize, &str, f64); 3] =
+    [(8, "8", 1.0), (1_024, "1,024", 1.5), (4_096, "4,096", 2.0)];
+
+/// How often each server is measured.
+const ROUNDS: usize = 21;
+
+/// Echoes are measured in batches, since reading the clock takes as long as an echo. A sample has as
+/// many batches as fit in this time, and at least one.
+const BATCH: usize = 64;
+const SAMPLE: Duration = Duration::from_millis(5);
+
+/// The time that goes by for the stack between two frames.
+const FRAME_INTERVAL: Duration = Duration::from_micros(10);
+
+const SOCKET_BUFFER: usize = 512;
+const LINE_BUFFER: usize = 256;
+/// How many line buffers the sessions of ours share.
+const LINES: usize = 64;
+/// Gives the places in the table of ours. One that is always the same gives figures that are, too.
+const SEED: u64 = 1;
+
+/// Which connections have something to echo.
+#[derive(Clone, Copy)]
+enum Busy {
+    /// One in the middle of all.
+    One,
+    /// Each in turn: what the server knows of it is no longer in the processor's cache.
+    InTurn,
+}
+
+/// Measures all numbers of connections.
+///
+/// # Errors
+/// When the server does something else than it should.
+pub fn run() -> io::Result<Report> {
+    let mut servers = Vec::new();
+    for (others, title, _) in OTHERS {
+        eprintln!("{title} idle connections");
+        let plain = Contender::new(Plain::new(others + 1), others)?;
+        servers.push((plain, Contender::new(Ours::new(others + 1)?, others)?));
+    }
+    let mut found = [Busy::One, Busy::InTurn].map(|busy| (busy, OTHERS.map(|_| Rounds::default())));
+    for _ in 0..ROUNDS {
+        for (place, (plain, ours)) in servers.iter_mut().enumerate() {
+            for (busy, rounds) in &mut found {
+                rounds[place].plain.push(plain.sample(*busy)?);
+                rounds[place].ours.push(ours.sample(*busy)?);
+            }
+        }
+    }
+
+    let row = |busy: Busy, place: usize, rounds: &[Rounds]| {
+        let (others, title, _) = OTHERS[place];
+        let (id, which) = match busy {
+            Busy::One => ("one_busy", ""),
+            Busy::InTurn => ("busy_in_turn", ", busy in turn"),
+        };
+        let (of, to) = (&rounds[place], &rounds[0]);
+        Row {
+            id: format!("flat.{others}.{id}.echo_ns"),
+            title: format!("{title} other connections{which}"),
+            cells: vec![
+                cell(&of.plain, ratio(&of.plain, &to.plain)),
+                cell(&of.ours, ratio(&of.ours, &to.ours)),
+            ],
+        }
+    };
+    let rows = found.iter().flat_map(|(busy, rounds)| {
+        let places = 0..OTHERS.len();
+        places.map(|place| row(*busy, place, rounds))
+    });
+    let [(_, one_busy), _] = &found;
+    let bounds = OTHERS.iter().zip(one_busy).skip(1);
+    let bounds = bounds.map(|((_, title, limit), rounds)| Bound {
+        what: format!("smoltcp, one echo beside {title} idle connections, ratio to 8"),
+        value: ratio(&rounds.ours, &one_busy[0].ours),
+        limit: Limit::AtMost(*limit),
+    });
+    Ok(Report {
+        bounds: bounds.collect(),
+        sections: vec![Section {
+            title: "smoltcp, one 64 B echo beside idle connections, ratio to 8 of them (ns)".into(),
+            columns: columns(),
+            rows: rows.collect(),
+        }],
+    })
+}
+
+/// A server with its connections.
+struct Contender<S> {
+    server: S,
+    wire: Wire,
+    peer: Peer,
+    now: Instant,
+    /// The connection that is busy next, of those that are in turn.
+    next: usize,
+}
+
+/// A server on a stack of its own.
+trait Server {
+    /// Turns until it has nothing to do but to wait.
+    fn turn(&mut self, now: Instant, wire: &mut Wire);
+}
+
+impl<S: Server> Contender<S> {
+    /// Opens a connection more than `others`, and has each of them echo a line.
+    fn new(server: S, others: usize) -> io::Result<Self> {
+        let mut contender = Self {
+            server,
+            wire: Wire::default(),
+            peer: Peer::new(others + 1),
+            now: Instant::ZERO,
+            next: 0,
+        };
+        let all: Vec<_> = (0..contender.peer.count()).collect();
+        for numbers in all.chunks(BATCH) {
+            contender.exchange(numbers, Peer::syn)?;
+            contender.exchange(numbers, |peer, number| peer.ack(number))?;
+            contender.exchange(numbers, Peer::line)?;
+            contender.acknowledge(numbers)?;
+        }
+        Ok(contender)
+    }
+
+    /// Sees to it that everything has come back, and tells the server so, or it would send it again.
+    fn acknowledge(&mut self, numbers: &[usize]) -> io::Result<()> {
+        let check = |&number| self.peer.check_all_back(number);
+        numbers.iter().try_for_each(check)?;
+        self.exchange(numbers, |peer, number| peer.ack(number))
+    }
+
+    /// Delivers a frame on each of the connections at once.
+    fn exchange(
+        &mut self,
+        numbers: &[usize],
+        frame: impl Fn(&mut Peer, usize) -> Vec<u8>,
+    ) -> io::Result<()> {
+        let frames = numbers.iter().map(|&number| frame(&mut self.peer, number));
+        self.wire.load(frames.collect());
+        self.wire.arrive(numbers.len());
+        self.now = self.now + FRAME_INTERVAL;
+        self.server.turn(self.now, &mut self.wire);
+        self.wire
+            .sent()
+            .try_for_each(|frame| self.peer.receive(frame))
+    }
+
+    /// Nanoseconds of an echo, when each line is delivered after the one before has come back.
+    fn sample(&mut self, busy: Busy) -> io::Result<f64> {
+        let (mut time, mut lines) = (Duration::ZERO, 0);
+        while time < SAMPLE {
+            let count = self.peer.count();
+            let numbers: Vec<_> = match busy {
+                Busy::One => vec![count / 2; BATCH],
+                Busy::InTurn => (self.next..).map(|next| next % count).take(BATCH).collect(),
+            };
+            self.next = (self.next + BATCH) % count;
+            let frames = numbers.iter().map(|&number| self.peer.line(number));
+            self.wire.load(frames.collect());
+            let start = thread_time()?;
+            for _ in &numbers {
+                self.wire.arrive(1);
+                self.now = self.now + FRAME_INTERVAL;
+                self.server.turn(self.now, &mut self.wire);
+            }
+            time += thread_time()? - start;
+            lines += numbers.len();
+            self.wire
+                .sent()
+                .try_for_each(|frame| self.peer.receive(frame))?;
+            self.acknowledge(&numbers)?;
+        }
+        Ok(time.as_nanos() as f64 / lines as f64)
+    }
+}
+
+/// The plain echo.
+struct Plain {
+    iface: Interface,
+    sockets: SocketSet<'static>,
+    echo: Echo,
+}
+
+impl Plain {
+    fn new(connections: usize) -> Self {
+        let mut sockets = SocketSet::new(Vec::new());
+        let echo = Echo::new(PORT, connections, SOCKET_BUFFER, LINE_BUFFER, &mut sockets);
+        Self {
+            iface: interface(),
+            sockets,
+            echo,
+        }
+    }
+}
+
+impl Server for Plain {
+    fn turn(&mut self, now: Instant, wire: &mut Wire) {
+        let now = stack_time(now);
+        loop {
+            self.iface.poll(now, wire, &mut self.sockets);
+            self.echo.serve(&mut self.sockets);
+            if self.iface.poll_delay(now, &self.sockets) != Some(StackDuration::ZERO) {
+                return;
+            }
+        }
+    }
+}
+
+/// The adapter's listener for many connections.
+struct Ours {
+    iface: Interface,
+    /// The sockets of others: none.
+    others: SocketSet<'static>,
+    listener: HashedListener<'static, LINES>,
+}
+
+impl Ours {
+    /// It borrows what it needs. Here that is never given back: the program ends soon.
+    fn new(connections: usize) -> io::Result<Self> {
+        let slots: Vec<_> = (0..connections).map(|_| HashedSlot::default()).collect();
+        let storage: Vec<_> = (0..connections).map(|_| SocketStorage::EMPTY).collect();
+        let buffer = || SocketBuffer::new(vec![0; SOCKET_BUFFER]);
+        let listener = HashedListener::new(
+            PORT,
+            Options::DEFAULT,
+            SEED,
+            slots.leak(),
+            storage.leak(),
+            (0..connections).map(|_| Socket::new(buffer(), buffer())),
+            vec![[0; LINE_BUFFER]; LINES].leak(),
+        );
+        Ok(Self {
+            iface: interface(),
+            others: SocketSet::new(Vec::new()),
+            listener: listener.map_err(io::Error::other)?,
+        })
+    }
+}
+
+impl Server for Ours {
+    fn turn(&mut self, now: Instant, wire: &mut Wire) {
+        let Self {
+            iface,
+            others,
+            listener,
+        } = self;
+        while listener.poll(now, iface, wire, others, |_| {}) == Wake::Again {}
+    }
+}
+
+fn interface() -> Interface {
+    let config = Config::new(HardwareAddress::Ip);
+    let mut iface = Interface::new(config, &mut Wire::default(), stack_time(Instant::ZERO));
+    iface.update_ip_addrs(|addresses| {
+        // There is room for more than one.
+        let _ = addresses.push(IpCidr::new(SERVER.into(), 8));
+    });
+    iface
+}
