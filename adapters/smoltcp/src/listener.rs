@@ -156,26 +156,26 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         deadline.into()
     }
 
-    /// Moves half-open connections before the sockets that listen.
+    /// Moves half-open connections before the sockets that listen. Their slots find out at the next
+    /// turn.
     ///
     /// smoltcp gives a segment to the first socket in the set that could take it. If that is one
     /// that listens, the SYN that a peer sends again, since our SYN|ACK got lost, would open a
     /// second connection, whose answers contradict those of the first.
-    fn put_half_open_first(&mut self, sockets: &mut SocketSet<'_>) {
+    fn put_half_open_first(&self, sockets: &mut SocketSet<'_>) {
         loop {
             let (mut listening, mut half_open) = (None, None);
-            for (item, tcp) in with_sockets(&self.handles, self.slots.iter_mut(), sockets) {
+            for (_, tcp) in with_sockets(&self.handles, 0.., sockets) {
                 match stage(tcp) {
-                    Stage::Listening if listening.is_none() => listening = Some((item, tcp)),
-                    Stage::HalfOpen if listening.is_some() => half_open = Some((item, tcp)),
+                    Stage::Listening if listening.is_none() => listening = Some(tcp),
+                    Stage::HalfOpen if listening.is_some() => half_open = Some(tcp),
                     _ => {}
                 }
             }
             let (Some(listening), Some(half_open)) = (listening, half_open) else {
                 return;
             };
-            mem::swap(listening.0, half_open.0);
-            mem::swap(listening.1, half_open.1);
+            mem::swap(listening, half_open);
         }
     }
 

@@ -531,6 +531,20 @@ fn shutdown_takes_in_what_has_arrived_and_accepts_no_more() {
 }
 
 #[test]
+fn shutdown_ends_a_quiet_connection_at_once() {
+    let mut kit = Kit::<1>::new(plain());
+    let client = kit.connect();
+    kit.echo(client, b"hello\n");
+    kit.pass(SECOND);
+    kit.listener.shutdown();
+    kit.wake_server();
+    kit.drive("the FIN", Duration::from_millis(1), |kit| {
+        kit.state(client) == State::CloseWait
+    });
+    assert_eq!(kit.reasons(), [Reason::Shutdown]);
+}
+
+#[test]
 fn a_port_of_zero_is_an_error() {
     let mut host = Host::new(SERVER);
     let none: [&mut [u8; 1]; 0] = [];
