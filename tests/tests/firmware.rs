@@ -7,7 +7,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use linecho_tests::firmware::{Board, Image, Machine, Problem, TARGET, checks, or_skip, toolchain};
+use linecho_tests::firmware::{
+    Board, Image, Machine, Problem, Session, TARGET, checks, or_skip, toolchain,
+};
 use socket2::SockRef;
 
 /// The board that most tests use. What differs between boards is their drivers.
@@ -18,13 +20,13 @@ fn machine(board: Board) -> Result<Machine, Problem> {
     Machine::boot(&Image::of(board).build()?, board, None)
 }
 
-/// The image with the test commands, and with deadlines of seconds.
-fn test_machine(board: Board) -> Result<Machine, Problem> {
+/// The image with the test commands.
+fn test_machine(board: Board, session: &Session) -> Result<Machine, Problem> {
     let image = Image {
         test_commands: true,
         ..Image::of(board)
     };
-    Machine::boot(&image.build()?, board, None)
+    Machine::boot_for_test(&image.build()?, board, session)
 }
 
 // --- Failures -----------------------------------------------------------------------------------
@@ -32,10 +34,10 @@ fn test_machine(board: Board) -> Result<Machine, Problem> {
 /// Whatever fails ends in a message and a failure code, on both boards.
 fn ends_with(command: u8, message: &str, culprit: &str) {
     for board in Board::ALL {
-        let Some(mut machine) = or_skip(test_machine(board)) else {
+        let Some(mut machine) = or_skip(test_machine(board, &Session::default())) else {
             return;
         };
-        machine.command(command).unwrap();
+        machine.command(&[command]).unwrap();
         machine.wait_for(message).unwrap();
         let status = machine.wait_end().unwrap();
         let log = machine.log();
@@ -112,12 +114,12 @@ fn clients_beyond_the_slots_are_refused_and_the_others_served() {
 #[test]
 fn a_flood_of_frames_during_a_stall_loses_nothing() {
     for board in Board::ALL {
-        let Some(mut machine) = or_skip(test_machine(board)) else {
+        let Some(mut machine) = or_skip(test_machine(board, &Session::default())) else {
             return;
         };
         let port = machine.port();
         let streams: Vec<_> = (0..4).map(|_| checks::accepted(port).unwrap()).collect();
-        machine.command(b's').unwrap();
+        machine.command(b"s").unwrap();
         machine.wait_for("STALL").unwrap();
         let flood = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         for _ in 0..300 {
@@ -144,7 +146,11 @@ fn a_flood_of_frames_during_a_stall_loses_nothing() {
 /// Clients that say nothing any more are let go at the idle timeout, and their slots serve others.
 #[test]
 fn clients_that_vanish_do_not_keep_their_slots() {
-    let Some(mut machine) = or_skip(test_machine(BOARD)) else {
+    let session = Session {
+        idle: Duration::from_secs(3),
+        ..Session::default()
+    };
+    let Some(mut machine) = or_skip(test_machine(BOARD, &session)) else {
         return;
     };
     let mut silent: Vec<_> = (0..4)
@@ -180,7 +186,11 @@ fn clients_that_reset_do_not_keep_their_slots() {
 /// A client that sends and never reads is cut off at the write timeout, and delays nobody before.
 #[test]
 fn a_client_that_never_reads_is_cut_off_and_delays_nobody() {
-    let Some(mut machine) = or_skip(test_machine(BOARD)) else {
+    let session = Session {
+        write: Duration::from_secs(2),
+        ..Session::default()
+    };
+    let Some(mut machine) = or_skip(test_machine(BOARD, &session)) else {
         return;
     };
     let stuck = checks::accepted(machine.port()).unwrap();

@@ -11,11 +11,11 @@ mod processor;
 #[cfg(feature = "test-commands")]
 mod test_commands;
 
-use config::{LINE_BYTES, PORT, RX_BYTES, SESSION, SLOTS, TX_BYTES};
+use config::{LINE_BYTES, PORT, RX_BYTES, SLOTS, TX_BYTES};
 use heapless::Vec;
-use linecho_smoltcp::Listener;
 use linecho_smoltcp::smoltcp::iface::{Interface, SocketSet, SocketStorage};
 use linecho_smoltcp::smoltcp::socket::tcp::{Socket, SocketBuffer};
+use linecho_smoltcp::{Config, Listener};
 use static_cell::{ConstStaticCell, StaticCell};
 
 #[cortex_m_rt::entry]
@@ -26,7 +26,10 @@ fn main() -> ! {
     let device = ETHERNET.take();
     let interface = interface(device);
     let mut sockets = socket_set();
-    let listener = listener(&mut sockets);
+    let session = config::SESSION;
+    #[cfg(feature = "test-commands")]
+    let session = test_commands::session(session);
+    let listener = listener(&mut sockets, session);
     network::announce(device, processor::now());
     log!(
         "READY board={} port={PORT} slots={SLOTS} rx={RX_BYTES} tx={TX_BYTES} line={LINE_BYTES}",
@@ -43,7 +46,7 @@ fn serve(
 ) -> ! {
     loop {
         #[cfg(feature = "test-commands")]
-        test_commands::obey();
+        test_commands::obey(listener);
         let now = processor::now();
         let wake = listener.poll(now, interface, device, sockets, |event| {
             log!("{event} [stack: {} bytes]", processor::stack_used());
@@ -72,7 +75,10 @@ fn socket_set() -> SocketSet<'static> {
 }
 
 #[inline(never)]
-fn listener(set: &mut SocketSet<'static>) -> &'static mut Listener<'static, SLOTS> {
+fn listener(
+    set: &mut SocketSet<'static>,
+    session: Config,
+) -> &'static mut Listener<'static, SLOTS> {
     static RINGS: ConstStaticCell<[([u8; RX_BYTES], [u8; TX_BYTES]); SLOTS]> =
         ConstStaticCell::new([([0; _], [0; _]); _]);
     static LINES: ConstStaticCell<[[u8; LINE_BYTES]; SLOTS]> = ConstStaticCell::new([[0; _]; _]);
@@ -83,7 +89,7 @@ fn listener(set: &mut SocketSet<'static>) -> &'static mut Listener<'static, SLOT
             SocketBuffer::new(&mut tx[..]),
         )
     });
-    match Listener::new(PORT, SESSION, set, sockets, LINES.take()) {
+    match Listener::new(PORT, session, set, sockets, LINES.take()) {
         Ok(listener) => LISTENER.init(listener),
         Err(_) => panic!("there is no port 0"),
     }

@@ -1,20 +1,62 @@
-//! Deliberate failures, by commands of one byte over the serial line. For tests only.
+//! What tests ask for over the serial line: a session's options, and deliberate failures.
+//!
+//! For tests only. A command waits until something else wakes the processor, half a second at most.
 #![allow(unsafe_code)] // One of the failures is a write to nowhere.
 
 use core::hint::black_box;
 use core::time::Duration;
 
+use heapless::String;
+use linecho_smoltcp::{Config, Listener, LongLines};
+
 use crate::{board, log, processor};
 
+/// Asks for a line `POLICY IDLE_MS WRITE_MS`: how sessions treat long lines, and their timeouts in
+/// milliseconds, 0 for none.
+pub fn session(config: Config) -> Config {
+    // What is sent before may be lost while the serial line is set up.
+    log!("SESSION?");
+    let mut line = String::<64>::new();
+    loop {
+        match board::read_byte() {
+            Some(b'\n') => break,
+            // What does not fit is no such line, and fails below.
+            Some(byte) => drop(line.push(byte.into())),
+            None => {}
+        }
+    }
+    let mut words = line.split(' ');
+    let policy = match words.next() {
+        Some("flush") => LongLines::Flush,
+        Some("discard") => LongLines::Discard,
+        Some("close") => LongLines::Close,
+        _ => panic!("no such policy"),
+    };
+    let mut timeout = || match words.next().map(str::parse) {
+        Some(Ok(millis)) => Duration::from_millis(millis),
+        _ => panic!("no timeout"),
+    };
+    config
+        .long_lines(policy)
+        .idle_timeout(timeout())
+        .write_timeout(timeout())
+}
+
 /// Does what the next byte on the serial line asks for, if there is one.
-pub fn obey() {
+pub fn obey<const SLOTS: usize>(listener: &mut Listener<SLOTS>) {
     match board::read_byte() {
         Some(b'p') => panic!("by command"),
         Some(b'o') => overflow_stack(0),
         Some(b'w') => write_nowhere(),
         Some(b's') => stall(),
+        Some(b'q') => listener.shutdown(),
         Some(other) => log!("no such command: {other}"),
         None => {}
+    }
+    if listener.is_drained() {
+        use cortex_m_semihosting::debug;
+        log!("DRAINED");
+        debug::exit(debug::EXIT_SUCCESS);
     }
 }
 

@@ -1,5 +1,6 @@
 //! A board in QEMU.
 
+use std::fmt;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use linecho_core::LongLines;
 use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
@@ -34,6 +36,34 @@ pub struct Machine {
     udp_port: u16,
 }
 
+/// The options of the sessions of an image with `test-commands`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Session {
+    /// What happens to a line that does not fit.
+    pub long_lines: LongLines,
+    /// The idle timeout; zero for none.
+    pub idle: Duration,
+    /// The write timeout; zero for none.
+    pub write: Duration,
+}
+
+impl fmt::Display for Session {
+    /// The line that the board expects.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let policy = match self.long_lines {
+            LongLines::Flush => "flush",
+            LongLines::Discard => "discard",
+            LongLines::Close => "close",
+        };
+        writeln!(
+            f,
+            "{policy} {} {}",
+            self.idle.as_millis(),
+            self.write.as_millis()
+        )
+    }
+}
+
 impl Machine {
     /// Starts the board and waits until it says `READY`. `port` of 127.0.0.1 leads to its echo port;
     /// `None` takes a free one.
@@ -42,12 +72,29 @@ impl Machine {
     ///
     /// [`Problem::Missing`] without QEMU; [`Problem::Failed`] when the board does not start.
     pub fn boot(image: &Path, board: Board, port: Option<u16>) -> Result<Self, Problem> {
+        Self::boot_with(image, board, port, None)
+    }
+
+    /// Starts a board whose image has `test-commands`, with these options of its sessions.
+    ///
+    /// # Errors
+    ///
+    /// As [`boot`](Self::boot).
+    pub fn boot_for_test(image: &Path, board: Board, session: &Session) -> Result<Self, Problem> {
+        Self::boot_with(image, board, None, Some(session))
+    }
+
+    fn boot_with(
+        image: &Path,
+        board: Board,
+        port: Option<u16>,
+        session: Option<&Session>,
+    ) -> Result<Self, Problem> {
         const ATTEMPTS: usize = 5;
-        for _ in 1..ATTEMPTS {
+        for _ in 0..ATTEMPTS {
             let mut machine = Self::start(image, board, port)?;
-            // A connection before that succeeds on the host, and then waits for the board.
-            match machine.wait_for("READY") {
-                Ok(_) => return Ok(machine),
+            match machine.be_ready(session) {
+                Ok(()) => return Ok(machine),
                 Err(_) if port.is_none() && machine.has_logged(PORT_TAKEN) => {}
                 Err(problem) => return Err(problem),
             }
@@ -55,6 +102,15 @@ impl Machine {
         Err(Problem::failed(format!(
             "the ports for {QEMU} were taken, {ATTEMPTS} times"
         )))
+    }
+
+    fn be_ready(&mut self, session: Option<&Session>) -> Result<(), Problem> {
+        if let Some(session) = session {
+            self.wait_for("SESSION?")?;
+            self.command(session.to_string().as_bytes())?;
+        }
+        // A connection before that succeeds on the host, and then waits for the board.
+        self.wait_for("READY").map(drop)
     }
 
     fn start(image: &Path, board: Board, port: Option<u16>) -> Result<Self, Problem> {
@@ -171,17 +227,17 @@ impl Machine {
         Err(self.failure(&format!("the board did not say {text:?} within {LIMIT:?}")))
     }
 
-    /// Sends a command of `test-commands` over the serial line.
+    /// Sends commands of `test-commands` over the serial line.
     ///
     /// # Errors
     ///
     /// [`Problem::Failed`] when QEMU has ended.
-    pub fn command(&mut self, command: u8) -> Result<(), Problem> {
+    pub fn command(&mut self, commands: &[u8]) -> Result<(), Problem> {
         let sent = self
             .qemu
             .stdin
             .as_mut()
-            .map(|serial| serial.write_all(&[command]));
+            .map(|serial| serial.write_all(commands));
         match sent {
             Some(Ok(())) => Ok(()),
             _ => Err(self.failure("QEMU does not take the command")),

@@ -16,7 +16,7 @@ pub mod parts;
 pub mod toolchain;
 
 pub use image::{Board, Image};
-pub use machine::Machine;
+pub use machine::{Machine, Session};
 
 /// The target of both boards.
 pub const TARGET: &str = "thumbv7m-none-eabi";

@@ -1,5 +1,6 @@
 //! Ways to reach an echo server: each starts one, and carries bytes between it and peers that a scenario plays.
 
+pub mod firmware;
 pub mod link;
 pub mod memory;
 pub mod program;
