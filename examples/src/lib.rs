@@ -9,4 +9,7 @@ pub mod loopback;
 mod netlink;
 #[cfg(target_os = "linux")]
 pub mod netns;
+pub mod policy;
 mod server_log;
+#[cfg(target_os = "linux")]
+pub mod tap;

@@ -1,0 +1,180 @@
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser};
+use linecho_examples::policy::Policy;
+use linecho_examples::tap::address;
+use linecho_smoltcp::smoltcp::config::IFACE_MAX_ADDR_COUNT;
+use linecho_smoltcp::smoltcp::wire::IpCidr;
+
+/// A line echo on a TCP stack of its own: a host behind a TAP device of Linux, or behind a UNIX socket
+/// that carries frames.
+///
+/// With --netns it makes a network namespace with a TAP device in it, and runs a command there that
+/// can reach the server; it needs no privilege where the system lets users have namespaces. With
+/// --socket it needs none anywhere.
+#[derive(Parser)]
+#[command(name = "echo-tap", version, after_long_help = HELP)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) link: Link,
+
+    #[arg(long, value_name = "ADDRESS/BITS", value_parser = address::cidr, help = IP_HELP)]
+    pub(crate) ip: Vec<IpCidr>,
+
+    /// The way to other networks; may be given once for IPv4 and once for IPv6
+    #[arg(long, value_name = "ADDRESS", value_parser = address::host)]
+    pub(crate) gateway: Vec<IpAddr>,
+
+    /// Ask for an IPv4 address by DHCP
+    #[arg(long)]
+    pub(crate) dhcp: bool,
+
+    /// Where to listen
+    #[arg(long, value_name = "PORT", default_value_t = 18080)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+
+    /// How many connections there can be at a time; more are refused
+    #[arg(long, value_name = "NUMBER", default_value_t = 64)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_SLOTS as i64))]
+    pub(crate) slots: u16,
+
+    /// The longest line that goes back in one piece, its newline included
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub(crate) max_line: u32,
+
+    /// What happens to a longer line
+    #[arg(long, value_name = "POLICY", default_value = "flush")]
+    pub(crate) long_lines: Policy,
+
+    /// Close a connection on which nothing went back for so long, for example 90s or 5m [default: never]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) idle_timeout: Option<Duration>,
+
+    /// Close a connection whose peer takes nothing of its echo for so long [default: never]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) write_timeout: Option<Duration>,
+
+    /// The length of each of a socket's two buffers
+    #[arg(long, value_name = "BYTES", default_value_t = 65_535)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1024..=1 << 24))]
+    pub(crate) socket_buffer: u32,
+
+    /// Capture all frames in this file, or on stdout (-), for Wireshark or tcpdump
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+
+    /// Log only warnings
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// What to run in the namespace of --netns; its exit status becomes that of the program
+    #[arg(last = true, value_name = "COMMAND", requires = "netns")]
+    pub(crate) command: Vec<String>,
+}
+
+/// What carries the frames.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Link {
+    /// Attach to the TAP device NAME, or create it where that is allowed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tap: Option<String>,
+
+    /// Connect to the UNIX socket PATH, where passt or QEMU listens
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+
+    /// Make a network namespace with a TAP device in it
+    #[arg(long)]
+    pub(crate) netns: bool,
+}
+
+const HELP: &str = "\
+Examples:
+  A command in a namespace of its own:
+    echo-tap --netns -- nc -N 192.168.69.1 18080
+
+  On a TAP device of yours; the first three commands make it:
+    sudo ip tuntap add dev tap0 mode tap user $USER
+    sudo ip addr add 192.168.69.100/24 dev tap0
+    sudo ip link set tap0 up
+    echo-tap --tap tap0
+
+  Without any privilege, behind passt, reached at 127.0.0.1:
+    passt --foreground --socket /tmp/echo.socket --ipv4-only --interface lo --mac-addr 02:00:00:00:00:02 \\
+      --address 192.168.69.1 --netmask 24 --gateway 192.168.69.100 --tcp-ports 127.0.0.1/18080:18080
+    echo-tap --socket /tmp/echo.socket
+
+  Beside a virtual machine that has an address of 192.168.69.0/24:
+    qemu-system-x86_64 -netdev stream,id=n,server=on,addr.type=unix,addr.path=/tmp/echo.socket \\
+      -device virtio-net,netdev=n ...
+    echo-tap --socket /tmp/echo.socket
+
+Ctrl-C ends it with a summary; with a command, it ends when that does.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage; with a command, that of the command.";
+
+const IP_HELP: &str = "An address of the server and the length of its prefix; may be given several times \
+    [default: 192.168.69.1/24 and fdaa::1/64, or none with --dhcp]";
+
+/// The most slots that can be asked for.
+pub(crate) const MAX_SLOTS: usize = 1024;
+
+/// What the server is called when nobody says anything else.
+const DEFAULT_ADDRESSES: [&str; 2] = ["192.168.69.1/24", "fdaa::1/64"];
+
+impl Arguments {
+    /// Those of the program; ends it if they are wrong.
+    pub(crate) fn take() -> Self {
+        let mut arguments = Self::parse();
+        if arguments.ip.is_empty() && !arguments.dhcp {
+            let defaults = DEFAULT_ADDRESSES.iter();
+            arguments.ip = defaults.flat_map(|text| address::cidr(text)).collect();
+        }
+        match arguments.contradiction() {
+            None => arguments,
+            Some((kind, message)) => Self::command().error(kind, message).exit(),
+        }
+    }
+
+    fn contradiction(&self) -> Option<(ErrorKind, String)> {
+        let most = IFACE_MAX_ADDR_COUNT - usize::from(self.dhcp);
+        if self.ip.len() > most {
+            let message = format!("--ip can be given at most {most} times");
+            return Some((ErrorKind::TooManyValues, message));
+        }
+        let of_family = |v4| self.gateway.iter().filter(|it| it.is_ipv4() == v4).count();
+        if of_family(true) > 1 || of_family(false) > 1 {
+            let message = "--gateway can be given once for IPv4 and once for IPv6".into();
+            return Some((ErrorKind::TooManyValues, message));
+        }
+        if self.captures_to_stdout() && !self.command.is_empty() {
+            let message = "stdout belongs to the command: let --pcap write to a file".into();
+            return Some((ErrorKind::ArgumentConflict, message));
+        }
+        let alone = self
+            .ip
+            .iter()
+            .find(|own| address::neighbour(**own).is_none());
+        if let Some(own) = alone.filter(|_| self.link.netns) {
+            let message =
+                format!("{own} leaves no address for the other end: give it a shorter prefix");
+            return Some((ErrorKind::ValueValidation, message));
+        }
+        None
+    }
+
+    /// Whether the capture goes to stdout.
+    pub(crate) fn captures_to_stdout(&self) -> bool {
+        self.pcap
+            .as_ref()
+            .is_some_and(|path| path.as_os_str() == "-")
+    }
+}

@@ -1,0 +1,82 @@
+//! From the command line to a device that carries frames, and what people are told about it.
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::{self, ExitCode};
+
+use linecho_examples::netns;
+use linecho_examples::tap::{address, guide};
+use linecho_smoltcp::device::stream::StreamError;
+use linecho_smoltcp::device::{FramedStream, Tap};
+use linecho_smoltcp::smoltcp::wire::IpCidr;
+
+use crate::options::Arguments;
+use crate::serve::serve;
+
+/// The name of the TAP device in the namespace.
+const NETNS_TAP: &str = "tap0";
+/// The MTU behind a UNIX socket, that of Ethernet.
+const SOCKET_MTU: usize = 1500;
+
+pub(crate) fn main() -> ExitCode {
+    match run(&Arguments::take()) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("echo-tap: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let (own, port) = (&arguments.ip, arguments.port);
+    if let Some(name) = &arguments.link.tap {
+        let tap = Tap::open(name)?;
+        let plug_in = guide::plug_in(tap.name(), own);
+        let try_it = guide::try_it("", own, port);
+        let guide = format!("Give this machine its side of the cable:\n{plug_in}{try_it}");
+        serve(arguments, tap, &guide)
+    } else if let Some(path) = &arguments.link.socket {
+        let stream = FramedStream::connect(path, SOCKET_MTU)
+            .map_err(|error| explained(error, path, arguments))?;
+        serve(arguments, stream, &guide::try_it_behind_passt(own, port))
+    } else {
+        let before = fs::read_link("/proc/self/ns/user")?;
+        netns::enter()?;
+        let as_user = fs::read_link("/proc/self/ns/user")? != before;
+        let tap = Tap::open(NETNS_TAP)?;
+        netns::plug(NETNS_TAP, &other_ends(own))?;
+        let guide = match arguments.command.as_slice() {
+            [] => guide::try_it(&guide::enter(process::id(), as_user), own, port),
+            command => format!("Runs: {}\n", command.join(" ")),
+        };
+        serve(arguments, tap, &guide)
+    }
+}
+
+/// The kernel's addresses on the cable.
+fn other_ends(own: &[IpCidr]) -> Vec<(IpAddr, u8)> {
+    let other = own.iter().filter_map(|own| address::neighbour(*own));
+    other
+        .map(|it| (it.address().into(), it.prefix_len()))
+        .collect()
+}
+
+/// Says what has to be running before this program.
+fn explained(error: StreamError, path: &Path, arguments: &Arguments) -> Box<dyn Error> {
+    let StreamError::Connect { source, .. } = error else {
+        return error.into();
+    };
+    let passt = guide::passt(path, &arguments.ip, arguments.port);
+    let path = path.display();
+    format!("cannot connect to the UNIX socket {path}: {source}\nStart passt there first:\n{passt}")
+        .into()
+}
+
+/// Writes to stderr. What cannot be written is lost: nobody is there to read it.
+pub(crate) fn say(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,223 @@
+//! The stack with its listener, and the loop that serves it.
+
+use std::error::Error;
+use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{self, BufWriter, Write};
+use std::net::IpAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use linecho_examples::clock::Clock;
+use linecho_examples::log::{Level, Log};
+use linecho_examples::tap::address;
+use linecho_examples::tap::carrier::Carrier;
+use linecho_examples::tap::dhcp::{Dhcp, Lease};
+use linecho_examples::tap::lifetime::{Lifetime, Wish};
+use linecho_examples::tap::signals::Signals;
+use linecho_examples::tap::summary::summary;
+use linecho_smoltcp::device::{Interest, Pcap, wait};
+use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketSet};
+use linecho_smoltcp::smoltcp::phy::Medium;
+use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
+use linecho_smoltcp::{Config, Event, Instant, Listener, Wake, egress, ingress, stack_time};
+
+use crate::options::{Arguments, MAX_SLOTS};
+use crate::run::say;
+
+/// How long peers have to take what is theirs before the program ends.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Serves until a signal, or until the command has ended. `guide` tells people what to do with it.
+pub(crate) fn serve<C: Carrier>(
+    arguments: &Arguments,
+    mut carrier: C,
+    guide: &str,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let clock = Clock::start();
+    let mut pcap = capture(arguments)?;
+    let mut iface = interface(arguments, &mut carrier, clock.now());
+
+    // As many sockets and line buffers as slots. The kernel hands out the memory when it is used.
+    let (slots, max_line) = (usize::from(arguments.slots), arguments.max_line as usize);
+    let mut lines = vec![0; slots * max_line];
+    let mut sockets = SocketSet::new(Vec::new());
+    let mut listener = Listener::<MAX_SLOTS>::new(
+        arguments.port,
+        session(arguments),
+        &mut sockets,
+        (0..slots).map(|_| socket(arguments.socket_buffer as usize)),
+        lines.chunks_mut(max_line),
+    )?;
+    let mut dhcp = arguments.dhcp.then(|| Dhcp::start(&mut sockets));
+
+    let log = Log {
+        level: if arguments.quiet {
+            Level::Warning
+        } else {
+            Level::Info
+        },
+        ..Log::default()
+    };
+    if !arguments.quiet {
+        say(&format!("{}{guide}", introduction(arguments, &carrier)));
+    }
+
+    let mut signals = Signals::handle()?;
+    let mut lifetime = Lifetime::start(&arguments.command)?;
+    let mut end: Option<Instant> = None;
+    let mut is_captured = true;
+    let result = loop {
+        let now = clock.now();
+        let mut captured = pcap.around(&mut carrier);
+        let wake = ingress(now, &mut iface, &mut captured, &mut sockets);
+        let wake = wake.min(listener.serve(now, &mut sockets, |event| log_event(log, &event)));
+        if let Some(dhcp) = &mut dhcp
+            && let Some(lease) = dhcp.turn(&mut iface, &mut sockets)
+        {
+            log_lease(log, lease);
+        }
+        let wake = wake.min(egress(now, &mut iface, &mut captured, &mut sockets));
+
+        pcap.flush();
+        if let Some(error) = pcap.error().filter(|_| is_captured) {
+            is_captured = false;
+            let text = format!("the capture ends here, since it cannot be written: {error}");
+            log.event(Level::Warning, &text, &[]);
+        }
+        if let Some(error) = carrier.failure() {
+            break Err(error.into());
+        }
+        if end.is_some_and(|end| end <= now || listener.is_drained()) {
+            break Ok(lifetime.exit_code());
+        }
+
+        // Sleeps until there is a frame, a signal or something due.
+        let interests = [
+            Interest::read_write(&carrier, carrier.is_blocked()),
+            Interest::read(&signals),
+        ];
+        let [_, is_signalled] = wait(interests, wake.min(Wake::from(end)).timeout(now))?;
+        if is_signalled {
+            match lifetime.signalled(signals.take()) {
+                Wish::GoOn => {}
+                Wish::Finish => {
+                    listener.shutdown();
+                    end = Some(clock.now() + DRAIN_TIMEOUT);
+                }
+                Wish::Stop => end = Some(now),
+            }
+        }
+    };
+    if !arguments.quiet {
+        say(&summary(listener.totals(), &carrier.frames()));
+    }
+    result
+}
+
+fn capture(arguments: &Arguments) -> Result<Pcap<Box<dyn Write>>, String> {
+    let writer: Box<dyn Write> = match &arguments.pcap {
+        None => return Ok(Pcap::off()),
+        Some(_) if arguments.captures_to_stdout() => Box::new(BufWriter::new(io::stdout())),
+        Some(path) => {
+            let file = File::create(path);
+            let file = file.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+            Box::new(BufWriter::new(file))
+        }
+    };
+    Ok(Pcap::new(writer, Medium::Ethernet))
+}
+
+fn interface<C: Carrier>(arguments: &Arguments, carrier: &mut C, now: Instant) -> Interface {
+    let own = &arguments.ip;
+    let mut config = iface::Config::new(address::hardware(own.first().copied()).into());
+    // Others must not guess the sequence numbers of connections. Hashers are seeded by the kernel.
+    config.random_seed = RandomState::new().hash_one(());
+    let mut iface = Interface::new(config, carrier, stack_time(now));
+    // There is room: the options are checked.
+    iface.update_ip_addrs(|addresses| addresses.extend(own.iter().copied()));
+    for gateway in &arguments.gateway {
+        let routes = iface.routes_mut();
+        let _ = match *gateway {
+            IpAddr::V4(gateway) => routes.add_default_ipv4_route(gateway),
+            IpAddr::V6(gateway) => routes.add_default_ipv6_route(gateway),
+        };
+    }
+    iface
+}
+
+fn socket(buffer: usize) -> Socket<'static> {
+    let buffer = || SocketBuffer::new(vec![0; buffer]);
+    let mut socket = Socket::new(buffer(), buffer());
+    // The cable is as fast as this program: there is nothing on the way that could be congested.
+    socket.set_congestion_control(CongestionControl::None);
+    socket
+}
+
+/// A timeout of zero is none.
+fn session(arguments: &Arguments) -> Config {
+    Config::new()
+        .long_lines(arguments.long_lines.into())
+        .idle_timeout(arguments.idle_timeout.unwrap_or_default())
+        .write_timeout(arguments.write_timeout.unwrap_or_default())
+}
+
+fn introduction<C: Carrier>(arguments: &Arguments, carrier: &C) -> String {
+    let mut addresses: Vec<_> = arguments.ip.iter().map(ToString::to_string).collect();
+    if arguments.dhcp {
+        addresses.push("an address that it asks for by DHCP".into());
+    }
+    format!(
+        "echo-tap: a line echo on port {} of {}, with {} slots, behind the {}\n",
+        arguments.port,
+        addresses.join(" and "),
+        arguments.slots,
+        carrier.name()
+    )
+}
+
+fn log_event(log: Log, event: &Event) {
+    if log.level < Level::Info {
+        return;
+    }
+    match event {
+        Event::Opened { slot, peer } => {
+            let details = [("peer", peer.to_string().into()), ("slot", (*slot).into())];
+            log.event(Level::Info, "opened", &details);
+        }
+        Event::Closed {
+            slot,
+            peer,
+            reason,
+            counters,
+        } => {
+            let details = [
+                ("peer", peer.to_string().into()),
+                ("slot", (*slot).into()),
+                ("lines", counters.lines.into()),
+                ("overlong", counters.overlong.into()),
+                ("bytes_in", counters.bytes_in.into()),
+                ("bytes_out", counters.bytes_out.into()),
+                ("reason", reason.to_string().into()),
+            ];
+            log.event(Level::Info, "closed", &details);
+        }
+    }
+}
+
+fn log_lease(log: Log, lease: Lease) {
+    match lease {
+        Lease::Got { address, gateway } => {
+            let gateway = gateway.map_or("none".into(), |gateway| gateway.to_string());
+            let details = [
+                ("address", address.to_string().into()),
+                ("gateway", gateway.into()),
+            ];
+            log.event(Level::Info, "got an address by DHCP", &details);
+        }
+        Lease::Lost { address } => {
+            let details = [("address", address.to_string().into())];
+            log.event(Level::Warning, "lost the address from DHCP", &details);
+        }
+    }
+}

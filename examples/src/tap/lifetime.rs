@@ -1,0 +1,110 @@
+//! How long the program runs: until a signal, or until its command has ended.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitCode, ExitStatus};
+
+use nix::sys::signal::{self, Signal::SIGTERM};
+use nix::unistd::Pid;
+
+use super::signals::Signal;
+
+/// The command, if there is one, and the signals that came.
+#[derive(Debug)]
+pub struct Lifetime {
+    command: Option<Child>,
+    status: Option<ExitStatus>,
+    is_asked: bool,
+}
+
+/// What the program is to do after a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// As if nothing had happened.
+    GoOn,
+    /// Finish what is begun, then end.
+    Finish,
+    /// End at once.
+    Stop,
+}
+
+impl Lifetime {
+    /// Starts the command, unless it is empty.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such program, or it cannot be run.
+    pub fn start(command: &[String]) -> io::Result<Self> {
+        let child = match command {
+            [] => None,
+            [program, arguments @ ..] => {
+                let child = Command::new(program).args(arguments).spawn();
+                Some(child.map_err(|error| {
+                    io::Error::new(error.kind(), format!("cannot run {program}: {error}"))
+                })?)
+            }
+        };
+        Ok(Self {
+            command: child,
+            status: None,
+            is_asked: false,
+        })
+    }
+
+    /// What these signals mean. The first polite one asks for the end, the second insists; while there
+    /// is a command, they are for the command.
+    pub fn signalled(&mut self, signals: impl Iterator<Item = Signal>) -> Wish {
+        let mut wish = Wish::GoOn;
+        for signal in signals {
+            wish = match (signal, &mut self.command) {
+                (Signal::Child, Some(child)) => match child.try_wait() {
+                    Ok(Some(status)) => {
+                        self.status = Some(status);
+                        self.command = None;
+                        Wish::Finish
+                    }
+                    Ok(None) | Err(_) => wish,
+                },
+                (Signal::Child, None) => wish,
+                // The terminal has sent it to the command as well, and that is to decide.
+                (Signal::Interrupt, Some(_)) => wish,
+                (Signal::Terminate, Some(child)) => {
+                    if self.is_asked {
+                        // It fails only if the command has ended, which is all right.
+                        let _ = child.kill();
+                    } else if let Ok(pid) = i32::try_from(child.id()) {
+                        let _ = signal::kill(Pid::from_raw(pid), SIGTERM);
+                    }
+                    self.is_asked = true;
+                    wish
+                }
+                (Signal::Interrupt | Signal::Terminate, None) if self.is_asked => Wish::Stop,
+                (Signal::Interrupt | Signal::Terminate, None) => {
+                    self.is_asked = true;
+                    Wish::Finish
+                }
+            };
+        }
+        wish
+    }
+
+    /// That of the command, as a shell gives it; success if there was none.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        let Some(status) = self.status else {
+            return ExitCode::SUCCESS;
+        };
+        let code = status.code().or(status.signal().map(|number| 128 + number));
+        ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    }
+}
+
+impl Drop for Lifetime {
+    /// A program that fails takes its command with it.
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.command {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the program has done, told in the end.
+
+use std::fmt::Write as _;
+
+use linecho_smoltcp::Totals;
+
+/// Connections by what ended them, what went through them, and the frames of the device.
+#[must_use]
+pub fn summary(totals: &Totals, frames: &[(&str, u64)]) -> String {
+    let by_reason = [
+        ("peer closed", totals.peer_closed),
+        ("idle", totals.idle),
+        ("write stalled", totals.write_stalled),
+        ("line too long", totals.line_too_long),
+        ("reset", totals.reset),
+        ("shutdown", totals.shutdown),
+        ("cut", totals.opened - totals.closed()),
+    ];
+    let counters = totals.counters;
+    format!(
+        "{} connections{}\n{} lines ({} too long), {} bytes in, {} bytes out\nframes{}\n",
+        totals.opened,
+        list(&by_reason),
+        counters.lines,
+        counters.overlong,
+        counters.bytes_in,
+        counters.bytes_out,
+        list(frames),
+    )
+}
+
+/// What there was any of.
+fn list(counts: &[(&str, u64)]) -> String {
+    let mut text = String::new();
+    for (name, count) in counts.iter().filter(|(_, count)| *count > 0) {
+        let separator = if text.is_empty() { ": " } else { ", " };
+        let _ = write!(text, "{separator}{count} {name}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linecho_smoltcp::{Counters, Reason};
+
+    #[test]
+    fn what_has_not_happened_is_left_out() {
+        let mut totals = Totals::default();
+        let counters = Counters {
+            bytes_in: 3,
+            bytes_out: 3,
+            lines: 1,
+            overlong: 0,
+        };
+        for reason in [Reason::PeerClosed, Reason::Idle] {
+            totals.open();
+            totals.close(reason, &counters);
+        }
+        totals.open();
+        assert_eq!(
+            summary(
+                &totals,
+                &[("received", 5), ("sent", 4), ("dropped: link down", 0)]
+            ),
+            "3 connections: 1 peer closed, 1 idle, 1 cut\n\
+             2 lines (0 too long), 6 bytes in, 6 bytes out\n\
+             frames: 5 received, 4 sent\n"
+        );
+        let nothing = summary(&Totals::default(), &[("received", 0)]);
+        assert!(nothing.starts_with("0 connections\n0 lines"), "{nothing}");
+    }
+}
