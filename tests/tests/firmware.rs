@@ -72,7 +72,7 @@ fn both_boards_serve_from_a_cold_start() {
         let Some(image) = or_skip(Image::of(board).build()) else {
             return;
         };
-        if or_skip(checks::cold_start(&image, board)).is_none() {
+        if or_skip(checks::cold_start(&image, board, 4)).is_none() {
             return;
         }
     }
@@ -228,7 +228,7 @@ fn an_idle_board_sleeps() {
         let Some(machine) = or_skip(machine(board)) else {
             return;
         };
-        let idle = checks::idle(&machine, Duration::from_secs(10)).unwrap();
+        let idle = checks::idle(&machine, 4, Duration::from_secs(10)).unwrap();
         assert!(idle.load < checks::IDLE_LOAD_MAX, "{board}: {idle:?}");
         machine.stop().unwrap();
     }

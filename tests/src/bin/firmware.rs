@@ -26,16 +26,19 @@ struct Arguments {
     /// The port on 127.0.0.1 [default: any free one]
     #[arg(long)]
     port: Option<u16>,
-    /// Boots so many times, each time with round trips and four streams at once, instead of staying
+    /// Boots so many times, each time with round trips and streams at once, instead of staying
     #[arg(long, value_name = "TIMES", conflicts_with_all = ["port", "idle"])]
     cold_starts: Option<u32>,
-    /// Leaves four connections idle for so long, then uses them, instead of staying
+    /// Leaves connections idle for so long, then uses them, instead of staying
     #[arg(long, value_name = "SECONDS", conflicts_with = "port")]
     idle: Option<u64>,
     /// Writes the figures of a check to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
+
+/// How many connections a check has at the same time, if there are so many slots.
+const CLIENTS: u8 = 4;
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -92,9 +95,10 @@ fn stay(arguments: &Arguments, elf: &Path) -> Result<(), Problem> {
 fn cold_starts(arguments: &Arguments, elf: &Path, times: u32) -> Result<(), Problem> {
     let mut slowest = Duration::ZERO;
     for time in 1..=times {
-        let ready = checks::cold_start(elf, arguments.board).map_err(|problem| {
-            Problem::Failed(format!("cold start {time} of {times}: {problem}"))
-        })?;
+        let ready = checks::cold_start(elf, arguments.board, arguments.slots.min(CLIENTS))
+            .map_err(|problem| {
+                Problem::Failed(format!("cold start {time} of {times}: {problem}"))
+            })?;
         slowest = slowest.max(ready);
     }
     let board = arguments.board;
@@ -106,13 +110,14 @@ fn cold_starts(arguments: &Arguments, elf: &Path, times: u32) -> Result<(), Prob
 }
 
 fn idle(arguments: &Arguments, elf: &Path, time: Duration) -> Result<(), Problem> {
+    let clients = arguments.slots.min(CLIENTS);
     let machine = Machine::boot(elf, arguments.board, None)?;
-    let idle = checks::idle(&machine, time)?;
+    let idle = checks::idle(&machine, clients, time)?;
     machine.stop()?;
     let (board, percent) = (arguments.board, idle.load * 100.0);
     let bound = checks::IDLE_LOAD_MAX * 100.0;
     println!(
-        "{board}: four connections idle for {:.0?}, all of them alive; QEMU used {percent:.2} % of a processor (bound: {bound} %)",
+        "{board}: {clients} connections idle for {:.0?}, all of them alive; QEMU used {percent:.2} % of a processor (bound: {bound} %)",
         idle.time
     );
     write_json(

@@ -197,13 +197,13 @@ pub fn streams_at_once(port: u16, count: u8, bytes: usize) -> Result<(), Problem
     })
 }
 
-/// One cold start: boot, 50 round trips on one connection, half-close, then four connections that
-/// stream 100 kB each at the same time, and a stop. Returns how long the board took to be ready.
+/// One cold start: boot, 50 round trips on one connection, half-close, then as many connections as
+/// `clients` says that stream 100 kB each at the same time, and a stop. Returns how long the board took to be ready.
 ///
 /// # Errors
 ///
 /// [`Problem`] of the first step that failed.
-pub fn cold_start(image: &Path, board: Board) -> Result<Duration, Problem> {
+pub fn cold_start(image: &Path, board: Board, clients: u8) -> Result<Duration, Problem> {
     let begin = Instant::now();
     let machine = Machine::boot(image, board, None)?;
     let ready = begin.elapsed();
@@ -212,7 +212,7 @@ pub fn cold_start(image: &Path, board: Board) -> Result<Duration, Problem> {
         round_trip(&mut stream, format!("line {number}\n").as_bytes())?;
     }
     stream_through(stream, b"x\ny")?;
-    streams_at_once(machine.port(), 4, 100_000)?;
+    streams_at_once(machine.port(), clients, 100_000)?;
     machine.stop()?;
     Ok(ready)
 }
@@ -253,13 +253,13 @@ pub struct Idle {
     pub time: Duration,
 }
 
-/// Leaves four open connections idle for `time`, and sends a line through each afterwards.
+/// Leaves `clients` open connections idle for `time`, and sends a line through each afterwards.
 ///
 /// # Errors
 ///
 /// [`Problem::Failed`] when a connection does not live on.
-pub fn idle(machine: &Machine, time: Duration) -> Result<Idle, Problem> {
-    let mut streams = (0..4)
+pub fn idle(machine: &Machine, clients: u8, time: Duration) -> Result<Idle, Problem> {
+    let mut streams = (0..clients)
         .map(|_| accepted(machine.port()))
         .collect::<Result<Vec<_>, _>>()?;
     let (begin, before) = (Instant::now(), machine.cpu_time()?);
