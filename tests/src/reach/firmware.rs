@@ -82,6 +82,7 @@ impl Server for Running {
             buffer: LINE_BYTES,
             connections: self.slots.into(),
             in_transit,
+            sees_silent: true,
             bulk: in_transit + NETWORK_BYTES,
         }
     }

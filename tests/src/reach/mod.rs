@@ -3,6 +3,8 @@
 pub mod firmware;
 pub mod link;
 pub mod memory;
+#[cfg(target_os = "linux")]
+pub mod passt;
 pub mod program;
 pub mod sockets;
 #[cfg(target_os = "linux")]
@@ -60,7 +62,9 @@ pub struct Facts {
     /// How many bytes there can be, at most, between what a peer sends and what it gets back: in the buffers of the
     /// network and of the server.
     pub in_transit: usize,
-    /// As many bytes as can be echoed without trying a tester's patience; more than `in_transit`.
+    /// Whether the server sees a connection before anything was sent over it. passt keeps such a one back.
+    pub sees_silent: bool,
+    /// As many bytes as can be echoed without trying a tester's patience.
     pub bulk: usize,
 }
 

@@ -22,6 +22,9 @@ use crate::conformance::Stop;
 /// The port that it listens on.
 pub(super) const PORT: u16 = 7;
 
+/// Its hardware address.
+pub(super) const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
+
 /// Slots of the listener, at most.
 const SLOTS: usize = 8;
 
@@ -111,6 +114,7 @@ impl Stack {
                 buffer: LINE,
                 connections: slots,
                 in_transit,
+                sees_silent: true,
                 bulk: (2 * in_transit).max(2 << 20),
             },
         })
@@ -134,7 +138,7 @@ fn serve(
 ) -> Result<(), String> {
     let began = time::Instant::now();
     let now = || Instant::ZERO + began.elapsed();
-    let config = iface::Config::new(EthernetAddress([2, 0, 0, 0, 0, 1]).into());
+    let config = iface::Config::new(MAC.into());
     let mut iface = Interface::new(config, &mut device, stack_time(now()));
     iface.update_ip_addrs(|own| own.extend(addresses.iter().copied()));
     if let Some(gateway) = gateway {

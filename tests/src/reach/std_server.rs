@@ -87,6 +87,7 @@ impl Server for Running {
             buffer: MAX_LINE,
             connections: self.connections.unwrap_or(usize::MAX),
             in_transit,
+            sees_silent: true,
             bulk: (64 << 20).max(2 * in_transit),
         }
     }

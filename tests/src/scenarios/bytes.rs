@@ -112,6 +112,13 @@ pub(super) fn half_close_at_once(stage: &mut Stage) -> Result<(), Stop> {
 /// When the client reads after all, nothing is lost.
 pub(super) fn pipelined_without_reading(stage: &mut Stage) -> Result<(), Stop> {
     let facts = stage.facts();
+    if facts.bulk <= facts.in_transit {
+        let why = format!(
+            "up to {} bytes are in transit, more than this link is made to carry",
+            facts.in_transit
+        );
+        return Err(Stop::NotApplicable(why));
+    }
     let sends_only = Plan {
         reads: super::Reads::Nothing,
         ..Plan::default()

@@ -173,6 +173,12 @@ impl Client {
         self.end == Some(End::Closed) && self.is_all_back()
     }
 
+    /// Whether its connection ended, however. One that was refused never began.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.connected && self.end.is_some()
+    }
+
     /// How its connection ended.
     #[must_use]
     pub fn end(&self) -> Option<End> {

@@ -175,7 +175,7 @@ impl Stage {
     /// When that does not come about, or a client sees the contract broken.
     pub fn ended(&mut self, clients: &[Id]) -> Result<(), Stop> {
         self.until("the server ends the connection", |stage| {
-            clients.iter().all(|&id| stage[id].end().is_some())
+            clients.iter().all(|&id| stage[id].has_ended())
         })
     }
 

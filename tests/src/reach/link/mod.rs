@@ -233,6 +233,7 @@ impl World {
                 buffer: line,
                 connections: slots,
                 in_transit,
+                sees_silent: true,
                 bulk: kind.bulk.max(in_transit + 20_000),
             },
             done: Arc::clone(&kind.done),

@@ -147,6 +147,7 @@ impl Network for World {
             buffer: self.buffer,
             connections: self.places,
             in_transit: self.buffer + 2 * self.pipe_capacity,
+            sees_silent: true,
             bulk: 1 << 20,
         }
     }
