@@ -1,0 +1,175 @@
+"""Clients of the kernel's TCP, run in the namespace of `echo-tap --netns`: peer.py TEST [NUMBER]."""
+
+import random
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+SERVER = ("192.168.69.1", 18080)
+LIMIT = 240  # seconds that any one step may take
+
+
+def connect():
+    return socket.create_connection(SERVER, timeout=LIMIT)
+
+
+def lines(size, seed):
+    """About `size` bytes of lines of all lengths up to 200."""
+    generator = random.Random(seed)
+    text = bytearray()
+    while len(text) < size:
+        text += generator.randbytes(generator.randrange(200)).replace(b"\n", b"\r") + b"\n"
+    return bytes(text)
+
+
+def stream(text, peer):
+    """Sends all of `text` and the end of input, and gives back what comes until the peer closes."""
+    sender = threading.Thread(target=lambda: (peer.sendall(text), peer.shutdown(socket.SHUT_WR)))
+    sender.start()
+    back = bytearray()
+    while chunk := peer.recv(1 << 16):
+        back += chunk
+    sender.join(LIMIT)
+    return bytes(back)
+
+
+def exact(text, peer):
+    back = stream(text, peer)
+    assert back == text, f"sent {len(text)} bytes, got {len(back)} back, not the same"
+
+
+def at_once(count, size):
+    """`count` clients at once, each of which streams about `size` bytes."""
+    failures = []
+
+    def client(seed):
+        try:
+            with connect() as peer:
+                exact(lines(size, seed), peer)
+        except Exception as error:
+            failures.append(f"client {seed}: {error!r}")
+
+    clients = [threading.Thread(target=client, args=(seed,)) for seed in range(count)]
+    for thread in clients:
+        thread.start()
+    for thread in clients:
+        thread.join()
+    assert not failures, failures
+
+
+def run(*command):
+    subprocess.run(command, check=True, timeout=LIMIT, stdout=subprocess.DEVNULL)
+
+
+def round_trip(peer, line):
+    peer.sendall(line)
+    back = b""
+    while len(back) < len(line):
+        chunk = peer.recv(len(line) - len(back))
+        assert chunk, f"closed after {back!r} of {line!r}"
+        back += chunk
+    assert back == line
+
+
+def answers():
+    run("ping", "-c", "3", "-i", "0.2", "-W", "5", SERVER[0])
+    run("ping", "-6", "-c", "1", "-W", "5", "fdaa::1")
+    nc = ["nc", "-N", "-w", "10", SERVER[0], str(SERVER[1])]
+    done = subprocess.run(nc, input=b"x\ny", stdout=subprocess.PIPE, timeout=LIMIT, check=True)
+    assert done.stdout == b"x\ny", done.stdout
+
+
+def streams(size):
+    at_once(16, size)
+
+
+def streams_with_loss(size):
+    """One in twenty packets is dropped, each way."""
+    drop = ["-m", "statistic", "--mode", "random", "--probability", "0.05", "-j", "DROP"]
+    for chain in ["INPUT", "OUTPUT"]:
+        run("iptables", "-A", chain, *drop)
+    at_once(16, size)
+
+
+def link_down_and_up():
+    with connect() as peer:
+        round_trip(peer, b"before\n")
+        text = lines(2_000_000, 1)
+        sender = threading.Thread(target=peer.sendall, args=(text,))
+        sender.start()
+        back = bytearray(peer.recv(1 << 16))
+        for _ in range(3):
+            run("ip", "link", "set", "tap0", "down")
+            time.sleep(0.2)  # time for both stacks to send into the void
+            run("ip", "link", "set", "tap0", "up")
+            back += peer.recv(1 << 16)
+        while len(back) < len(text):
+            chunk = peer.recv(1 << 16)
+            assert chunk, f"closed after {len(back)} of {len(text)} bytes"
+            back += chunk
+        sender.join(LIMIT)
+        assert bytes(back) == text
+        round_trip(peer, b"after\n")
+
+
+def slots_come_back(count):
+    """Short connections, a tenth as many resets in the middle; then all four slots serve."""
+    reset = struct.pack("ii", 1, 0)
+    for number in range(count):
+        with served() as peer:
+            if number % 10 == 0:
+                peer.sendall(b"one\ntwo")
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+    peers = [served() for _ in range(4)]
+    for number, peer in enumerate(peers):
+        round_trip(peer, b"slot %d\n" % number)
+
+
+def served():
+    """A connection that has a slot: tries again while all of them are busy, which is refused."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            peer = connect()
+            round_trip(peer, b"hello\n")
+            return peer
+        except (ConnectionError, AssertionError):
+            assert time.monotonic() < until, "no slot became free in 30 s"
+
+
+def syn_flood(count):
+    """SYNs from addresses that never answer; then an honest client is served within 10 s."""
+    for chain in ["INPUT", "OUTPUT"]:
+        # Neither our kernel's resets nor its "no such host" shall free the slots.
+        run("iptables", "-A", chain, "-p", "tcp", "--tcp-flags", "RST", "RST", "-j", "DROP")
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    to = socket.inet_aton(SERVER[0])
+    generator = random.Random(7)
+    for number in range(count):
+        source = bytes([192, 168, 69, 101 + number % 100])
+        port = 1024 + number % 60_000
+        tcp = struct.pack("!HHIIBBHHH", port, SERVER[1], generator.getrandbits(32), 0, 5 << 4, 2, 1024, 0, 0)
+        check = checksum(source + to + struct.pack("!BBH", 0, 6, len(tcp)) + tcp)
+        tcp = tcp[:16] + struct.pack("!H", check) + tcp[18:]
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0, source, to)
+        raw.sendto(ip + tcp, (SERVER[0], 0))
+    run("iptables", "-F")
+    start = time.monotonic()
+    with served() as peer:
+        round_trip(peer, b"honest\n")
+    waited = time.monotonic() - start
+    assert waited < 10, f"served after {waited:.1f} s"
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+
+if __name__ == "__main__":
+    test, *numbers = sys.argv[1:]
+    globals()[test](*map(int, numbers))
