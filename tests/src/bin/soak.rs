@@ -47,6 +47,10 @@ struct Arguments {
     #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = percent())]
     corrupt: u16,
 
+    /// Serve with a `HashedListener`, in place of a `Listener`
+    #[arg(long)]
+    hashed: bool,
+
     /// Write the figures to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -77,6 +81,10 @@ fn soak(arguments: &Arguments) -> Report {
     link.faults.duplicate_permille = arguments.duplicate * 10;
     link.faults.reorder_permille = arguments.reorder * 10;
     link.faults.corrupt_permille = arguments.corrupt * 10;
+    if arguments.hashed {
+        link = link.hashed("hashed_faulty");
+    }
+    let hashed = if arguments.hashed { " --hashed" } else { "" };
     let (first, count) = arguments
         .seed
         .map_or((arguments.first, arguments.seeds), |seed| (seed, 1));
@@ -93,7 +101,7 @@ fn soak(arguments: &Arguments) -> Report {
         eprintln!("seed {seed}: {why}");
         eprintln!(
             "  replay: cargo run --release -p linecho-tests --bin soak -- --seed {seed} --loss {loss} \
-             --duplicate {duplicate} --reorder {reorder} --corrupt {corrupt}"
+             --duplicate {duplicate} --reorder {reorder} --corrupt {corrupt}{hashed}"
         );
     });
     let frames = outcome.frames;

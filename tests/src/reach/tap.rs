@@ -47,6 +47,25 @@ impl Reach for Tap {
     }
 
     fn start(&self, wanted: &Wanted, _: u64) -> Result<Box<dyn Network>, Stop> {
+        let (stack, address) = self.stack(wanted)?;
+        let sockets = Sockets::with_small_buffers(stack, address);
+        Ok(Box::new(
+            sockets.map_err(|error| Stop::Failed(error.to_string()))?,
+        ))
+    }
+}
+
+impl Tap {
+    /// Has `peer` talk to a server at an address that it is told.
+    ///
+    /// # Errors
+    /// When there is no such server, or the peer is not content.
+    pub fn with_peer(&self, peer: fn(SocketAddr) -> Result<(), Stop>) -> Result<(), Stop> {
+        let (_stack, address) = self.stack(&Wanted::default())?;
+        peer(address)
+    }
+
+    fn stack(&self, wanted: &Wanted) -> Result<(Stack, SocketAddr), Stop> {
         if let Some(why) = &self.outside {
             return Err(lacking(why));
         }
@@ -71,10 +90,7 @@ impl Reach for Tap {
             drop_packets(&interface, self.loss_percent)?;
         }
         let stack = Stack::start(tap, vec![IpCidr::new(ours.into(), prefix)], None, wanted)?;
-        let sockets = Sockets::with_small_buffers(stack, SocketAddr::new(ours, PORT));
-        Ok(Box::new(
-            sockets.map_err(|error| Stop::Failed(error.to_string()))?,
-        ))
+        Ok((stack, SocketAddr::new(ours, PORT)))
     }
 }
 

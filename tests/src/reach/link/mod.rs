@@ -3,6 +3,7 @@
 
 mod host;
 mod peers;
+mod server;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,18 +13,13 @@ use host::{Host, core_time};
 use linecho_smoltcp::device::FaultyLink;
 use linecho_smoltcp::device::faulty::{Faults, Side};
 use linecho_smoltcp::smoltcp::phy::Medium;
-use linecho_smoltcp::smoltcp::socket::tcp::{Socket, SocketBuffer};
 use linecho_smoltcp::smoltcp::time;
-use linecho_smoltcp::{Config, Instant, Listener, Options, Totals, Wake, stack_time};
+use linecho_smoltcp::{Config, Instant, Options, Totals, Wake, stack_time};
 use peers::Peers;
+use server::{Server, Sizes};
 
 use super::{Facts, Network, Peer, Reach, Wanted};
 use crate::conformance::Stop;
-
-/// Slots of the listener, at most.
-const SLOTS: usize = 8;
-
-const PORT: u16 = 7;
 
 /// More turns than anybody needs at one instant: somebody spins.
 const TURNS_AT_ONE_INSTANT: u32 = 10_000;
@@ -35,6 +31,8 @@ pub struct Link {
     pub name: &'static str,
     /// What happens to frames, in both directions.
     pub faults: Faults,
+    /// Served by a `HashedListener` in place of a `Listener`.
+    pub hashed: bool,
     /// See [`Reach::pace`].
     pub pace: Duration,
     /// See [`Reach::seeds`].
@@ -72,6 +70,7 @@ impl Link {
         Self {
             name: "link_clean",
             faults: clean(time::Duration::from_micros(500)),
+            hashed: false,
             pace: Duration::from_secs(5),
             seeds: 3,
             bulk: 1 << 20,
@@ -94,11 +93,22 @@ impl Link {
                 corrupt_permille: permille,
                 ..Faults::NONE
             },
+            hashed: false,
             // A third of the frames are gone, and TCP waits longer each time, up to a minute.
             pace: Duration::from_secs(200),
             seeds: 3,
             bulk: 20_000,
             done: Arc::default(),
+        }
+    }
+
+    /// The same, but served by a `HashedListener`.
+    #[must_use]
+    pub fn hashed(self, name: &'static str) -> Self {
+        Self {
+            name,
+            hashed: true,
+            ..self
         }
     }
 
@@ -155,8 +165,7 @@ struct World {
     turns_at_now: u32,
     link: FaultyLink,
     peers: Peers,
-    server: Host,
-    listener: Listener<'static, SLOTS>,
+    server: Server,
     wake: Wake,
     facts: Facts,
     done: Arc<Mutex<Frames>>,
@@ -165,7 +174,7 @@ struct World {
 impl Drop for World {
     fn drop(&mut self) {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        let totals = self.listener.totals();
+        let totals = self.server.totals();
         done.connections += totals.opened;
         done.bytes += totals.counters.bytes_out;
         done.virtual_seconds += self.now().as_secs_f64();
@@ -187,51 +196,37 @@ impl World {
             .long_lines(wanted.long_lines)
             .idle_timeout(wanted.idle_timeout.unwrap_or_default())
             .write_timeout(wanted.write_timeout.unwrap_or_default());
-        let slots = wanted
-            .connections
-            .unwrap_or(rng.usize(2..=SLOTS))
-            .min(SLOTS);
-        // From hardly a segment to more than the window without scaling. Where segments get lost, at least a whole one:
-        // smoltcp 0.14 sends a lost segment again whether it fits in the window or not, and then forgets what did not.
-        let smallest = if kind.faults == clean(kind.faults.delay) {
-            0
-        } else {
-            1
-        };
-        let rings = [300, 1500, 2048, 8192, 70_000];
-        let mut ring = || rings[rng.usize(smallest..rings.len())];
-        let (receive, send, peers_ring) = (ring(), ring(), ring());
-        let line = rng.choice([32, 128, 500, 2000]).unwrap_or(128);
+        // Where segments get lost, buffers hold at least a whole one: smoltcp 0.14 sends a lost segment again whether it
+        // fits in the window or not, and then forgets what did not.
+        let bad = kind.faults.loss_permille + kind.faults.corrupt_permille > 0;
+        let sizes = Sizes::by_chance(
+            &mut rng,
+            usize::from(bad),
+            kind.hashed,
+            seed % 64 == 1,
+            wanted.connections,
+        );
         let mtu = rng.choice([1280, 1500]).unwrap_or(1500);
         let v6 = rng.bool();
 
         let mut link = FaultyLink::new(Medium::Ip, mtu, seed, kind.faults);
         let peers = Host::new(&mut link.end(Side::A), 2, v6, seed);
-        let mut server = Host::new(&mut link.end(Side::B), 1, v6, seed + 1);
-        let sockets = (0..slots).map(|_| tcp_socket(receive, send));
-        // The listener borrows its line buffers, and it is as long-lived as they are: a few kilobytes for each server.
-        let lines = Box::leak(vec![0; line * slots].into_boxed_slice()).chunks_mut(line);
-        let listener = Listener::new(
-            PORT,
-            kind.options(session),
-            &mut server.sockets,
-            sockets,
-            lines,
-        );
-        let listener = listener.map_err(|error| Stop::Failed(format!("cannot listen: {error}")))?;
-        let in_transit = receive + send + 2 * peers_ring + line;
+        let host = Host::new(&mut link.end(Side::B), 1, v6, seed + 1);
+        let peers_ring = sizes.ring(&mut rng);
+        let in_transit = sizes.receive + sizes.send + 2 * peers_ring + sizes.line;
+        let peers = Peers::new(peers, (host.address, server::PORT), peers_ring);
+        let server = Server::new(host, kind.hashed, &sizes, kind.options(session));
         Ok(Self {
             now: Instant::ZERO,
             longest_step: kind.pace / 100,
             turns_at_now: 0,
             link,
-            peers: Peers::new(peers, (server.address, PORT), peers_ring),
-            server,
-            listener,
+            peers,
+            server: server.map_err(|error| Stop::Failed(format!("cannot listen: {error}")))?,
             wake: Wake::Again,
             facts: Facts {
-                buffer: line,
-                connections: slots,
+                buffer: sizes.line,
+                connections: sizes.slots,
                 in_transit,
                 sees_silent: true,
                 bulk: kind.bulk.max(in_transit + 20_000),
@@ -241,19 +236,8 @@ impl World {
     }
 
     fn server_turn(&mut self) {
-        let Host { iface, sockets, .. } = &mut self.server;
-        let mut device = self.link.end(Side::B);
-        self.wake = self
-            .listener
-            .poll(self.now, iface, &mut device, sockets, |_| {});
+        self.wake = self.server.turn(self.now, &mut self.link.end(Side::B));
     }
-}
-
-fn tcp_socket(receive: usize, send: usize) -> Socket<'static> {
-    Socket::new(
-        SocketBuffer::new(vec![0; receive]),
-        SocketBuffer::new(vec![0; send]),
-    )
 }
 
 impl Network for World {
@@ -337,16 +321,16 @@ impl Network for World {
     }
 
     fn totals(&mut self) -> Option<Totals> {
-        Some(*self.listener.totals())
+        Some(self.server.totals())
     }
 
     fn shut_down(&mut self) -> Result<(), Stop> {
-        self.listener.shutdown();
+        self.server.shut_down();
         self.wake = Wake::Again;
         Ok(())
     }
 
     fn is_down(&mut self) -> Result<bool, Stop> {
-        Ok(self.listener.is_drained())
+        Ok(self.server.is_drained())
     }
 }

@@ -13,7 +13,7 @@ use linecho_smoltcp::{Instant, stack_time};
 
 use super::super::Peer;
 use super::host::{Host, core_time};
-use super::tcp_socket;
+use super::server::tcp_socket;
 
 /// How often a peer asks after a silent server: a reset that was lost is noticed by that.
 const KEEP_ALIVE: time::Duration = time::Duration::from_secs(15);
