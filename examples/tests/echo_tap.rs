@@ -6,7 +6,15 @@
 #![cfg(target_os = "linux")]
 
 use std::env;
-use std::process::{Command, Output};
+use std::fs::{self, Permissions};
+use std::io::Cursor;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use linecho_std::Client;
 
 /// Runs a test of `echo_tap/peer.py` in the namespace of an `echo-tap` with these options.
 fn play(options: &[&str], test: &str, number: Option<u32>) {
@@ -37,8 +45,7 @@ fn echo_tap(options: &[&str], inside: impl FnOnce(&mut Command)) -> Output {
     command.output().expect("echo-tap can be started")
 }
 
-/// Whether this machine lets us make a namespace with a TAP device, and has the tools. Says so if not,
-/// and fails if `LINECHO_REQUIRE_ALL` is 1.
+/// Whether this machine lets us make a namespace with a TAP device, and has the tools.
 fn can_run() -> bool {
     const TOOLS: &str = "for tool in python3 nc ping ip iptables; do command -v $tool >/dev/null || { \
         echo \"no $tool: apt-get install python3 netcat-openbsd iputils-ping iproute2 iptables\" >&2; \
@@ -46,10 +53,12 @@ fn can_run() -> bool {
     let output = echo_tap(&[], |command| {
         command.args(["sh", "-c", TOOLS]);
     });
-    if output.status.success() {
-        return true;
-    }
     let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    output.status.success() || skip(&why)
+}
+
+/// Says why a test is skipped, or fails if `LINECHO_REQUIRE_ALL` is 1.
+fn skip(why: &str) -> bool {
     assert!(
         env::var_os("LINECHO_REQUIRE_ALL").is_none_or(|value| value != "1"),
         "{why}"
@@ -107,4 +116,99 @@ fn wrong_arguments_end_with_2_and_what_cannot_be_with_1() {
     let (code, stderr) = run(&["--socket", "/nonexistent/socket"]);
     assert_eq!(code, Some(1));
     assert!(stderr.contains("/nonexistent/socket"), "{stderr}");
+}
+
+/// passt refuses to run as root, and neither it nor echo-tap needs any privilege.
+#[test]
+fn an_ordinary_user_is_served_behind_passt() {
+    let passt = Command::new("passt").arg("--help").output();
+    if passt.is_err() && !skip("no passt: apt-get install passt") {
+        return;
+    }
+    let folder = env::temp_dir().join(format!("linecho-passt-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+    let program = folder.join("echo-tap");
+    fs::copy(env!("CARGO_BIN_EXE_echo-tap"), &program).unwrap();
+    let socket = folder.join("socket");
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let address = free.unwrap();
+
+    let mut passt = as_user("passt");
+    passt
+        .args(["--foreground", "--socket", socket.to_str().unwrap()])
+        .args([
+            "--ipv4-only",
+            "--interface",
+            "lo",
+            "--mac-addr",
+            "02:00:00:00:00:02",
+        ])
+        .args([
+            "--address",
+            "192.168.69.1",
+            "--netmask",
+            "24",
+            "--gateway",
+            "192.168.69.100",
+        ])
+        .args([
+            "--tcp-ports",
+            &format!("127.0.0.1/{}:18080", address.port()),
+        ]);
+    let _passt = Ended(passt.spawn().unwrap());
+    wait_for(|| socket.exists());
+    let mut server = as_user(&program);
+    server.args(["--quiet", "--socket", socket.to_str().unwrap()]);
+    let _server = Ended(server.spawn().unwrap());
+
+    let text: Vec<u8> = (0..290_000)
+        .flat_map(|n| format!("{n}\n").into_bytes())
+        .collect();
+    let limit = Duration::from_secs(60);
+    let mut output = Vec::new();
+    wait_for(|| {
+        // passt accepts before it knows whether there is a server behind it.
+        let client = Client::connect(address, limit);
+        client.is_ok_and(|mut client| client.echo(b"hello").is_ok())
+    });
+    let client = Client::connect(address, limit).unwrap();
+    client
+        .filter(Cursor::new(text.clone()), &mut output)
+        .unwrap();
+    assert!(output == text);
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A command as the user that we are, or as nobody if that is root.
+fn as_user(program: impl AsRef<Path>) -> Command {
+    let is_root = nix::unistd::geteuid().is_root();
+    let mut command = if is_root {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(program.as_ref());
+        command
+    } else {
+        Command::new(program.as_ref())
+    };
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// A process that ends with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn wait_for(mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < until, "not within 30 s");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

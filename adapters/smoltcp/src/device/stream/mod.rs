@@ -4,6 +4,7 @@
 //! `-netdev socket`). passt needs no privilege: it makes of each connection one of its own.
 
 mod error;
+mod passt;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
 pub use error::StreamError;
+use passt::Acknowledgements;
 use queue::Queue;
 
 const ETHERNET_HEADER_LEN: usize = 14;
@@ -33,11 +35,15 @@ pub const MTUS: RangeInclusive<usize> = 576..=65_535;
 /// waits until the socket can be written, with
 /// [`Interest::read_write`](super::Interest::read_write), and not for the deadline of the stack, which
 /// would be "now".
+///
+/// The TCP windows that it announces are 1/64 smaller than the stack's: passt may send that much more
+/// than it is told.
 pub struct FramedStream {
     stream: UnixStream,
     mtu: usize,
     rx: Queue,
     tx: Queue,
+    acknowledgements: Acknowledgements,
     counters: Counters,
     error: Option<StreamError>,
 }
@@ -90,6 +96,7 @@ impl FramedStream {
             mtu,
             rx: Queue::new(),
             tx: Queue::new(),
+            acknowledgements: Acknowledgements::new(),
             counters: Counters::default(),
             error: None,
         })
@@ -179,6 +186,7 @@ impl Device for FramedStream {
             error: &mut self.error,
         };
         let frame = self.rx.frame(frame);
+        self.acknowledgements.renew(frame);
         Some((RxToken { frame }, tx))
     }
 
@@ -234,6 +242,7 @@ impl phy::TxToken for TxToken<'_> {
             return self.queue.discard(len, f);
         };
         let result = f(frame);
+        passt::leave_room(frame);
         counters.sent += 1;
         counters.sent_bytes += len as u64;
         *self.error = self.queue.write_to(self.stream).err();

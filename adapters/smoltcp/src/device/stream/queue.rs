@@ -54,8 +54,8 @@ impl Queue {
     }
 
     /// A frame that [`next_frame`](Self::next_frame) has taken out.
-    pub(super) fn frame(&self, range: Range<usize>) -> &[u8] {
-        &self.bytes[range]
+    pub(super) fn frame(&mut self, range: Range<usize>) -> &mut [u8] {
+        &mut self.bytes[range]
     }
 
     /// Whether a frame of `len` bytes can be appended.
