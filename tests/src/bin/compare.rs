@@ -85,6 +85,11 @@ fn measure(arguments: &Arguments) -> io::Result<Report> {
     if parts.contains(&Part::Flat) {
         report.append(smoltcp::flat::run()?);
     }
+    // The last one, since it leaves the network of this machine.
+    if parts.contains(&Part::Tap) {
+        let time = Duration::from_millis(milliseconds);
+        report.append(smoltcp::tap::run(rounds, time)?);
+    }
     Ok(report)
 }
 

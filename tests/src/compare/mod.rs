@@ -28,6 +28,8 @@ pub enum Part {
     Loopback,
     /// Thousands of connections on smoltcp.
     Flat,
+    /// smoltcp behind a TAP device.
+    Tap,
 }
 
 impl Part {
@@ -36,7 +38,7 @@ impl Part {
     pub fn workload(self) -> Option<Workload> {
         match self {
             Self::Sockets(workload) => Some(workload),
-            Self::Core | Self::Loopback | Self::Flat => None,
+            Self::Core | Self::Loopback | Self::Flat | Self::Tap => None,
         }
     }
 }
@@ -56,6 +58,7 @@ impl ValueEnum for Part {
             Self::Core,
             Self::Loopback,
             Self::Flat,
+            Self::Tap,
         ]
     }
 
@@ -70,6 +73,10 @@ impl ValueEnum for Part {
             Self::Flat => (
                 "flat",
                 "smoltcp with up to 4,096 idle connections, beside a plain echo",
+            ),
+            Self::Tap => (
+                "tap",
+                "echo-tap in a network namespace, beside a plain echo",
             ),
         };
         Some(PossibleValue::new(name).help(help))

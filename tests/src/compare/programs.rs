@@ -51,66 +51,107 @@ impl Peer {
     /// When it cannot be built although the tool is there.
     pub fn build(self) -> io::Result<Option<Program>> {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let target = target_directory()?;
-        let peers = target.join("peers");
-        std::fs::create_dir_all(&peers)?;
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut arguments: Vec<OsString> = Vec::new();
-
-        let (mut tool, path) = match self {
+        let recipe = match self {
             Self::C => {
-                let path = peers.join("epoll");
+                let path = peers_directory()?.join("epoll");
                 let mut cc = Command::new("cc");
                 cc.args(["-O2", "-o"]).arg(&path);
                 cc.arg(sources.join("peers/epoll.c"));
-                (cc, path)
+                Recipe { tool: cc, path }
             }
             Self::Go => {
-                let path = peers.join("goroutines");
+                let path = peers_directory()?.join("goroutines");
                 let mut go = Command::new("go");
                 go.args(["build", "-o"]).arg(&path).arg("main.go");
                 go.current_dir(sources.join("peers/goroutines"));
-                (go, path)
+                Recipe { tool: go, path }
             }
-            Self::Tokio => {
-                let mut build = Command::new(cargo);
-                build.args([
-                    "build",
-                    "--release",
-                    "--quiet",
-                    "--locked",
-                    "--manifest-path",
-                ]);
-                build.arg(sources.join("peers/tokio/Cargo.toml"));
-                build.arg("--target-dir").arg(peers.join("tokio"));
-                (build, peers.join("tokio/release/peer-tokio"))
-            }
+            Self::Tokio => Recipe::for_peer("tokio")?,
             Self::Ours => {
                 arguments = ["--listen", "127.0.0.1:0", "--workers", "1", "-q"]
                     .map(Into::into)
                     .into();
-                let mut build = Command::new(cargo);
-                build.args(["build", "--release", "--quiet", "-p", "linecho-examples"]);
-                build.args(["--bin", "echo-server", "--manifest-path"]);
-                build.arg(sources.join("Cargo.toml"));
-                build.arg("--target-dir").arg(&target);
-                (build, target.join("release/echo-server"))
+                Recipe::for_ours("echo-server")?
             }
         };
+        let path = recipe.follow(self.title())?;
+        Ok(path.map(|path| Program { path, arguments }))
+    }
+}
+
+/// How a program is built, and where it is then.
+pub(super) struct Recipe {
+    tool: Command,
+    path: PathBuf,
+}
+
+impl Recipe {
+    /// A program of the project.
+    ///
+    /// # Errors
+    /// When it is not known where cargo puts it.
+    pub(super) fn for_ours(name: &str) -> io::Result<Self> {
+        let target = target_directory()?;
+        let mut tool = cargo_build();
+        tool.args(["-p", "linecho-examples", "--bin", name, "--manifest-path"]);
+        tool.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+        tool.arg("--target-dir").arg(&target);
+        let path = target.join("release").join(name);
+        Ok(Self { tool, path })
+    }
+
+    /// The peer in Rust whose sources are in the directory `name`: a workspace of its own, with the
+    /// program `peer-NAME`.
+    ///
+    /// # Errors
+    /// When there is no directory to build it in.
+    pub(super) fn for_peer(name: &str) -> io::Result<Self> {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("peers")
+            .join(name);
+        let target = peers_directory()?.join(name);
+        let mut tool = cargo_build();
+        tool.args(["--locked", "--manifest-path"]);
+        tool.arg(sources.join("Cargo.toml"));
+        tool.arg("--target-dir").arg(&target);
+        let path = target.join(format!("release/peer-{name}"));
+        Ok(Self { tool, path })
+    }
+
+    /// Builds the program, which people call `title`. `None` when the machine lacks the tool that does,
+    /// after saying so.
+    ///
+    /// # Errors
+    /// When it cannot be built although the tool is there.
+    pub(super) fn follow(mut self, title: &str) -> io::Result<Option<PathBuf>> {
+        let tool = &mut self.tool;
         match tool.status() {
-            Ok(status) if status.success() => Ok(Some(Program { path, arguments })),
+            Ok(status) if status.success() => Ok(Some(self.path)),
             Ok(status) => Err(io::Error::other(format!(
-                "{} was not built: {tool:?} ended with {status}; leave it out with --peers",
-                self.title()
+                "{title} was not built: {tool:?} ended with {status}; leave it out with --peers or --only",
             ))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let name = tool.get_program().display();
-                eprintln!("{} is left out: this machine has no `{name}`", self.title());
+                eprintln!("{title} is left out: this machine has no `{name}`");
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
+}
+
+fn cargo_build() -> Command {
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.args(["build", "--release", "--quiet"]);
+    build
+}
+
+/// Where the peers are built.
+fn peers_directory() -> io::Result<PathBuf> {
+    let peers = target_directory()?.join("peers");
+    std::fs::create_dir_all(&peers)?;
+    Ok(peers)
 }
 
 /// Where cargo puts what it builds: this program is `TARGET/PROFILE/NAME`.

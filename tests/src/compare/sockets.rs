@@ -5,13 +5,13 @@ use std::io;
 use std::time::Duration;
 
 use super::bounds;
-use super::figures::{Figure, Figures};
+use super::figures::Figures;
 use super::programs::Peer;
 use super::report::{Column, Report};
 use super::tables::sections;
 use super::workloads::{MANY, Workload};
 use crate::measure::machine::{Cores, allow_connections};
-use crate::measure::quiet::Watch;
+use crate::measure::quiet::{tell_disturbed, undisturbed};
 use crate::measure::server::Program;
 use crate::measure::{context, system_calls};
 
@@ -112,39 +112,18 @@ fn measure(plan: &Plan, contenders: &[Contender], cores: Cores) -> io::Result<Fi
                 let place = (round + turn) % contenders.len();
                 let contender = &contenders[place];
                 let doing = format!("{}, {}", contender.column.title, workload.title());
-                let (found, quiet) = undisturbed(workload, &contender.program, cores, plan.time)
-                    .map_err(context(doing))?;
-                disturbed += usize::from(!quiet);
+                let run = || workload.run(&contender.program, cores, plan.time);
+                let found = match workload.is_timed() {
+                    true => undisturbed(cores, &mut disturbed, run),
+                    false => run(),
+                };
+                let found = found.map_err(context(doing))?;
                 for figure in found {
                     figures.add(place, figure);
                 }
             }
         }
     }
-    if disturbed > 0 {
-        eprintln!(
-            "{disturbed} measurements were disturbed by other processes each time they were tried: \
-             for figures that hold, let the machine do nothing else"
-        );
-    }
+    tell_disturbed(disturbed);
     Ok(figures)
-}
-
-/// Runs `workload` again while other processes take time from it, up to a point. Says whether it
-/// came to run undisturbed at last.
-fn undisturbed(
-    workload: Workload,
-    program: &Program,
-    cores: Cores,
-    time: Duration,
-) -> io::Result<(Vec<Figure>, bool)> {
-    const TRIES: usize = 3;
-    for _ in 1..TRIES {
-        let watch = Watch::start(cores)?;
-        let found = workload.run(program, cores, time)?;
-        if !workload.is_timed() || !watch.disturbed()? {
-            return Ok((found, true));
-        }
-    }
-    Ok((workload.run(program, cores, time)?, false))
 }

@@ -68,7 +68,14 @@ impl Workload {
         }
     }
 
-    fn load(self) -> Option<Load> {
+    /// What scripts call it.
+    pub(super) fn id(self) -> String {
+        let name = self.to_possible_value();
+        name.map_or_else(String::new, |name| name.get_name().to_owned())
+    }
+
+    /// The load, if this is a steady one.
+    pub(super) fn load(self) -> Option<Load> {
         let (connections, line_bytes, in_flight) = match self {
             Self::One => (1, 64, 1),
             Self::Fifty => (50, 64, 1),

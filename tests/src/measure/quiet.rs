@@ -53,6 +53,38 @@ impl Watch {
     }
 }
 
+/// What `run` measures, which is run again while other processes take time from it, up to a point.
+/// Counts it as `disturbed` when it never came to run in peace.
+///
+/// # Errors
+/// Those of `run`, and when the kernel does not say what the cores do.
+pub fn undisturbed<T>(
+    cores: Cores,
+    disturbed: &mut usize,
+    mut run: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    const TRIES: usize = 3;
+    for _ in 1..TRIES {
+        let watch = Watch::start(cores)?;
+        let found = run()?;
+        if !watch.disturbed()? {
+            return Ok(found);
+        }
+    }
+    *disturbed += 1;
+    run()
+}
+
+/// Says how many measurements were disturbed, if any were.
+pub fn tell_disturbed(disturbed: usize) {
+    if disturbed > 0 {
+        eprintln!(
+            "{disturbed} measurements were disturbed by other processes each time they were tried: \
+             for figures that hold, let the machine do nothing else"
+        );
+    }
+}
+
 /// The time that the cores have had nothing to do.
 fn idle_time(cores: &BTreeSet<usize>) -> io::Result<Duration> {
     let text = fs::read_to_string("/proc/stat").map_err(context("/proc/stat"))?;

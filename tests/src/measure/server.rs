@@ -16,8 +16,8 @@ use nix::unistd::Pid;
 use super::machine::{Cores, stay_on};
 use super::{PATIENCE, context};
 
-/// A program that serves a line echo on a free port of 127.0.0.1 and prints `listening ADDRESS`
-/// when it does.
+/// A program that serves a line echo. On the kernel's TCP it takes a free port of 127.0.0.1 and prints
+/// `listening ADDRESS` when it does.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The executable.
@@ -39,6 +39,42 @@ impl Server {
     /// # Errors
     /// When it cannot be started, or ends or stays silent instead of listening.
     pub fn start(program: &Program, cores: Cores) -> io::Result<Self> {
+        Self::start_and(program, cores, listening_address)
+    }
+
+    /// Starts `program`, which serves at `address` as soon as `plug_in` has connected what it waits for,
+    /// such as a TAP device. `plug_in` is tried until it succeeds.
+    ///
+    /// # Errors
+    /// When the program cannot be started or ends, or `plug_in` goes on to fail.
+    pub fn start_behind(
+        program: &Program,
+        cores: Cores,
+        address: SocketAddr,
+        plug_in: impl Fn() -> io::Result<()>,
+    ) -> io::Result<Self> {
+        const PAUSE: Duration = Duration::from_millis(5);
+        Self::start_and(program, cores, |process| {
+            let limit = Instant::now() + PATIENCE;
+            while let Err(error) = plug_in() {
+                if let Some(status) = process.try_wait()? {
+                    return Err(io::Error::other(format!("ended with {status}")));
+                }
+                if Instant::now() > limit {
+                    return Err(error);
+                }
+                thread::sleep(PAUSE);
+            }
+            Ok(address)
+        })
+    }
+
+    /// Starts `program` on the server's core; `address` waits until it serves, and says where.
+    fn start_and(
+        program: &Program,
+        cores: Cores,
+        address: impl FnOnce(&mut Child) -> io::Result<SocketAddr>,
+    ) -> io::Result<Self> {
         let name = program.path.display();
         // A process inherits the core of the thread that starts it, and so do all the threads that
         // it starts.
@@ -50,7 +86,7 @@ impl Server {
             .spawn();
         stay_on(cores.client)?;
         let mut process = process.map_err(context(format_args!("start {name}")))?;
-        let address = listening_address(&mut process).map_err(context(&name));
+        let address = address(&mut process).map_err(context(&name));
         let clock = clock_getcpuclockid(Pid::from_raw(process.id().cast_signed()));
         match (address, clock) {
             (Ok(address), Ok(clock)) => Ok(Self {

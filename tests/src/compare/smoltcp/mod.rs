@@ -5,6 +5,7 @@ pub mod loopback;
 #[path = "../../../peers/smoltcp/src/echo.rs"]
 pub mod plain;
 mod segments;
+pub mod tap;
 mod wire;
 
 use super::report::{Cell, Column, Row, short};
