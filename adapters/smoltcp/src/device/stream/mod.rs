@@ -36,8 +36,8 @@ pub const MTUS: RangeInclusive<usize> = 576..=65_535;
 /// [`Interest::read_write`](super::Interest::read_write), and not for the deadline of the stack, which
 /// would be "now".
 ///
-/// The TCP windows that it announces are 1/64 smaller than the stack's: passt may send that much more
-/// than it is told.
+/// For passt's sake it touches TCP segments: windows are announced 1/64 smaller than they are, and an
+/// acknowledgement older than one before it is replaced by that. `passt.rs` says why.
 pub struct FramedStream {
     stream: UnixStream,
     mtu: usize,

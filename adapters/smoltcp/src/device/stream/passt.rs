@@ -134,7 +134,6 @@ mod tests {
         EthernetAddress, EthernetRepr, IpAddress, IpRepr, Ipv4Address, Ipv6Address, TcpControl,
         TcpRepr, TcpSeqNumber,
     };
-    use std::vec;
     use std::vec::Vec;
 
     const IPV4: (IpAddress, IpAddress) = (
@@ -147,12 +146,16 @@ mod tests {
     );
 
     fn segment(window: u16) -> TcpRepr<'static> {
+        acknowledging(TcpControl::Psh, -67_890, window)
+    }
+
+    fn acknowledging(control: TcpControl, number: i32, window: u16) -> TcpRepr<'static> {
         TcpRepr {
             src_port: 1,
             dst_port: 2,
-            control: TcpControl::Psh,
+            control,
             seq_number: TcpSeqNumber(12_345),
-            ack_number: Some(TcpSeqNumber(-67_890)),
+            ack_number: Some(TcpSeqNumber(number)),
             window_len: window,
             window_scale: None,
             max_seg_size: None,
@@ -227,5 +230,47 @@ mod tests {
             leave_room(&mut frame);
             assert_eq!(frame, original);
         }
+    }
+
+    #[test]
+    fn an_old_acknowledgement_is_replaced_by_the_newest() {
+        // Across the point where numbers begin again.
+        let newest = acknowledging(TcpControl::None, i32::MIN + 5, 700);
+        let old = acknowledging(TcpControl::Psh, i32::MAX - 70_000, 900);
+        let renewed = acknowledging(TcpControl::Psh, i32::MIN + 5, 700);
+        for addresses in [IPV4, IPV6] {
+            let mut known = Acknowledgements::new();
+            let mut seen = |segment: &TcpRepr<'_>| {
+                let mut frame = frame(segment, addresses);
+                known.renew(&mut frame);
+                frame
+            };
+            assert_eq!(seen(&old), frame(&old, addresses));
+            assert_eq!(seen(&newest), frame(&newest, addresses));
+            assert_eq!(seen(&old), frame(&renewed, addresses));
+            assert_eq!(seen(&newest), frame(&newest, addresses));
+        }
+    }
+
+    #[test]
+    fn a_new_connection_begins_anew() {
+        let mut known = Acknowledgements::new();
+        let mut seen = |segment: &TcpRepr<'_>, addresses| {
+            let mut frame = frame(segment, addresses);
+            known.renew(&mut frame);
+            frame
+        };
+        let newest = acknowledging(TcpControl::None, 2000, 700);
+        let old = acknowledging(TcpControl::Psh, 1000, 900);
+        for control in [TcpControl::Syn, TcpControl::Rst] {
+            seen(&newest, IPV4);
+            let first = acknowledging(control, 500, 900);
+            assert_eq!(seen(&first, IPV4), frame(&first, IPV4));
+            assert_eq!(seen(&old, IPV4), frame(&old, IPV4));
+        }
+        // Another connection in the same place: the first one is forgotten.
+        seen(&newest, IPV4);
+        assert_eq!(seen(&old, IPV6), frame(&old, IPV6));
+        assert_eq!(seen(&old, IPV4), frame(&old, IPV4));
     }
 }
