@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     pub(crate) write_timeout: Option<Duration>,
 
     /// The length of each of a socket's two buffers
-    #[arg(long, value_name = "BYTES", default_value_t = 65_535)]
+    #[arg(long, value_name = "BYTES", default_value_t = 262_144)]
     #[arg(value_parser = clap::value_parser!(u32).range(1024..=1 << 24))]
     pub(crate) socket_buffer: u32,
 
