@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Parser};
 use linecho_examples::address::ListenAddress;
 use linecho_examples::listeners;
 use linecho_examples::log::{Format, Level, Log};
-use linecho_std::{Config, Handle, LongLines, Report, Server};
+use linecho_examples::policy::Policy;
+use linecho_std::{Config, Handle, Report, Server};
 
 /// Echoes every line that it gets, to thousands of TCP connections at once.
 ///
@@ -99,17 +100,6 @@ struct Arguments {
     log_format: Format,
 }
 
-/// What happens to a line that is longer than --max-line.
-#[derive(Clone, Copy, ValueEnum)]
-enum Policy {
-    /// It goes back in pieces
-    Flush,
-    /// It is dropped
-    Discard,
-    /// Its connection is closed
-    Close,
-}
-
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -172,14 +162,9 @@ fn level(arguments: &Arguments) -> Level {
 }
 
 fn session(arguments: &Arguments) -> Config {
-    let policy = match arguments.long_lines {
-        Policy::Flush => LongLines::Flush,
-        Policy::Discard => LongLines::Discard,
-        Policy::Close => LongLines::Close,
-    };
     // A timeout of zero is none.
     Config::new()
-        .long_lines(policy)
+        .long_lines(arguments.long_lines.into())
         .idle_timeout(arguments.idle_timeout.unwrap_or_default())
         .write_timeout(arguments.write_timeout.unwrap_or_default())
 }

@@ -108,3 +108,39 @@ impl Drop for Lifetime {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Signal::{Child as Ended, Interrupt, Terminate};
+
+    fn start(command: &[&str]) -> Lifetime {
+        let command: Vec<_> = command.iter().map(ToString::to_string).collect();
+        Lifetime::start(&command).expect("there are such programs")
+    }
+
+    #[test]
+    fn the_first_signal_asks_and_the_second_insists() {
+        for signal in [Interrupt, Terminate] {
+            let mut lifetime = start(&[]);
+            assert_eq!(lifetime.signalled([Ended].into_iter()), Wish::GoOn);
+            assert_eq!(lifetime.signalled([signal].into_iter()), Wish::Finish);
+            assert_eq!(lifetime.signalled([signal].into_iter()), Wish::Stop);
+        }
+        let both = [Interrupt, Terminate].into_iter();
+        assert_eq!(start(&[]).signalled(both), Wish::Stop);
+    }
+
+    #[test]
+    fn signals_are_for_the_command_while_there_is_one() {
+        let mut lifetime = start(&["sleep", "60"]);
+        assert_eq!(lifetime.signalled([Interrupt].into_iter()), Wish::GoOn);
+        assert_eq!(lifetime.signalled([Terminate].into_iter()), Wish::GoOn);
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while lifetime.signalled([Ended].into_iter()) != Wish::Finish {
+            assert!(std::time::Instant::now() < until, "it was not terminated");
+            std::thread::yield_now();
+        }
+        assert_eq!(lifetime.exit_code(), ExitCode::from(128 + 15));
+    }
+}

@@ -1,7 +1,5 @@
 //! What the program has done, told in the end.
 
-use std::fmt::Write as _;
-
 use linecho_smoltcp::Totals;
 
 /// Connections by what ended them, what went through them, and the frames of the device.
@@ -18,7 +16,7 @@ pub fn summary(totals: &Totals, frames: &[(&str, u64)]) -> String {
     ];
     let counters = totals.counters;
     format!(
-        "{} connections{}\n{} lines ({} too long), {} bytes in, {} bytes out\nframes{}\n",
+        "{} connections: {}\n{} lines ({} too long), {} bytes in, {} bytes out\nframes: {}\n",
         totals.opened,
         list(&by_reason),
         counters.lines,
@@ -31,12 +29,14 @@ pub fn summary(totals: &Totals, frames: &[(&str, u64)]) -> String {
 
 /// What there was any of.
 fn list(counts: &[(&str, u64)]) -> String {
-    let mut text = String::new();
-    for (name, count) in counts.iter().filter(|(_, count)| *count > 0) {
-        let separator = if text.is_empty() { ": " } else { ", " };
-        let _ = write!(text, "{separator}{count} {name}");
+    let there_was = counts.iter().filter(|(_, count)| *count > 0);
+    let texts: Vec<_> = there_was
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    match texts.as_slice() {
+        [] => "none".into(),
+        texts => texts.join(", "),
     }
-    text
 }
 
 #[cfg(test)]
@@ -68,6 +68,9 @@ mod tests {
              frames: 5 received, 4 sent\n"
         );
         let nothing = summary(&Totals::default(), &[("received", 0)]);
-        assert!(nothing.starts_with("0 connections\n0 lines"), "{nothing}");
+        assert!(
+            nothing.starts_with("0 connections: none\n0 lines"),
+            "{nothing}"
+        );
     }
 }

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 SERVER = ("192.168.69.1", 18080)
 LIMIT = 240  # seconds that any one step may take
@@ -95,24 +96,42 @@ def streams_with_loss(size):
 
 
 def link_down_and_up():
-    with connect() as peer:
-        round_trip(peer, b"before\n")
-        text = lines(2_000_000, 1)
-        sender = threading.Thread(target=peer.sendall, args=(text,))
-        sender.start()
-        back = bytearray(peer.recv(1 << 16))
-        for _ in range(3):
-            run("ip", "link", "set", "tap0", "down")
-            time.sleep(0.2)  # time for both stacks to send into the void
-            run("ip", "link", "set", "tap0", "up")
-            back += peer.recv(1 << 16)
-        while len(back) < len(text):
-            chunk = peer.recv(1 << 16)
-            assert chunk, f"closed after {len(back)} of {len(text)} bytes"
-            back += chunk
-        sender.join(LIMIT)
-        assert bytes(back) == text
-        round_trip(peer, b"after\n")
+    """Streams all the while; one outage is longer than it takes to send again what got lost."""
+    text = lines(1_000_000, 1)
+    sent = received = 0
+    is_enough = threading.Event()
+
+    def send():
+        nonlocal sent
+        while not is_enough.is_set():
+            peer.sendall(text)
+            sent += len(text)
+        peer.shutdown(socket.SHUT_WR)
+
+    def receive():
+        nonlocal received
+        while chunk := peer.recv(1 << 16):
+            start = received % len(text)
+            assert chunk == (text + text)[start : start + len(chunk)], f"wrong after {received} bytes"
+            received += len(chunk)
+
+    with connect() as peer, ThreadPoolExecutor() as pool:
+        threads = [pool.submit(send), pool.submit(receive)]
+        try:
+            for outage in [0.2, 2, 0.2]:
+                before = received
+                until = time.monotonic() + LIMIT
+                while received == before:
+                    assert time.monotonic() < until and not threads[1].done(), "nothing comes back"
+                    time.sleep(0.01)
+                run("ip", "link", "set", "tap0", "down")
+                time.sleep(outage)
+                run("ip", "link", "set", "tap0", "up")
+        finally:
+            is_enough.set()
+        for thread in threads:
+            thread.result(LIMIT)
+    assert sent == received, f"sent {sent} bytes, got {received} back"
 
 
 def slots_come_back(count):

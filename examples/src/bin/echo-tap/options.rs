@@ -75,7 +75,7 @@ pub(crate) struct Arguments {
     pub(crate) quiet: bool,
 
     /// What to run in the namespace of --netns; its exit status becomes that of the program
-    #[arg(last = true, value_name = "COMMAND", requires = "netns")]
+    #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
 }
 
@@ -154,6 +154,10 @@ impl Arguments {
         if of_family(true) > 1 || of_family(false) > 1 {
             let message = "--gateway can be given once for IPv4 and once for IPv6".into();
             return Some((ErrorKind::TooManyValues, message));
+        }
+        if !self.command.is_empty() && !self.link.netns {
+            let message = "a command is for --netns, which makes the namespace to run it in".into();
+            return Some((ErrorKind::ArgumentConflict, message));
         }
         if self.captures_to_stdout() && !self.command.is_empty() {
             let message = "stdout belongs to the command: let --pcap write to a file".into();

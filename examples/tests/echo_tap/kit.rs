@@ -1,0 +1,118 @@
+//! What the tests share.
+
+use std::env;
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_echo-tap");
+
+/// How long a test waits for anything.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// `echo-tap --netns` with these options, and a command to run in the namespace.
+pub(crate) fn in_namespace(options: &[&str], command: &[&str]) -> Output {
+    let mut program = Command::new(PROGRAM);
+    program.arg("--netns").args(options).arg("--").args(command);
+    program.output().expect("echo-tap can be started")
+}
+
+/// Whether this machine lets us make a namespace with a TAP device, and has the tools.
+pub(crate) fn can_make_namespaces() -> bool {
+    const TOOLS: &str = "for tool in python3 nc ping ip iptables; do command -v $tool >/dev/null || { \
+        echo \"no $tool: apt-get install python3 netcat-openbsd iputils-ping iproute2 iptables\" >&2; \
+        exit 1; }; done; iptables -L >/dev/null";
+    let output = in_namespace(&["--quiet"], &["sh", "-c", TOOLS]);
+    output.status.success() || skip(&text(&output.stderr))
+}
+
+/// Says why a test is skipped, or fails if `LINECHO_REQUIRE_ALL` is 1.
+pub(crate) fn skip(why: &str) -> bool {
+    let must_run = env::var_os("LINECHO_REQUIRE_ALL").is_some_and(|value| value == "1");
+    assert!(!must_run, "{why}");
+    eprintln!("SKIPPED: {why}");
+    false
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Asks again and again, within the limit.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "not within {LIMIT:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A program that ends with the test, and what it says on stderr.
+pub(crate) struct Running {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let stderr = child
+            .stderr
+            .take()
+            .map(BufReader::new)
+            .expect("it is piped");
+        Self { child, stderr }
+    }
+
+    /// What it says up to a line that holds `part`.
+    pub(crate) fn says(&mut self, part: &str) -> String {
+        let mut said = String::new();
+        loop {
+            let line = said.len();
+            let read = self.stderr.read_line(&mut said).expect("it is text");
+            assert!(read > 0, "it ended before {part:?}: {said}");
+            if said[line..].contains(part) {
+                return said;
+            }
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.id().try_into().expect("it is a process"));
+        signal::kill(pid, signal).expect("it is running");
+    }
+
+    /// How it ends, and what it has said since.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        let status = wait_for("its end", || self.child.try_wait().expect("it is ours"));
+        let mut said = String::new();
+        self.stderr.read_to_string(&mut said).expect("it is text");
+        (status, said)
+    }
+
+    pub(crate) fn stdout(&mut self) -> impl Read + use<> {
+        self.child.stdout.take().expect("it is piped")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

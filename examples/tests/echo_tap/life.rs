@@ -1,0 +1,162 @@
+//! How it starts, ends, and what it says about both.
+
+use std::fs;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::Signal;
+
+use crate::kit::{PROGRAM, Running, can_make_namespaces, in_namespace, text};
+
+#[test]
+fn wrong_usage_is_2_and_what_cannot_be_is_1() {
+    let run = |arguments: &str| {
+        let mut command = Command::new(PROGRAM);
+        let output = command.args(arguments.split_whitespace()).output();
+        let output = output.expect("it can be started");
+        (output.status.code(), text(&output.stderr))
+    };
+    // No device has this name, so that none is made whatever happens.
+    for arguments in [
+        "",
+        "--tap",
+        "--tap / --netns",
+        "--tap / --slots x",
+        "--tap / --slots 1025",
+        "--tap / --port 0",
+        "--tap / --ip 192.168.69.1",
+        "--tap / --ip 224.0.0.1/24",
+        "--tap / --gateway 10.0.0.1 --gateway 10.0.0.2",
+        "--tap / -- true",
+        "--netns --ip 10.0.0.1/32",
+        "--netns --pcap - -- true",
+    ] {
+        let (code, stderr) = run(arguments);
+        assert_eq!(code, Some(2), "{arguments}: {stderr}");
+    }
+    let (code, stderr) = run("--tap a-name-that-is-too-long");
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("1 to 15 bytes"), "{stderr}");
+    let (code, stderr) = run("--socket /nonexistent/socket");
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(
+        stderr.contains("passt --foreground --socket /nonexistent/socket"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_status_of_the_command_becomes_its_own() {
+    if !can_make_namespaces() {
+        return;
+    }
+    for (command, code) in [
+        (&["true"][..], 0),
+        (&["sh", "-c", "exit 7"], 7),
+        (&["sh", "-c", "kill -KILL $$"], 128 + 9),
+        // A signal to the program is for its command.
+        (
+            &[
+                "sh",
+                "-c",
+                "trap 'exit 9' TERM; kill -TERM $PPID; while :; do sleep 0.1; done",
+            ],
+            9,
+        ),
+        (&["/no/such/program"], 1),
+        // Without its device it has to end, and not to spin.
+        (&["sh", "-c", "ip link del tap0; sleep 60"], 1),
+    ] {
+        let output = in_namespace(&[], command);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{command:?}: {stderr}");
+    }
+}
+
+#[test]
+fn what_it_tells_people_to_type_works_and_ctrl_c_ends_it_with_a_summary() {
+    if !can_make_namespaces() {
+        return;
+    }
+    let mut program = Running::start(Command::new(PROGRAM).arg("--netns"));
+    let said = program.says("nc -N fdaa::1 18080");
+    let (_, commands) = said.split_once("Try it:\n").expect("it says how to try it");
+    for command in commands.lines() {
+        // We may be root without sudo.
+        let command = command.replace("sudo ", "");
+        let output = Command::new("sh").args(["-c", &command]).output();
+        let output = output.expect("there is a shell");
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{command}: {stderr}");
+        let expected = if command.contains("ping") {
+            "3 received"
+        } else {
+            "x\ny"
+        };
+        assert!(stdout.contains(expected), "{command}: {stdout}");
+    }
+    program.signal(Signal::SIGINT);
+    let (status, said) = program.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("reason=\"peer closed\""), "{said}");
+    assert!(said.contains("2 connections: 2 peer closed\n"), "{said}");
+    assert!(
+        said.contains("2 lines (0 too long), 6 bytes in, 6 bytes out\n"),
+        "{said}"
+    );
+    assert!(said.contains(" received, "), "{said}");
+}
+
+#[test]
+fn limits_end_connections_for_a_reason() {
+    if !can_make_namespaces() {
+        return;
+    }
+    let options = "--port 7 --idle-timeout 200ms --max-line 10 --long-lines close";
+    let script = "{ printf 'short\\n'; sleep 2; } | nc 192.168.69.1 7; \
+                  printf 'a line that is longer\\n' | nc 192.168.69.1 7; true";
+    let options: Vec<_> = options.split(' ').collect();
+    let output = in_namespace(&options, &["sh", "-c", script]);
+    let stderr = text(&output.stderr);
+    assert_eq!(text(&output.stdout), "short\n", "{stderr}");
+    assert!(
+        stderr.contains("2 connections: 1 idle, 1 line too long"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn frames_are_captured_in_a_file_and_on_stdout() {
+    if !can_make_namespaces() {
+        return;
+    }
+    let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/echo-tap.pcap");
+    let ping = ["ping", "-c", "1", "-W", "5", "192.168.69.1"];
+    let output = in_namespace(&["--quiet", "--pcap", file], &ping);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let magic = 0xa1b2_c3d4_u32.to_le_bytes();
+    let capture = fs::read(file).expect("the file was written");
+    assert_eq!(capture[..4], magic);
+    // The request and the reply end with what ping puts there.
+    let content: Vec<u8> = (0x20..0x38).collect();
+    let is_content = |part: &&[u8]| *part == content;
+    assert_eq!(capture.windows(content.len()).filter(is_content).count(), 2);
+
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["--netns", "--pcap", "-"])
+        .stdout(Stdio::piped());
+    let mut program = Running::start(&mut command);
+    let mut head = [0; 24];
+    program
+        .stdout()
+        .read_exact(&mut head)
+        .expect("the capture begins");
+    assert_eq!(head[..4], magic);
+    // Nobody reads on: that is no reason to end.
+    program.says("Try it");
+    program.signal(Signal::SIGTERM);
+    let (status, said) = program.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("0 connections"), "{said}");
+}
