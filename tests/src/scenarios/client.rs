@@ -89,6 +89,8 @@ pub struct Client {
     connected: bool,
     /// Its input has ended: all of the echo is due.
     ended_input: bool,
+    /// The server shuts down: who is refused stays so.
+    last_try: bool,
     send_failed: Option<io::ErrorKind>,
     end: Option<End>,
     /// When it next reads, or tries to connect again.
@@ -125,6 +127,7 @@ impl Client {
             returned: 0,
             connected: false,
             ended_input: false,
+            last_try: false,
             send_failed: None,
             end: None,
             next: Duration::ZERO,
@@ -173,10 +176,10 @@ impl Client {
         self.end == Some(End::Closed) && self.is_all_back()
     }
 
-    /// Whether its connection ended, however. One that was refused never began.
+    /// Whether its connection ended, however. One that was refused never began, and is tried again.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.connected && self.end.is_some()
+        self.end.is_some() && (self.connected || self.last_try)
     }
 
     /// How its connection ended.
@@ -199,6 +202,7 @@ impl Client {
 
     /// The server was asked to shut down: what has been sent is all that there is.
     pub(super) fn input_ends_here(&mut self, facts: Facts, policy: LongLines) {
+        self.last_try = true;
         if !self.ended_input {
             self.text = self.text[..self.sent].into();
             self.echo = oracle::echo(&self.text, facts.buffer, policy, true);
@@ -373,7 +377,8 @@ impl Client {
     }
 
     fn may_try_again(&self) -> bool {
-        !self.connected || (self.plan.tries_again && self.returned == 0)
+        let in_vain = !self.connected || (self.plan.tries_again && self.returned == 0);
+        in_vain && !self.last_try
     }
 
     fn try_again(&mut self, network: &mut dyn Network) -> Result<(), Stop> {

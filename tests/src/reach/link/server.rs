@@ -2,7 +2,7 @@
 
 use linecho_smoltcp::smoltcp::iface::SocketStorage;
 use linecho_smoltcp::smoltcp::phy::Device;
-use linecho_smoltcp::smoltcp::socket::tcp::{ListenError, Socket, SocketBuffer};
+use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, ListenError, Socket, SocketBuffer};
 use linecho_smoltcp::{HashedListener, HashedSlot, Instant, Listener, Options, Totals, Wake};
 
 use super::host::Host;
@@ -60,11 +60,13 @@ impl Sizes {
     }
 }
 
+/// Without congestion control, as by default: a build of the whole workspace has other features, and a seed is to mean
+/// the same in each.
 pub(super) fn tcp_socket(receive: usize, send: usize) -> Socket<'static> {
-    Socket::new(
-        SocketBuffer::new(vec![0; receive]),
-        SocketBuffer::new(vec![0; send]),
-    )
+    let ring = |length| SocketBuffer::new(vec![0; length]);
+    let mut socket = Socket::new(ring(receive), ring(send));
+    socket.set_congestion_control(CongestionControl::None);
+    socket
 }
 
 pub(super) struct Server {
