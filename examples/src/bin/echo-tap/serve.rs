@@ -59,11 +59,12 @@ pub(crate) fn serve<C: Carrier>(
         },
         ..Log::default()
     };
+    // Before anybody is told to press Ctrl-C.
+    let mut signals = Signals::handle()?;
     if !arguments.quiet {
         say(&format!("{}{guide}", introduction(arguments, &carrier)));
     }
 
-    let mut signals = Signals::handle()?;
     let mut lifetime = Lifetime::start(&arguments.command)?;
     let mut end: Option<Instant> = None;
     let mut is_captured = true;
