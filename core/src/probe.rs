@@ -301,7 +301,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
     }
 
     /// Takes in all of `bytes`, and calls `on_line` with the round-trip time of each line.
-    pub(crate) fn check(
+    ///
+    /// # Errors
+    ///
+    /// As of [`received`](Self::received).
+    pub fn check(
         &mut self,
         mut bytes: &[u8],
         now: Instant,

@@ -127,7 +127,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Client<S, WINDOW> {
             }
             let probe = &mut self.probe;
             let received = tcp.recv(|bytes| {
-                let result = check(probe, bytes, now, &mut on_line);
+                let result = probe.check(bytes, now, &mut on_line);
                 (bytes.len(), result.map(|()| bytes.len()))
             });
             match received {
@@ -155,18 +155,4 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Client<S, WINDOW> {
             }
         }
     }
-}
-
-fn check<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize>(
-    probe: &mut Probe<S, WINDOW>,
-    mut bytes: &[u8],
-    now: Instant,
-    on_line: &mut impl FnMut(Duration),
-) -> Result<(), ProbeError> {
-    while !bytes.is_empty() {
-        let echo = probe.received(bytes, now)?;
-        bytes = bytes.get(echo.consumed..).unwrap_or_default();
-        echo.round_trip.into_iter().for_each(&mut *on_line);
-    }
-    Ok(())
 }

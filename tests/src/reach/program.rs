@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::sockets::{PACE, Server, Sockets, kernel_buffers};
+use super::sockets::{self, PACE, Server, Sockets};
 use super::{Facts, Network, Reach, Wanted};
 use crate::conformance::Stop;
 
@@ -202,14 +202,7 @@ fn counters(event: &Value) -> Counters {
 
 impl Server for EchoServer {
     fn facts(&self) -> Facts {
-        let in_transit = kernel_buffers() + MAX_LINE;
-        Facts {
-            buffer: MAX_LINE,
-            connections: self.connections.unwrap_or(usize::MAX),
-            in_transit,
-            sees_silent: true,
-            bulk: (64 << 20).max(2 * in_transit),
-        }
+        sockets::facts(MAX_LINE, self.connections)
     }
 
     fn totals(&mut self) -> Option<Totals> {

@@ -47,6 +47,19 @@ pub trait Server {
     }
 }
 
+/// The facts of a server on the kernel's TCP, reached over a loopback.
+#[must_use]
+pub fn facts(buffer: usize, connections: Option<usize>) -> Facts {
+    let in_transit = kernel_buffers() + buffer;
+    Facts {
+        buffer,
+        connections: connections.unwrap_or(usize::MAX),
+        in_transit,
+        sees_silent: true,
+        bulk: (64 << 20).max(2 * in_transit),
+    }
+}
+
 /// How many bytes the kernel may keep of one connection over a loopback, both ways: its send and receive buffers.
 #[must_use]
 pub fn kernel_buffers() -> usize {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use linecho_core::{Config, Totals};
 use linecho_std::{Handle, Report};
 
-use super::sockets::{PACE, Server, Sockets, kernel_buffers};
+use super::sockets::{self, PACE, Server, Sockets};
 use super::{Facts, Network, Reach, Wanted};
 use crate::conformance::Stop;
 
@@ -82,14 +82,7 @@ struct Running {
 
 impl Server for Running {
     fn facts(&self) -> Facts {
-        let in_transit = kernel_buffers() + MAX_LINE;
-        Facts {
-            buffer: MAX_LINE,
-            connections: self.connections.unwrap_or(usize::MAX),
-            in_transit,
-            sees_silent: true,
-            bulk: (64 << 20).max(2 * in_transit),
-        }
+        sockets::facts(MAX_LINE, self.connections)
     }
 
     fn totals(&mut self) -> Option<Totals> {
