@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use linecho_std::Client;
 
-use crate::kit::{PROGRAM, Running, skip};
+use crate::kit::{PROGRAM, Running, skip, wait_for};
 
 /// passt, in a folder that any user may write to.
 struct Passt {
@@ -45,8 +45,9 @@ impl Passt {
                        --netmask 24 --gateway 192.168.69.100 --tcp-ports";
         command.args(options.split_whitespace());
         command.arg(format!("127.0.0.1/{}:18080", address.port()));
-        let mut running = Running::start(&mut command);
-        running.says("UNIX domain socket bound");
+        let running = Running::start(&mut command);
+        // It says that the socket is bound before it listens.
+        wait_for("passt to listen", || listens(&socket).then_some(()));
         Some(Self {
             folder,
             address,
@@ -84,6 +85,16 @@ fn as_user(program: impl AsRef<Path>) -> Command {
     };
     command.stdout(Stdio::null());
     command
+}
+
+/// Whether a process accepts connections at a UNIX socket, as proc(5) tells: flag `__SO_ACCEPTCON`.
+fn listens(socket: &Path) -> bool {
+    let table = fs::read_to_string("/proc/net/unix").expect("Linux has it");
+    table.lines().any(|line| {
+        let mut fields = line.split_whitespace();
+        let is_listening = fields.nth(3) == Some("00010000");
+        is_listening && fields.nth(3).map(Path::new) == Some(socket)
+    })
 }
 
 #[test]
