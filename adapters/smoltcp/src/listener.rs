@@ -10,7 +10,7 @@ use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{self, ListenError};
 use smoltcp::wire::IpListenEndpoint;
 
-use crate::slot::{Shared, Slot};
+use crate::slot::{Shared, Slot, earlier};
 use crate::socket::{Stage, arm, stage};
 use crate::stack::{Wake, egress, ingress};
 use crate::{Event, Options};
@@ -101,7 +101,7 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         on_event: impl FnMut(Event),
     ) -> Wake {
         let wake = ingress(now, iface, device, sockets);
-        let wake = wake.min(self.serve(now, sockets, on_event));
+        let wake = wake.min(self.serve(now, iface, device, sockets, on_event));
         wake.min(egress(now, iface, device, sockets))
     }
 
@@ -109,9 +109,11 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
     /// [`egress`](crate::egress). Says when to call again.
     ///
     /// `on_event` is told of each connection that came or went.
-    pub fn serve(
+    pub fn serve<D: Device + ?Sized>(
         &mut self,
         now: Instant,
+        iface: &mut Interface,
+        device: &mut D,
         sockets: &mut SocketSet<'_>,
         mut on_event: impl FnMut(Event),
     ) -> Wake {
@@ -124,6 +126,7 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             scarce: self.scarce,
             lines: &mut self.lines,
             totals: &mut self.totals,
+            question: None,
             on_event: &mut on_event,
         };
         let (mut first_listening, mut last_half_open) = (None, None);
@@ -138,6 +141,9 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             }
             deadline = earlier(deadline, slot.deadline(&self.options, self.crowded));
             scarce |= slot.waits_for_line();
+        }
+        if let Some(question) = shared.question {
+            question.ask(now, iface, device, sockets);
         }
         self.scarce = scarce;
         if first_listening.is_some() && first_listening < last_half_open {
@@ -204,10 +210,6 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
-}
-
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    a.into_iter().chain(b).min()
 }
 
 /// The sockets in `set` that `handles` name, each with its item of `items`. Unlike

@@ -23,7 +23,9 @@ pub struct Options {
     /// The dead-peer guard: a connection whose peer has been silent for this long is reset. Use it
     /// together with `keep_alive`, since smoltcp also resets idle connections by it.
     pub dead_peer_timeout: Option<Duration>,
-    /// How long a connection is idle before the peer is asked whether it is still there.
+    /// How long no byte comes or goes before the peer is asked whether it is still there, and asked
+    /// again; twice as long after it was sent something to acknowledge. It is not smoltcp's keep-alive,
+    /// which may send a NUL in the place of a lost byte.
     pub keep_alive: Option<Duration>,
     /// How long a handshake may take once no slot listens any more. While others listen, it may
     /// take [`PATIENCE`](Self::PATIENCE).

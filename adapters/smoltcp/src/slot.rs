@@ -21,6 +21,7 @@ use linecho_core::{Instant, Reason, Session, Totals};
 use smoltcp::socket::tcp;
 use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
+use crate::question::Question;
 use crate::socket::{self, Arrived, Socket, Stage};
 use crate::{Event, Options};
 
@@ -42,13 +43,30 @@ pub(crate) struct Shared<'p, 'a> {
     /// The line buffers that no session holds.
     pub(crate) lines: &'p mut VecView<&'a mut [u8]>,
     pub(crate) totals: &'p mut Totals,
+    /// The peer to ask after the turn: one at most, the others have to wait for the next.
+    pub(crate) question: Option<Question>,
     pub(crate) on_event: &'p mut dyn FnMut(Event),
+}
+
+impl Shared<'_, '_> {
+    /// When to ask a peer, if no byte comes or goes from now on.
+    ///
+    /// Later when it has something to acknowledge: it will, or a retransmission comes before that. And
+    /// a peer that waits for silence to ask us itself shall find it.
+    fn next_question(&self, tcp: &tcp::Socket<'_>) -> Option<Instant> {
+        let interval = self.options.keep_alive?;
+        let factor = if tcp.send_queue() == 0 { 1 } else { 2 };
+        Some(self.now + interval.saturating_mul(factor))
+    }
 }
 
 /// One connection, or the readiness to take one.
 #[derive(Debug, Default)]
 pub(crate) struct Slot<'a> {
     phase: Phase<'a>,
+    /// When the peer of an open or closing connection is asked whether it is still there, if no byte
+    /// comes or goes until then.
+    ask_at: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -101,19 +119,25 @@ impl<'a> Slot<'a> {
                     _ => self.idle(number, tcp, shared),
                 }
             }
-            Phase::Open(connection) if connection.is_quiet(tcp, shared.now) => {}
+            Phase::Open(connection) if connection.is_quiet(tcp, shared.now) => {
+                self.ask_if_due(tcp, shared);
+            }
             Phase::Open(_) => self.serve(number, tcp, shared),
             Phase::Closing { since, unsent } => {
                 socket::discard_input(tcp);
                 let left = tcp.send_queue();
                 if left < *unsent {
                     (*since, *unsent) = (shared.now, left);
+                    self.ask_at = shared.next_question(tcp);
                 }
                 let late = *since + close_limit(shared.options, shared.crowded) <= shared.now;
                 match socket::stage(tcp) {
                     Stage::Open | Stage::Closing if late => self.abort(tcp, shared),
-                    Stage::Open => socket::close(tcp),
-                    Stage::Closing => {}
+                    Stage::Open => {
+                        socket::close(tcp);
+                        self.ask_if_due(tcp, shared);
+                    }
+                    Stage::Closing => self.ask_if_due(tcp, shared),
                     Stage::TimeWait => self.leave(shared.now),
                     Stage::ResetPending => self.leave(shared.now + LEAVE_TIMEOUT),
                     _ => self.listen(tcp, shared),
@@ -158,6 +182,7 @@ impl<'a> Slot<'a> {
             peer,
             waits_for_line: false,
         });
+        self.ask_at = shared.next_question(tcp);
         shared.totals.open();
         (shared.on_event)(Event::Opened { slot: number, peer });
         self.serve(number, tcp, shared);
@@ -168,7 +193,13 @@ impl<'a> Slot<'a> {
         let Phase::Open(connection) = &mut self.phase else {
             return;
         };
-        let Some(reason) = connection.turn(tcp, shared) else {
+        let before = connection.session.counters();
+        let ended = connection.turn(tcp, shared);
+        if connection.session.counters() != before {
+            self.ask_at = shared.next_question(tcp);
+        }
+        let Some(reason) = ended else {
+            self.ask_if_due(tcp, shared);
             return;
         };
         let (peer, counters) = (connection.peer, connection.session.counters());
@@ -188,6 +219,13 @@ impl<'a> Slot<'a> {
                 };
             }
             Reason::Idle | Reason::WriteStalled | Reason::Reset(_) => self.abort(tcp, shared),
+        }
+    }
+
+    fn ask_if_due(&mut self, tcp: &tcp::Socket<'_>, shared: &mut Shared<'_, 'a>) {
+        if self.ask_at.is_some_and(|at| at <= shared.now) && shared.question.is_none() {
+            shared.question = Question::about(tcp);
+            self.ask_at = shared.next_question(tcp);
         }
     }
 
@@ -220,9 +258,11 @@ impl<'a> Slot<'a> {
         match &self.phase {
             Phase::Idle => None,
             Phase::HalfOpen { since } => Some(*since + half_open_limit(options, crowded)),
-            Phase::Open(connection) if connection.waits_for_line => None,
-            Phase::Open(connection) => connection.session.deadline(),
-            Phase::Closing { since, .. } => Some(*since + close_limit(options, crowded)),
+            Phase::Open(connection) if connection.waits_for_line => self.ask_at,
+            Phase::Open(connection) => earlier(connection.session.deadline(), self.ask_at),
+            Phase::Closing { since, .. } => {
+                earlier(Some(*since + close_limit(options, crowded)), self.ask_at)
+            }
             Phase::Leaving { until } => Some(*until),
         }
     }
@@ -312,6 +352,11 @@ impl<'a> Connection<'a> {
             Turn::Again | Turn::Wait { .. } => None,
         }
     }
+}
+
+/// The earlier of two deadlines that there may be.
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    a.into_iter().chain(b).min()
 }
 
 fn half_open_limit(options: &Options, crowded: bool) -> Duration {

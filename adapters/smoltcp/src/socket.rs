@@ -1,7 +1,7 @@
 //! A TCP socket of smoltcp as `embedded-io`, and all that the rest of the crate asks of one.
 //!
-//! Together with [`stack`](crate::stack) this is the seam: an adapter for another stack of this
-//! family replaces these two files.
+//! Together with [`stack`](crate::stack) and [`question`](crate::question) this is the seam: an adapter
+//! for another stack of this family replaces these files.
 
 use core::fmt;
 
@@ -221,7 +221,8 @@ pub(crate) fn arm(tcp: &mut tcp::Socket<'_>, endpoint: IpListenEndpoint, options
     // Likewise a peer without timestamps turns them off for good.
     tcp.set_tsval_generator(options.timestamps);
     tcp.set_timeout(options.dead_peer_timeout.map(Into::into));
-    tcp.set_keep_alive(options.keep_alive.map(Into::into));
+    // Its questions could be taken for an echo: see the module `question`.
+    tcp.set_keep_alive(None);
     tcp.set_ack_delay(options.ack_delay.map(Into::into));
     tcp.set_nagle_enabled(options.nagle);
     tcp.set_hop_limit(Some(options.hop_limit.max(1)));

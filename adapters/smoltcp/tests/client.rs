@@ -100,7 +100,13 @@ impl Pair {
 
 fn echo(listener: &mut Listener<'_, 1>) -> impl FnMut(&mut Host, Instant) {
     |host, now| {
-        let _: Wake = listener.serve(now, &mut host.sockets, |_| ());
+        let _: Wake = listener.serve(
+            now,
+            &mut host.iface,
+            &mut host.device,
+            &mut host.sockets,
+            |_| (),
+        );
     }
 }
 

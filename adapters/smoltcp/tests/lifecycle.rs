@@ -272,8 +272,20 @@ fn listeners_and_other_sockets_share_a_set() {
             &mut host.device,
             &mut host.sockets,
         );
-        wake = wake.min(kit.listener.serve(kit.now, &mut host.sockets, |_| ()));
-        wake = wake.min(second.serve(kit.now, &mut host.sockets, |_| ()));
+        wake = wake.min(kit.listener.serve(
+            kit.now,
+            &mut host.iface,
+            &mut host.device,
+            &mut host.sockets,
+            |_| (),
+        ));
+        wake = wake.min(second.serve(
+            kit.now,
+            &mut host.iface,
+            &mut host.device,
+            &mut host.sockets,
+            |_| (),
+        ));
         wake = wake.min(egress(
             kit.now,
             &mut host.iface,

@@ -175,3 +175,29 @@ fn an_abort_to_a_neighbour_that_is_no_longer_known() {
     assert_eq!(states(&wire.host.sockets), [State::Listen]);
     assert!(wire.turns < 20, "{} turns", wire.turns);
 }
+
+#[test]
+fn a_quiet_neighbour_is_asked_while_it_is_known() {
+    let mut wire = Wire::new(Options::DEFAULT);
+    wire.put_tcp(TcpControl::Syn, 1000, None);
+    wire.pass(Duration::from_millis(10));
+    wire.answer_arp();
+    wire.pass(Duration::from_millis(10));
+    let (_, segments) = wire.sent();
+    let [(TcpControl::Syn, seq)] = segments[..] else {
+        panic!("{segments:?}")
+    };
+    wire.put_tcp(TcpControl::None, 1001, Some(seq + 1));
+    wire.pass(SECOND);
+    wire.pass(15 * SECOND);
+    assert_eq!(wire.sent(), (0, vec![(TcpControl::None, seq)]));
+    wire.pass(30 * SECOND);
+    assert_eq!(wire.sent(), (0, vec![(TcpControl::None, seq); 2]));
+    // What is known of a neighbour lasts a minute. Then its address is asked for instead.
+    wire.pass(30 * SECOND);
+    let (requests, segments) = wire.sent();
+    assert_eq!((requests > 0, segments), (true, vec![]));
+    wire.answer_arp();
+    wire.pass(15 * SECOND);
+    assert_eq!(wire.sent().1, [(TcpControl::None, seq)]);
+}

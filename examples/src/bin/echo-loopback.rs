@@ -204,7 +204,7 @@ fn stream<D: Device, T: Time<D>>(
         let now = time.now();
         let mut captured = pcap.around(device);
         let wake = ingress(now, &mut iface, &mut captured, &mut sockets);
-        let wake = wake.min(listener.serve(now, &mut sockets, |_| {}));
+        let wake = wake.min(listener.serve(now, &mut iface, &mut captured, &mut sockets, |_| {}));
         for (number, stream) in (1..).zip(&mut streams) {
             stream
                 .turn(now, &mut sockets, |time| round_trips.add(time))

@@ -1,7 +1,6 @@
 //! Thousands of connections on one port, at a cost for each line that does not grow with them.
 
 mod flow;
-mod frame;
 mod table;
 
 use core::time::Duration;
@@ -14,8 +13,8 @@ use smoltcp::socket::tcp::{self, ListenError};
 use smoltcp::wire::IpListenEndpoint;
 
 use self::flow::Segment;
-use self::frame::{Frame, OneFrame};
 use self::table::{Queue, Table};
+use crate::one_frame::{Frame, OneFrame};
 use crate::slot::Shared;
 use crate::socket::{Stage, arm, stage, tcp_sockets};
 use crate::stack::{INGRESS_FRAMES, Wake, egress, stack_time};
@@ -238,6 +237,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             scarce: self.waiting.len() > 0,
             lines: &mut self.lines,
             totals: &mut self.totals,
+            question: None,
             on_event,
         };
         let Some(HashedSlot {
@@ -250,6 +250,9 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         };
         if let Some(tcp) = tcp_sockets(set).next() {
             slot.turn(number as usize, tcp, &mut shared);
+        }
+        if let Some(question) = shared.question {
+            question.ask(now, iface, device, set);
         }
         let mut wake = egress(now, iface, device, set);
         // As if slots were short. If they are not, a slot that is late is looked at again later.

@@ -37,9 +37,9 @@ pub async fn echo(stack: Stack<'static>, log: fn(Option<IpEndpoint>, Reason, Cou
     let mut socket = TcpSocket::new(stack, &mut rx, &mut tx);
     // Nagle's algorithm would hold a short line back until the peer's delayed acknowledgement.
     socket.set_nagle_enabled(false);
-    // Asks a silent peer whether it is still there. A timeout without it would end idle connections.
-    socket.set_keep_alive(Some(Duration::from_secs(15)));
-    socket.set_timeout(Some(Duration::from_secs(120)));
+    // Its keep-alive and timeout stay off: a peer that has vanished is noticed by the session's
+    // deadlines. smoltcp asks with a NUL in the place of the last byte sent, and a peer to which that
+    // byte has not come could take the NUL for it.
     loop {
         // It fails only for a port 0 or a socket that is in use, and this one has been closed.
         if socket.accept(PORT).await.is_err() {

@@ -72,7 +72,8 @@ pub(crate) fn serve<C: Carrier>(
         let now = clock.now();
         let mut captured = pcap.around(&mut carrier);
         let wake = ingress(now, &mut iface, &mut captured, &mut sockets);
-        let wake = wake.min(listener.serve(now, &mut sockets, |event| log_event(log, &event)));
+        let on_event = |event| log_event(log, &event);
+        let wake = wake.min(listener.serve(now, &mut iface, &mut captured, &mut sockets, on_event));
         if let Some(dhcp) = &mut dhcp
             && let Some(lease) = dhcp.turn(&mut iface, &mut sockets)
         {

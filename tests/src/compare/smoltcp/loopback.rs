@@ -123,7 +123,13 @@ fn compare(
         host.stream(lines, |host| {
             let now = clock.now();
             ingress(now, &mut host.iface, &mut host.device, &mut host.sockets);
-            listener.serve(now, &mut host.sockets, |_| {});
+            listener.serve(
+                now,
+                &mut host.iface,
+                &mut host.device,
+                &mut host.sockets,
+                |_| {},
+            );
             let lines = host.serve_clients();
             egress(now, &mut host.iface, &mut host.device, &mut host.sockets);
             lines
