@@ -130,8 +130,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
         (self.start, self.mark, self.end) = (0, 0, 0);
     }
 
-    /// Moves what is held to the beginning of the storage. Callers see to it that no byte is moved
-    /// more than once (a session), or that the cost is paid by bytes that have gone (a probe).
+    /// Moves what is held to the beginning of the storage. Callers see to it that there is something
+    /// [gone](Self::gone), and that no byte is moved more than once (a session), or that the cost is
+    /// paid by bytes that have gone (a probe).
     pub(crate) fn move_to_front(&mut self) {
         let (start, end) = (self.start as usize, self.end as usize);
         if let Some(used) = self.storage.as_mut().get_mut(..end) {
@@ -141,7 +142,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
             }
         }
         #[cfg(test)]
-        if start > 0 {
+        {
             self.moved += (end - start) as u64;
         }
         self.shift_to_zero();

@@ -96,8 +96,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             return &mut [];
         }
         // Only an unfinished line is ever moved, and only when nothing before it waits. It then
-        // begins at 0 and never moves again: at most one move per byte, whatever the chopping.
-        if !self.buffer.has_front() && self.buffer.free_len() < self.buffer.capacity() / 2 {
+        // begins at 0, where nothing is gone, and never moves again: at most one move per byte,
+        // whatever the chopping.
+        if !self.buffer.has_front() && self.buffer.free_len() < self.buffer.gone() {
             self.buffer.move_to_front();
         }
         self.buffer.free()
