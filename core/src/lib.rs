@@ -7,6 +7,7 @@ mod config;
 mod counters;
 mod newlines;
 mod probe;
+mod probe_error;
 mod reason;
 mod session;
 mod time;
@@ -18,7 +19,8 @@ pub mod polled;
 
 pub use config::{Config, LongLines};
 pub use counters::{Counters, Totals};
-pub use probe::{Echo, Place, Probe, ProbeError, QueueFull};
+pub use probe::{Echo, Probe};
+pub use probe_error::{Place, ProbeError, QueueFull};
 pub use reason::Reason;
 pub use session::Session;
 pub use time::Instant;

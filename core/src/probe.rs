@@ -1,13 +1,11 @@
 //! The client half of one connection.
 
-use core::fmt;
 use core::time::Duration;
 
-use embedded_io::ErrorKind;
 use heapless::Deque;
 
-use crate::Instant;
 use crate::buffer::Buffer;
+use crate::{Instant, Place, ProbeError, QueueFull};
 
 /// The client half of one connection: sends lines, and checks every byte that comes back.
 ///
@@ -67,79 +65,6 @@ pub struct Echo {
     /// If a line came back whole: the time since its last byte was sent.
     pub round_trip: Option<Duration>,
 }
-
-/// A place in what was sent, counted as people do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Place {
-    /// The line, from 1.
-    pub line: u64,
-    /// The byte within the line, from 1.
-    pub byte: u64,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, byte {}", self.line, self.byte)
-    }
-}
-
-/// Why what came back is not what was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum ProbeError {
-    /// Another byte came back than was sent.
-    Mismatch {
-        /// Where the first difference is.
-        place: Place,
-        /// The byte that was sent.
-        expected: u8,
-        /// The byte that came back.
-        got: u8,
-    },
-    /// A byte came back that had not been sent.
-    Unsent {
-        /// The place behind everything that was sent.
-        place: Place,
-        /// The byte that came back.
-        got: u8,
-    },
-    /// The peer closed before everything had come back.
-    Missing {
-        /// The first byte that is missing.
-        place: Place,
-        /// How many bytes are missing.
-        bytes: u64,
-    },
-    /// Reading or writing failed.
-    Io(ErrorKind),
-}
-
-impl fmt::Display for ProbeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mismatch {
-                place,
-                expected,
-                got,
-            } => {
-                write!(f, "{place}: sent {expected:#04x}, got {got:#04x} back")
-            }
-            Self::Unsent { place, got } => {
-                write!(f, "{place}: got {got:#04x}, which had not been sent")
-            }
-            Self::Missing { place, bytes } => {
-                write!(
-                    f,
-                    "{place}: the peer closed with {bytes} bytes not yet come back"
-                )
-            }
-            Self::Io(kind) => write!(f, "input or output failed: {kind:?}"),
-        }
-    }
-}
-
-impl core::error::Error for ProbeError {}
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
     /// A probe that keeps what is in flight in `storage`, whose length is also the longest line.
@@ -282,7 +207,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
                 place: self.place(),
                 got,
             }),
-            None if self.returned < line.end || self.is_unfinished_line_first() => Ok(Echo {
+            None if self.returned < line.end || self.is_within_line() => Ok(Echo {
                 consumed: common,
                 round_trip: None,
             }),
@@ -334,10 +259,6 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         }
     }
 
-    fn is_unfinished_line_first(&self) -> bool {
-        self.unfinished && self.in_flight.len() == 1
-    }
-
     /// Whether everything that was queued has come back.
     pub fn is_done(&self) -> bool {
         self.returned == self.queued
@@ -348,10 +269,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         self.buffer.capacity()
     }
 
-    /// Whether one unfinished line takes up all the storage. Nothing of it may come back before its
-    /// end has been sent: [`replace_storage`](Self::replace_storage) makes room for that.
-    pub fn is_full_of_one_line(&self) -> bool {
-        self.is_unfinished_line_first() && self.room() == 0
+    /// Whether all that has yet to come back belongs to a line whose end has not been queued. Nothing
+    /// of it need come back before: when such a line takes up all the storage,
+    /// [`replace_storage`](Self::replace_storage) makes room for its end.
+    pub fn is_within_line(&self) -> bool {
+        self.unfinished && self.in_flight.len() == 1
     }
 
     /// Exchanges the storage, for more room. What is in flight moves along.
@@ -391,19 +313,6 @@ fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     }
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
-
-/// There is no room for the line now: wait until lines have come back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct QueueFull;
-
-impl fmt::Display for QueueFull {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no room to queue the line")
-    }
-}
-
-impl core::error::Error for QueueFull {}
 
 #[cfg(test)]
 #[path = "probe_tests.rs"]

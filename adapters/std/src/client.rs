@@ -1,17 +1,14 @@
 //! A client that blocks: one connection, every byte that comes back checked.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::thread;
+use std::io::{self, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use embedded_io::{ErrorKind, ErrorType, ReadReady, WriteReady};
 use linecho_core::polled::{self, ProbeTurn};
 use linecho_core::{Probe, ProbeError};
 use mio::net::TcpStream;
-use mio::{Events, Poll, Token, Waker};
+use mio::{Events, Poll, Token};
 
 use crate::client_error::{ClientError, ConnectError};
 use crate::socket::{Ready, Socket, interest};
@@ -19,15 +16,17 @@ use crate::socket::{Ready, Socket, interest};
 /// Lines in flight at most. More would not make a filter faster: it is the bytes that count.
 const WINDOW: usize = 1024;
 /// Bytes in flight, and bytes read at a time.
-const BUFFER: usize = 64 * 1024;
+pub(crate) const BUFFER: usize = 64 * 1024;
 /// The longest line that a filter keeps whole. Of a longer one it keeps the last part in flight, and
 /// relies on the server to give long lines back in pieces.
 const LONGEST_LINE: usize = 64 * 1024 * 1024;
 /// Reads in a turn before the input is looked after.
 const BUDGET: usize = 4 * BUFFER;
 
+/// kevent(2) refuses to wait for more than three years.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
 const SOCKET: Token = Token(0);
-const INPUT: Token = Token(1);
 
 /// One connection to an echo server. Calls block until they are done, or until the server has not
 /// moved a byte for the [timeout](Self::set_timeout).
@@ -54,27 +53,16 @@ const INPUT: Token = Token(1);
 /// ```
 #[derive(Debug)]
 pub struct Client {
-    stream: TcpStream,
+    pub(crate) stream: TcpStream,
     ready: Ready,
-    poll: Poll,
+    pub(crate) poll: Poll,
     events: Events,
-    probe: Probe<Box<[u8]>, WINDOW>,
+    pub(crate) probe: Probe<Box<[u8]>, WINDOW>,
     scratch: Box<[u8]>,
     began: Instant,
     timeout: Duration,
-    /// When the server last moved a byte, or was first waited for.
-    heard: Instant,
-}
-
-type Chunks = Receiver<io::Result<Vec<u8>>>;
-
-/// What a [filter](Client::filter) did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// Lines that came back, the unterminated rest not counted.
-    pub lines: u64,
-    /// Bytes that came back.
-    pub bytes: u64,
+    /// When a byte last went either way, or the server was first waited for.
+    pub(crate) heard: Instant,
 }
 
 impl Client {
@@ -159,100 +147,8 @@ impl Client {
         }
     }
 
-    /// A filter: sends all of `input`, writes what comes back to `output` as it came, half-closes at
-    /// the end of input, and returns when everything has come back, whether the server then closes or
-    /// not. `input` is read in a thread of its own, which ends with the input.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError::Probe`] with the place of the first byte that did not come back right; what came
-    /// before it has been written.
-    pub fn filter(
-        mut self,
-        input: impl Read + Send + 'static,
-        output: &mut impl Write,
-    ) -> Result<Summary, ClientError> {
-        let (chunks, _waker) = self.read_in_background(input)?;
-        let (mut chunk, mut rest) = (Vec::new(), 0);
-        let (mut input_ended, mut half_closed) = (false, false);
-        loop {
-            // All that is there, or that there is room for: wake-ups may have come together.
-            while self.room() > 0 && !input_ended {
-                if rest == chunk.len() {
-                    match chunks.try_recv() {
-                        Ok(next) => (chunk, rest) = (next.map_err(ClientError::Input)?, 0),
-                        Err(TryRecvError::Empty) => break,
-                        Err(TryRecvError::Disconnected) => input_ended = true,
-                    }
-                }
-                let mut bytes = &chunk[rest..];
-                self.queue(&mut bytes);
-                rest = chunk.len() - bytes.len();
-            }
-            let turn = self.turn(output, |_| ())?;
-            if input_ended && !half_closed && self.probe.output().is_empty() {
-                half_closed = true;
-                // When that fails the connection is gone, which the next read will say better.
-                let _ = self.stream.shutdown(Shutdown::Write);
-            }
-            let all_queued = rest == chunk.len();
-            match turn {
-                ProbeTurn::Again => {}
-                ProbeTurn::Wait { .. } if all_queued || self.room() == 0 => self.wait()?,
-                ProbeTurn::Wait { .. } => {}
-                ProbeTurn::Done if !all_queued => {}
-                ProbeTurn::Done => {
-                    output.flush().map_err(ClientError::Output)?;
-                    if input_ended {
-                        return Ok(Summary {
-                            lines: self.probe.lines(),
-                            bytes: self.probe.bytes(),
-                        });
-                    }
-                    self.poll(None)?;
-                    self.heard = Instant::now();
-                }
-            }
-        }
-    }
-
-    /// Chunks of the input, with a wake-up of our poll for each, and one for its end. Keep the waker:
-    /// wake-ups that were not noticed yet would go with it.
-    fn read_in_background(
-        &self,
-        mut input: impl Read + Send + 'static,
-    ) -> Result<(Chunks, Arc<Waker>), ClientError> {
-        let waker = Waker::new(self.poll.registry(), INPUT).map_err(ClientError::Io)?;
-        let ours = Arc::new(waker);
-        let waker = Arc::clone(&ours);
-        // Two chunks: one is sent while the next is read.
-        let (sender, receiver) = sync_channel(2);
-        thread::spawn(move || {
-            loop {
-                let mut chunk = vec![0; BUFFER];
-                let result = match input.read(&mut chunk) {
-                    Ok(0) => break,
-                    Ok(n) => {
-                        chunk.truncate(n);
-                        Ok(chunk)
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => Err(error),
-                };
-                let failed = result.is_err();
-                if sender.send(result).is_err() || waker.wake().is_err() || failed {
-                    break;
-                }
-            }
-            drop(sender);
-            // It fails only when nobody waits any more.
-            let _ = waker.wake();
-        });
-        Ok((receiver, ours))
-    }
-
     /// Queues lines and the beginning of the next, as much as there is room for.
-    fn queue(&mut self, bytes: &mut &[u8]) {
+    pub(crate) fn queue(&mut self, bytes: &mut &[u8]) {
         while !bytes.is_empty() && self.room() > 0 {
             let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |newline| newline + 1);
             let (piece, rest) = bytes.split_at(line.min(self.room()));
@@ -265,9 +161,10 @@ impl Client {
 
     /// How many bytes can be queued. When one unfinished line fills the storage, its end must be sent
     /// before any of it can be expected back, and the storage grows.
-    fn room(&mut self) -> usize {
+    pub(crate) fn room(&mut self) -> usize {
         let capacity = self.probe.capacity();
-        if self.probe.is_full_of_one_line() && capacity < LONGEST_LINE {
+        let is_full = self.probe.is_within_line() && self.probe.room() == 0;
+        if is_full && capacity < LONGEST_LINE {
             let larger = vec![0; capacity * 2].into_boxed_slice();
             // It holds what the smaller one held.
             let _ = self.probe.replace_storage(larger);
@@ -275,7 +172,7 @@ impl Client {
         self.probe.room()
     }
 
-    fn turn(
+    pub(crate) fn turn(
         &mut self,
         copy: &mut impl Write,
         on_line: impl FnMut(Duration),
@@ -289,46 +186,64 @@ impl Client {
         let mut tee = Tee {
             socket,
             copy,
+            moved: false,
             failed: None,
+            output_failed: None,
         };
-        polled::exchange(
+        let result = polled::exchange(
             &mut self.probe,
             &mut tee,
             &mut self.scratch,
             now,
             BUDGET,
             on_line,
-        )
-        .map_err(|error| match (error, tee.failed) {
-            (ProbeError::Io(_), Some(failed)) => failed,
-            (error, _) => ClientError::Probe(error),
-        })
+        );
+        let (failed, output_failed) = (tee.failed, tee.output_failed);
+        // Afterwards, so that the time that the output took does not count.
+        if tee.moved {
+            self.heard = Instant::now();
+        }
+        if let Some(error) = output_failed {
+            return Err(ClientError::Output(error));
+        }
+        match (result, failed) {
+            (Ok(_) | Err(ProbeError::Io(_) | ProbeError::Missing { .. }), Some(error)) => {
+                Err(self.failed(error))
+            }
+            (result, _) => result.map_err(ClientError::Probe),
+        }
+    }
+
+    /// The connection failed, or what we need to wait for it.
+    pub(crate) fn failed(&self, error: io::Error) -> ClientError {
+        let place = self.probe.place();
+        ClientError::Io { place, error }
     }
 
     /// Waits until the socket or the input may have more; not longer than the timeout.
-    fn wait(&mut self) -> Result<(), ClientError> {
+    pub(crate) fn wait(&mut self) -> Result<(), ClientError> {
         let left = self.timeout.saturating_sub(self.heard.elapsed());
-        if left.is_zero() {
+        self.poll(Some(left))?;
+        // We may have been stopped (Ctrl-Z) while the server was not.
+        if left.is_zero() && self.events.is_empty() {
             return Err(ClientError::TimedOut {
                 place: self.probe.place(),
                 waited: self.timeout,
             });
         }
-        self.poll(Some(left))
+        Ok(())
     }
 
-    fn poll(&mut self, timeout: Option<Duration>) -> Result<(), ClientError> {
-        loop {
-            match self.poll.poll(&mut self.events, timeout) {
-                Ok(()) => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(ClientError::Io(error)),
+    pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> Result<(), ClientError> {
+        let timeout = timeout.map(|it| it.min(LONGEST_SLEEP));
+        while let Err(error) = self.poll.poll(&mut self.events, timeout) {
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(self.failed(error));
             }
         }
         for event in &self.events {
             if event.token() == SOCKET {
                 self.ready.note(event);
-                self.heard = Instant::now();
             }
         }
         Ok(())
@@ -340,10 +255,10 @@ fn connect_any(
     addresses: &[SocketAddr],
     timeout: Duration,
 ) -> Result<std::net::TcpStream, ConnectError> {
-    let deadline = Instant::now() + timeout;
+    let began = Instant::now();
     let mut failures = Vec::new();
     for (i, address) in addresses.iter().enumerate() {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = timeout.saturating_sub(began.elapsed());
         let share = left / u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);
         match std::net::TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
             Ok(stream) => return Ok(stream),
@@ -353,18 +268,24 @@ fn connect_any(
     Err(ConnectError::all(failures))
 }
 
-/// A socket that writes a copy of what was read from it, and keeps the error that a probe has no
+/// A socket that writes a copy of what was read from it, and keeps the errors that a probe has no
 /// place for.
 struct Tee<'a, W> {
     socket: Socket<'a>,
     copy: &'a mut W,
-    failed: Option<ClientError>,
+    /// Whether a byte was sent or came back.
+    moved: bool,
+    /// The first error of the socket.
+    failed: Option<io::Error>,
+    output_failed: Option<io::Error>,
 }
 
 impl<W> Tee<'_, W> {
     fn keep(&mut self, error: io::Error) -> ErrorKind {
         let kind = error.kind().into();
-        self.failed = Some(ClientError::Io(error));
+        if kind != ErrorKind::Interrupted {
+            self.failed.get_or_insert(error);
+        }
         kind
     }
 }
@@ -376,18 +297,29 @@ impl<W> ErrorType for Tee<'_, W> {
 impl<W: Write> embedded_io::Read for Tee<'_, W> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
         let n = embedded_io::Read::read(&mut self.socket, buffer).map_err(|e| self.keep(e))?;
+        self.moved |= n > 0;
         self.copy.write_all(&buffer[..n]).map_err(|error| {
-            let kind = embedded_io::Error::kind(&error);
-            self.failed = Some(ClientError::Output(error));
-            kind
+            self.output_failed = Some(error);
+            ErrorKind::Other
         })?;
         Ok(n)
     }
 }
 
 impl<W> embedded_io::Write for Tee<'_, W> {
+    /// A failure is told after what has come back was read: a server that resets the connection may
+    /// have answered before.
     fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        embedded_io::Write::write(&mut self.socket, bytes).map_err(|e| self.keep(e))
+        match embedded_io::Write::write(&mut self.socket, bytes).map_err(|e| self.keep(e)) {
+            Err(kind) if kind != ErrorKind::Interrupted => {
+                self.socket.ready.suppose_input();
+                Ok(0)
+            }
+            result => {
+                self.moved |= result.is_ok();
+                result
+            }
+        }
     }
 
     fn flush(&mut self) -> Result<(), ErrorKind> {

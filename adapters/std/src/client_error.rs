@@ -55,8 +55,13 @@ impl std::error::Error for ConnectError {}
 pub enum ClientError {
     /// What came back is not what was sent, or not all of it came back.
     Probe(ProbeError),
-    /// The connection failed.
-    Io(io::Error),
+    /// The connection failed before all had come back.
+    Io {
+        /// The first byte that had not come back.
+        place: Place,
+        /// What happened.
+        error: io::Error,
+    },
     /// The server moved no byte for this long.
     TimedOut {
         /// The first byte that had not come back.
@@ -74,7 +79,7 @@ impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Probe(error) => write!(f, "{error}"),
-            Self::Io(error) => write!(f, "the connection failed: {error}"),
+            Self::Io { place, error } => write!(f, "{place}: the connection failed: {error}"),
             Self::TimedOut { place, waited } => {
                 write!(f, "{place}: nothing came back for {waited:?}")
             }

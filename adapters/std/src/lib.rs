@@ -5,6 +5,7 @@ mod client;
 mod client_error;
 mod connection;
 mod drain;
+mod filter;
 mod handle;
 mod listen;
 mod observer;
@@ -15,8 +16,9 @@ mod socket;
 mod sweep;
 mod worker;
 
-pub use client::{Client, Summary};
+pub use client::Client;
 pub use client_error::{ClientError, ConnectError};
+pub use filter::Summary;
 pub use handle::Handle;
 pub use linecho_core::{Config, Counters, Instant, LongLines, Place, ProbeError, Reason, Totals};
 pub use listen::{ListenError, listen};
