@@ -55,6 +55,8 @@ const BUFFERS_PER_TURN: usize = 16;
 /// How long to wait for the peer to close its side after ours was shut down, and how many bytes to drop.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: u32 = 64 << 20;
+/// How many of them in a turn.
+const LINGER_BYTES_PER_TURN: usize = 16 << 10;
 
 /// What comes after a turn.
 pub(crate) enum Next {
@@ -110,7 +112,7 @@ impl Connection {
         let session = match &mut self.stage {
             Stage::Serving { session, .. } => session,
             Stage::Lingering { until, bytes_left } => {
-                return linger(&mut socket, *until, bytes_left, pool, now);
+                return linger(&mut socket, *until, bytes_left, now);
             }
         };
         // A session that holds nothing has no buffer but during its turn.
@@ -219,35 +221,25 @@ fn exchange(session: &mut Session<Storage>, storage: Storage, pool: &mut Pool) {
 }
 
 /// Reads and drops what the peer still sends, until it closes its side or a bound is reached.
-fn linger(
-    socket: &mut Socket,
-    until: Instant,
-    bytes_left: &mut u32,
-    pool: &mut Pool,
-    now: Instant,
-) -> Next {
+fn linger(socket: &mut Socket, until: Instant, bytes_left: &mut u32, now: Instant) -> Next {
     if now >= until {
         return Next::Close;
     }
-    let Ok(mut scratch) = pool.take() else {
-        return Next::Close;
-    };
-    let next = loop {
+    let mut dropped = [0; LINGER_BYTES_PER_TURN];
+    loop {
         if !socket.read_ready().unwrap_or(true) {
-            break Next::Wait(Some(until));
+            return Next::Wait(Some(until));
         }
-        match socket.read(scratch.as_mut()) {
-            Ok(0) => break Next::Close,
+        match socket.read(&mut dropped) {
+            Ok(0) => return Next::Close,
             Ok(n) if n < *bytes_left as usize => {
                 *bytes_left -= u32::try_from(n).unwrap_or(u32::MAX);
-                break Next::Again;
+                return Next::Again;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(_) | Err(_) => break Next::Close,
+            Ok(_) | Err(_) => return Next::Close,
         }
-    };
-    pool.put(scratch);
-    next
+    }
 }
 
 /// Has the kernel reset the connection when it is closed, and drop what it has yet to send.

@@ -40,6 +40,19 @@ fn unread_input_does_not_destroy_the_echo() {
     wait_until("all are closed", || server.handle.connections() == 0);
 }
 
+/// However small the line buffer is: what is dropped needs none.
+#[test]
+fn much_unread_input_does_not_destroy_the_echo_of_a_short_line() {
+    let config = Config::new().long_lines(LongLines::Close);
+    let server = Running::start(Server::builder().session(config).max_line(1));
+    let mut peer = server.connect();
+    peer.write_all(b"\nx").unwrap();
+    peer.write_all(&[b'x'; 16 << 20]).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(rest(&mut peer), b"\n");
+    assert_eq!(server.closed().reason, Reason::LineTooLong);
+}
+
 #[test]
 fn a_peer_that_does_not_close_is_waited_for_in_vain_but_not_for_ever() {
     let config = Config::new().long_lines(LongLines::Close);
