@@ -1,20 +1,20 @@
-//! Addresses to listen on, as people write them.
+//! Addresses, as people write them.
 
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 
-/// An address to listen on, as given on a command line.
+/// An address to listen on, or of a server, as given on a command line.
 ///
-/// | written     | listens on                                       |
+/// | written     | means                                            |
 /// |-------------|--------------------------------------------------|
 /// | `PORT`      | `localhost`, both families                       |
 /// | `:PORT`     | all interfaces, both families                    |
 /// | `HOST:PORT` | every address of the host name, or the address   |
 /// | `[V6]:PORT` | the IPv6 address                                 |
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenAddress {
+pub struct Address {
     host: Host,
     /// 0 for any free port.
     pub port: u16,
@@ -27,7 +27,7 @@ enum Host {
     V6(String),
 }
 
-impl ListenAddress {
+impl Address {
     /// The socket addresses that are meant, at least one.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl ListenAddress {
     }
 }
 
-impl FromStr for ListenAddress {
+impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -92,7 +92,7 @@ fn is_v6(text: &str) -> bool {
     address.parse::<Ipv6Addr>().is_ok()
 }
 
-impl fmt::Display for ListenAddress {
+impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
             Host::All => write!(f, ":{}", self.port),
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn resolved(text: &str) -> Vec<String> {
-        let address: ListenAddress = text.parse().unwrap();
+        let address: Address = text.parse().unwrap();
         let addresses = address.resolve().unwrap();
         addresses.iter().map(ToString::to_string).collect()
     }
@@ -131,7 +131,7 @@ mod tests {
             "[::1]:7",
             "[fe80::1%eth0]:7",
         ] {
-            assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
     }
 
@@ -149,7 +149,7 @@ mod tests {
             ("[host]:80", "not an IPv6 address"),
             ("[::1:80", "not an IPv6 address"),
         ] {
-            let error = text.parse::<ListenAddress>().unwrap_err();
+            let error = text.parse::<Address>().unwrap_err();
             assert!(error.contains(part), "{text:?}: {error}");
         }
     }

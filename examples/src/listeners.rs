@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use linecho_std::ListenError;
 
-use crate::address::ListenAddress;
+use crate::address::Address;
 
 /// The sockets that listen on an address, and what could not be.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ const PORT_TRIES: usize = 16;
 ///
 /// When the host is not found, or there is no socket in the end, or one of the addresses is taken or
 /// not permitted: the text says what to do about it.
-pub fn listen(address: &ListenAddress) -> io::Result<Listeners> {
+pub fn listen(address: &Address) -> io::Result<Listeners> {
     let addresses = address.resolve()?;
     for _ in 1..PORT_TRIES {
         match listen_on(&addresses, true) {
@@ -79,7 +79,8 @@ fn explained(error: &ListenError) -> io::Error {
                 false => format!("lsof -nP -iTCP:{port} -sTCP:LISTEN"),
             };
             format!(
-                "; `{who}` shows who listens there: end it, or choose another port with --listen"
+                "; `{who}` shows who listens there: end it, or choose another port with --listen. \
+                 If nobody does, the address was given twice"
             )
         }
         io::ErrorKind::PermissionDenied if port < 1024 => {

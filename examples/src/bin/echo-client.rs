@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use linecho_std::{Client, ClientError};
+use linecho_examples::address::Address;
+use linecho_std::{Client, ClientError, ConnectError};
 
 /// A client for line echoes that checks every byte that comes back.
 ///
@@ -24,9 +25,10 @@ struct Arguments {
         help = "The server: HOST:PORT, [V6]:PORT, or PORT on this machine",
         value_name = "HOST:PORT",
         env = "LINECHO_SERVER",
-        default_value = "localhost:18080"
+        default_value = "localhost:18080",
+        value_parser = server_address
     )]
-    server: String,
+    server: Address,
 
     /// How long to wait for a connection, and for a server that moves no byte
     #[arg(long, env = "LINECHO_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
@@ -41,7 +43,7 @@ enum Command {
     /// Send one line, print its echo, and end
     Send {
         /// The words of the line
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = without_newline)]
         text: Vec<String>,
     },
 }
@@ -52,7 +54,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_output(&*error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo-client: {error}");
+            // Not `eprintln!`, which panics when stderr is closed.
+            let _ = writeln!(io::stderr(), "echo-client: {error}");
             ExitCode::FAILURE
         }
     }
@@ -64,7 +67,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Some(Command::Send { text }) => {
             let text = text.join(" ");
             client.echo(text.as_bytes())?;
-            writeln!(io::stdout(), "{text}")?;
+            writeln!(io::stdout(), "{text}").map_err(ClientError::Output)?;
         }
         None if io::stdin().is_terminal() && io::stdout().is_terminal() => prompt(&mut client)?,
         None => {
@@ -74,17 +77,36 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn connect(server: &str, timeout: Duration) -> Result<Client, String> {
-    let port = server.strip_prefix(':').unwrap_or(server);
-    let local = port.bytes().all(|byte| byte.is_ascii_digit());
-    let server = if local {
-        format!("localhost:{port}")
-    } else {
-        server.to_owned()
-    };
-    Client::connect(&*server, timeout).map_err(|error| {
-        format!("cannot connect to {server}: {error}\nStart a server there, for example: echo-server --listen {server}")
-    })
+fn server_address(text: &str) -> Result<Address, String> {
+    // All interfaces are for servers.
+    let port = text.strip_prefix(':').filter(|port| !port.contains(':'));
+    port.unwrap_or(text).parse()
+}
+
+fn without_newline(text: &str) -> Result<String, &'static str> {
+    if text.contains('\n') {
+        return Err("a line cannot contain a newline: send several lines through a pipe");
+    }
+    Ok(text.into())
+}
+
+fn connect(server: &Address, timeout: Duration) -> Result<Client, Box<dyn Error>> {
+    let addresses = server.resolve()?;
+    let client = Client::connect(&addresses[..], timeout).map_err(|error| {
+        let advice = match is_refused(&error) {
+            true => format!("\nStart a server there: echo-server --listen {server}"),
+            false => String::new(),
+        };
+        format!("cannot connect to {server}: {error}{advice}")
+    })?;
+    Ok(client)
+}
+
+/// Whether nobody listens there.
+fn is_refused(error: &ConnectError) -> bool {
+    let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    let attempts = &error.attempts;
+    !attempts.is_empty() && attempts.iter().all(|(_, error)| refused(error))
 }
 
 /// Reads lines from the terminal until its end (Ctrl-D).

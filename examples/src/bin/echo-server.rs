@@ -2,13 +2,14 @@
 
 use std::error::Error;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Parser};
-use linecho_examples::address::ListenAddress;
+use linecho_examples::address::Address;
 use linecho_examples::listeners;
 use linecho_examples::log::{Format, Level, Log};
 use linecho_examples::policy::Policy;
@@ -19,19 +20,23 @@ use linecho_std::{Config, Handle, Report, Server};
 /// Prints `listening ADDRESS` for each address that it listens on, and logs to stderr. SIGINT (Ctrl-C) and
 /// SIGTERM let it finish what it has taken in; a second one stops it at once.
 #[derive(Parser)]
-#[command(name = "echo-server", version)]
+#[command(
+    name = "echo-server",
+    version,
+    after_help = "Exit codes: 0 it was stopped, 1 it failed, 2 wrong usage."
+)]
 struct Arguments {
     // Not a doc comment: rustdoc would look for a link in the brackets.
     #[arg(
         long,
         value_name = "ADDR",
         help = "Where to listen: PORT (on localhost), :PORT (on all interfaces), HOST:PORT or [V6]:PORT; \
-                port 0 is any free one. May be given several times",
+                port 0 is any free one. May be given several times, or with commas between",
         env = "LINECHO_LISTEN",
         value_delimiter = ',',
         default_value = "localhost:18080"
     )]
-    listen: Vec<ListenAddress>,
+    listen: Vec<Address>,
 
     /// The longest line that goes back in one piece, its newline included
     #[arg(
@@ -137,19 +142,25 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .workers(arguments.workers.map_or(0, usize::from))
         .drain_timeout(arguments.drain_timeout)
         .observer(Arc::new(log))
-        .serve(sockets)?;
+        .serve(sockets)
+        .map_err(|error| format!("cannot start the workers: {error}"))?;
 
-    shut_down_on_signals(server.handle(), log)?;
-    let mut stdout = io::stdout().lock();
-    for address in server.addresses() {
-        writeln!(stdout, "listening {address}")?;
-    }
-    stdout.flush()?;
-    drop(stdout);
+    shut_down_on_signals(server.handle(), log)
+        .map_err(|error| format!("cannot handle signals: {error}"))?;
+    print_addresses(server.addresses())
+        .map_err(|error| format!("cannot write the addresses to standard output: {error}"))?;
 
     let report = server.run()?;
     log_report(log, &report);
     Ok(())
+}
+
+fn print_addresses(addresses: &[SocketAddr]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    for address in addresses {
+        writeln!(stdout, "listening {address}")?;
+    }
+    stdout.flush()
 }
 
 fn level(arguments: &Arguments) -> Level {
