@@ -82,7 +82,8 @@ pub struct Report {
 pub struct Cut {
     /// Connections that were reset, since not all that was taken in had gone back.
     pub connections: usize,
-    /// Bytes that were taken in and did not go back.
+    /// Bytes that their sessions still held. What the kernel had yet to deliver is lost with them,
+    /// and is not known here: it counts as gone back.
     pub bytes: u64,
 }
 

@@ -239,7 +239,7 @@ fn log_report(log: Log, report: &Report) {
     if cut.connections > 0 {
         let details = [
             ("connections", cut.connections.into()),
-            ("bytes_lost", cut.bytes.into()),
+            ("bytes_held", cut.bytes.into()),
         ];
         log.event(Level::Warning, "cut what was not done in time", &details);
     }
