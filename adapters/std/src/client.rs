@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use embedded_io::{ErrorKind, ErrorType, ReadReady, WriteReady};
 use linecho_core::polled::{self, ProbeTurn};
 use linecho_core::{Probe, ProbeError};
 use mio::net::TcpStream;
@@ -12,6 +11,7 @@ use mio::{Events, Poll, Token};
 
 use crate::client_error::{ClientError, ConnectError};
 use crate::socket::{Ready, Socket, interest};
+use crate::tee::Tee;
 
 /// Lines in flight at most. More would not make a filter faster: it is the bytes that count.
 const WINDOW: usize = 1024;
@@ -183,13 +183,7 @@ impl Client {
             stream: &self.stream,
             ready: &mut self.ready,
         };
-        let mut tee = Tee {
-            socket,
-            copy,
-            moved: false,
-            failed: None,
-            output_failed: None,
-        };
+        let mut tee = Tee::new(socket, copy);
         let result = polled::exchange(
             &mut self.probe,
             &mut tee,
@@ -266,75 +260,4 @@ fn connect_any(
         }
     }
     Err(ConnectError::all(failures))
-}
-
-/// A socket that writes a copy of what was read from it, and keeps the errors that a probe has no
-/// place for.
-struct Tee<'a, W> {
-    socket: Socket<'a>,
-    copy: &'a mut W,
-    /// Whether a byte was sent or came back.
-    moved: bool,
-    /// The first error of the socket.
-    failed: Option<io::Error>,
-    output_failed: Option<io::Error>,
-}
-
-impl<W> Tee<'_, W> {
-    fn keep(&mut self, error: io::Error) -> ErrorKind {
-        let kind = error.kind().into();
-        if kind != ErrorKind::Interrupted {
-            self.failed.get_or_insert(error);
-        }
-        kind
-    }
-}
-
-impl<W> ErrorType for Tee<'_, W> {
-    type Error = ErrorKind;
-}
-
-impl<W: Write> embedded_io::Read for Tee<'_, W> {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-        let n = embedded_io::Read::read(&mut self.socket, buffer).map_err(|e| self.keep(e))?;
-        self.moved |= n > 0;
-        self.copy.write_all(&buffer[..n]).map_err(|error| {
-            self.output_failed = Some(error);
-            ErrorKind::Other
-        })?;
-        Ok(n)
-    }
-}
-
-impl<W> embedded_io::Write for Tee<'_, W> {
-    /// A failure is told after what has come back was read: a server that resets the connection may
-    /// have answered before.
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        match embedded_io::Write::write(&mut self.socket, bytes).map_err(|e| self.keep(e)) {
-            Err(kind) if kind != ErrorKind::Interrupted => {
-                self.socket.ready.suppose_input();
-                Ok(0)
-            }
-            result => {
-                self.moved |= result.is_ok();
-                result
-            }
-        }
-    }
-
-    fn flush(&mut self) -> Result<(), ErrorKind> {
-        Ok(())
-    }
-}
-
-impl<W> ReadReady for Tee<'_, W> {
-    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
-        self.socket.read_ready().map_err(|e| self.keep(e))
-    }
-}
-
-impl<W> WriteReady for Tee<'_, W> {
-    fn write_ready(&mut self) -> Result<bool, ErrorKind> {
-        self.socket.write_ready().map_err(|e| self.keep(e))
-    }
 }

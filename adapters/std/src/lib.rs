@@ -14,6 +14,7 @@ mod pool;
 mod server;
 mod socket;
 mod sweep;
+mod tee;
 mod worker;
 
 pub use client::Client;
