@@ -62,12 +62,14 @@ struct Arguments {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
 
-    /// Close a connection on which nothing went back for so long, for example 90s or 5m [default: never]
+    /// Close a connection on which nothing went back for so long, for example 90s or 5m, at most 49 days
+    /// [default: never]
     #[arg(long, value_name = "TIME", env = "LINECHO_IDLE_TIMEOUT")]
     #[arg(value_parser = humantime::parse_duration)]
     idle_timeout: Option<Duration>,
 
-    /// Close a connection whose peer takes nothing of its echo for so long [default: never]
+    /// Close a connection whose peer takes nothing of its echo for so long, at most 49 days
+    /// [default: never]
     #[arg(long, value_name = "TIME", env = "LINECHO_WRITE_TIMEOUT")]
     #[arg(value_parser = humantime::parse_duration)]
     write_timeout: Option<Duration>,
