@@ -1,31 +1,46 @@
-//! Counting lines.
+//! Finding and counting newlines.
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 /// How many bytes are counted at once: too few to overflow a byte with their count.
 const BLOCK: usize = 192;
 
-/// How many newlines there are. Short lines are counted in blocks, and a line that is longer than a
-/// block is jumped over.
-pub(crate) fn newlines(mut bytes: &[u8]) -> u64 {
-    // A controller has short lines and little flash.
+/// Where the last newline is, and how many there are; `None` if there is none.
+pub(crate) fn newlines(bytes: &[u8]) -> Option<(usize, u64)> {
     if cfg!(target_pointer_width = "32") {
-        return bytes
-            .chunks(BLOCK)
-            .fold(0, |n, block| n.wrapping_add(in_block(block)));
+        small(bytes)
+    } else {
+        fast(bytes)
     }
+}
+
+/// For controllers, which have short lines and little flash.
+fn small(bytes: &[u8]) -> Option<(usize, u64)> {
+    let mut found = (0, 0_u32);
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte == b'\n' {
+            found = (at, found.1.wrapping_add(1));
+        }
+    }
+    (found.1 > 0).then_some((found.0, found.1.into()))
+}
+
+/// Short lines are counted in blocks, and a line that is longer than a block is jumped over.
+fn fast(bytes: &[u8]) -> Option<(usize, u64)> {
+    let last = memrchr(b'\n', bytes)?;
+    let mut bytes = bytes.get(..=last)?;
     let mut count = 0;
     while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
         bytes = rest;
         match in_block(block) {
             0 => match memchr(b'\n', rest) {
                 Some(newline) => bytes = rest.get(newline..).unwrap_or_default(),
-                None => return count,
+                None => return Some((last, count)),
             },
             n => count += n,
         }
     }
-    count + in_block(bytes)
+    Some((last, count + in_block(bytes)))
 }
 
 /// Counts in a byte, which compilers turn into vector instructions; memchr's own count is made for
@@ -43,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_are_counted_whatever_the_lengths() {
+    fn all_are_found_whatever_the_lengths() {
         let lengths = [0, 1, 2, 254, 255, 256, 257, 3000, 1, 191, 192, 193, 4000];
         for first in 0..lengths.len() {
             let lines = lengths.iter().cycle().skip(first).take(40);
@@ -52,8 +67,10 @@ mod tests {
                 .collect();
             for end in (0..text.len()).step_by(97).chain([text.len()]) {
                 let bytes = &text.as_bytes()[..end];
-                let plain = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
-                assert_eq!(newlines(bytes), plain);
+                let last = bytes.iter().rposition(|&byte| byte == b'\n');
+                let count = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+                let plain = last.map(|last| (last, count));
+                assert_eq!((small(bytes), fast(bytes)), (plain, plain));
             }
         }
     }

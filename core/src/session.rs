@@ -1,7 +1,5 @@
 //! The server half of one connection.
 
-use memchr::memrchr;
-
 use crate::buffer::Buffer;
 use crate::newlines::newlines;
 use crate::{Config, Counters, Instant, LongLines, Reason};
@@ -115,9 +113,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         {
             self.scanned += taken as u64;
         }
-        match memrchr(b'\n', fresh) {
-            Some(last) => {
-                let lines = newlines(fresh.get(..=last).unwrap_or_default());
+        match newlines(fresh) {
+            Some((last, lines)) => {
                 self.complete(lines, taken.wrapping_sub(last).wrapping_sub(1));
             }
             None if self.long_line == LongLine::Dropping => self.buffer.clear(),
