@@ -143,7 +143,7 @@ pub fn size(target: &str) -> Result<Size, Problem> {
     })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     Core,
     /// The compiler's library.
@@ -154,7 +154,12 @@ enum Owner {
 
 fn owner_of(symbol: &Symbol) -> Owner {
     let name = symbol.name.as_str();
-    if name == "_start" || name.contains("harness::") || name.contains("black_box") {
+    // Of a method of a trait, the name begins with that of the type in angle brackets.
+    let path = name.trim_start_matches('<');
+    if name == "_start"
+        || path.starts_with("core_alone::harness::")
+        || path.starts_with("core::hint::black_box")
+    {
         Owner::Harness
     } else if name.contains("compiler_builtins")
         || name.starts_with("__")
@@ -163,5 +168,30 @@ fn owner_of(symbol: &Symbol) -> Owner {
         Owner::Library
     } else {
         Owner::Core
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(name: &str) -> Owner {
+        owner_of(&Symbol {
+            name: name.to_owned(),
+            address: 0,
+            bytes: 1,
+        })
+    }
+
+    /// An instance of a core's function is the core's, whatever it is an instance for.
+    #[test]
+    fn instances_for_the_harness_belong_to_the_core() {
+        let transfer =
+            "linecho_core::polled::transfer::<&mut [u8], core_alone::harness::Transport>";
+        assert_eq!(owner(transfer), Owner::Core);
+        let read = "<core_alone::harness::Transport as embedded_io::Read>::read";
+        assert_eq!(owner(read), Owner::Harness);
+        assert_eq!(owner("core_alone::harness::CONFIG"), Owner::Harness);
+        assert_eq!(owner("core::hint::black_box::<usize>"), Owner::Harness);
     }
 }
