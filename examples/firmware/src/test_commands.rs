@@ -75,10 +75,16 @@ fn write_nowhere() {
     unsafe { NOWHERE.write_volatile(1) };
 }
 
-/// Does nothing for one and a half seconds, as a program does that is busy with something else.
+/// Does nothing for one and a half seconds, as a program does that is busy with something else. The
+/// clock must not go back meanwhile.
 fn stall() {
     log!("STALL");
-    let end = processor::now() + Duration::from_millis(1500);
-    while processor::now() < end {}
+    let mut now = processor::now();
+    let end = now + Duration::from_millis(1500);
+    while now < end {
+        let next = processor::now();
+        assert!(next >= now, "the clock went back from {now:?} to {next:?}");
+        now = next;
+    }
     log!("STALLED");
 }
