@@ -243,11 +243,11 @@ fn twelve_slots_fill_the_memory_and_serve() {
     let Some(path) = or_skip(image.build()) else {
         return;
     };
-    let Some(machine) = or_skip(Machine::boot(&path, BOARD, None)) else {
+    let Some(stack) = or_skip(checks::stack(&path, BOARD, 12)) else {
         return;
     };
-    checks::streams_at_once(machine.port(), 12, 100_000).unwrap();
-    machine.stop().unwrap();
+    // The start takes stack for each slot, and another compiler may take more than this one.
+    assert!(stack.used + 512 <= stack.length, "{stack:?}");
 }
 
 #[test]

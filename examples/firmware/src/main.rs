@@ -49,7 +49,8 @@ fn serve(
         test_commands::obey(listener);
         let now = processor::now();
         let wake = listener.poll(now, interface, device, sockets, |event| {
-            log!("{event} [stack: {} bytes]", processor::stack_used());
+            let (used, all) = (processor::stack_used(), processor::stack().len());
+            log!("{event} [stack: {used} of {all} bytes]");
         });
         processor::sleep(wake, || device.frame_waits());
     }

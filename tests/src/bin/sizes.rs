@@ -65,7 +65,7 @@ fn whole_image(figures: &mut Map<String, Value>) -> Result<(), Problem> {
     let path = image.build()?;
     let elf = Elf::read(&path)?;
     let (flash, ram) = (parts::flash(&elf), parts::ram(&elf));
-    let stack = checks::stack_used(&path, board, image.slots)?;
+    let stack = checks::stack(&path, board, image.slots)?.used;
 
     println!("Whole image, {board}, {} slots\n", image.slots);
     println!("| part | flash | RAM |\n|---|---:|---:|");

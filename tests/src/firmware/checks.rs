@@ -217,28 +217,42 @@ pub fn cold_start(image: &Path, board: Board, clients: u8) -> Result<Duration, P
     Ok(ready)
 }
 
-/// The most that the board used of its stack: at its start, and while it served as many streams as it
-/// has slots.
+/// A board's stack, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Stack {
+    /// The most that was used of it.
+    pub used: u64,
+    /// How long it is.
+    pub length: u64,
+}
+
+/// How much the board used of its stack: at its start, and while it served as many streams as it has
+/// slots.
 ///
 /// # Errors
 ///
 /// [`Problem::Failed`] when a stream fails, or the board does not say.
-pub fn stack_used(image: &Path, board: Board, slots: u8) -> Result<u64, Problem> {
+pub fn stack(image: &Path, board: Board, slots: u8) -> Result<Stack, Problem> {
     let mut machine = Machine::boot(image, board, None)?;
     streams_at_once(machine.port(), slots, 100_000)?;
-    let mut used = 0;
+    let mut last = String::new();
     for _ in 0..slots {
-        let line = machine.wait_for("closed")?;
-        let bytes = line
-            .split_once("[stack: ")
-            .and_then(|(_, rest)| rest.split_once(' '));
-        let bytes = bytes.and_then(|(bytes, _)| bytes.parse().ok());
-        used = used.max(bytes.ok_or_else(|| {
-            Problem::failed(format!("the board does not tell its stack: {line:?}"))
-        })?);
+        last = machine.wait_for("closed")?;
     }
     machine.stop()?;
-    Ok(used)
+    // What has been used only ever grows.
+    stack_in(&last)
+        .ok_or_else(|| Problem::failed(format!("the board does not tell its stack: {last:?}")))
+}
+
+/// The stack that a line of the log ends with: `[stack: 1816 of 4096 bytes]`.
+fn stack_in(line: &str) -> Option<Stack> {
+    let (_, stack) = line.split_once("[stack: ")?;
+    let (used, length) = stack.strip_suffix(" bytes]")?.split_once(" of ")?;
+    Some(Stack {
+        used: used.parse().ok()?,
+        length: length.parse().ok()?,
+    })
 }
 
 /// The share of one processor of the host that QEMU may use for an idle board.
