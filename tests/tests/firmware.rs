@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -62,6 +62,23 @@ fn a_stack_overflow_ends_in_a_message_and_a_failure_code() {
 #[test]
 fn a_write_to_a_bad_address_ends_in_a_message_and_a_failure_code() {
     ends_with(b'w', "address 0x60000000", "test_commands.rs");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_the_way_out() {
+    let Some(image) = or_skip(Image::of(BOARD).build()) else {
+        return;
+    };
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = other.local_addr().unwrap().port();
+    match Machine::boot(&image, BOARD, Some(port)) {
+        Err(Problem::Missing(reason)) => drop(or_skip(Err::<(), _>(Problem::Missing(reason)))),
+        Err(Problem::Failed(message)) => assert_eq!(
+            message,
+            format!("port {port} of 127.0.0.1 is taken: choose another, or none to get a free one")
+        ),
+        Ok(_) => panic!("QEMU shares the port {port} with another program"),
+    }
 }
 
 // --- Service ------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ use super::{Board, Problem};
 
 const QEMU: &str = "qemu-system-arm";
 
-/// What QEMU says when a port that was free a moment ago is taken.
+/// What QEMU says when a port is taken, also one that was free a moment ago.
 const PORT_TAKEN: &str = "Could not set up host forwarding rule";
 
 /// For whatever QEMU or the board should do at once; long, since the machine may be busy.
@@ -93,10 +93,15 @@ impl Machine {
         const ATTEMPTS: usize = 5;
         for _ in 0..ATTEMPTS {
             let mut machine = Self::start(image, board, port)?;
-            match machine.be_ready(session) {
-                Ok(()) => return Ok(machine),
-                Err(_) if port.is_none() && machine.has_logged(PORT_TAKEN) => {}
-                Err(problem) => return Err(problem),
+            match (machine.be_ready(session), port) {
+                (Ok(()), _) => return Ok(machine),
+                (Err(_), None) if machine.has_logged(PORT_TAKEN) => {}
+                (Err(_), Some(port)) if machine.has_logged(PORT_TAKEN) => {
+                    return Err(Problem::failed(format!(
+                        "port {port} of 127.0.0.1 is taken: choose another, or none to get a free one"
+                    )));
+                }
+                (Err(problem), _) => return Err(problem),
             }
         }
         Err(Problem::failed(format!(
