@@ -1,7 +1,7 @@
 //! Stellaris LM3S6965 evaluation board: 256 KiB of flash, 64 KiB of RAM, Ethernet on the chip.
 //!
 //! Source of all numbers: LM3S6965 Microcontroller Data Sheet (Texas Instruments). Run on QEMU's
-//! `lm3s6965evb`; the steps that only silicon needs are here, but have not been run on silicon.
+//! `lm3s6965evb`; most steps that only silicon needs are here, but have not been run on silicon.
 #![allow(unsafe_code)] // For the addresses of registers, nothing else.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -15,7 +15,8 @@ use crate::processor::unmask;
 
 pub const NAME: &str = "lm3s6965evb";
 
-/// The clock that runs after reset. It is fast enough, and the PLL can stay off.
+/// The clock after reset in QEMU. On silicon that is the internal oscillator, about 12 MHz and not exact
+/// enough for a serial line: `start` would turn on crystal and PLL there.
 pub const CLOCK_HZ: u32 = 12_500_000;
 
 /// How many interrupts there are.
