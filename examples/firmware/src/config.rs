@@ -6,7 +6,8 @@ use linecho_smoltcp::Config;
 use linecho_smoltcp::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 
 /// Connections at a time. Each costs its three buffers below, and about 440 bytes of state.
-/// `LINECHO_SLOTS=12 cargo run` changes the number; 12 fill the 64 KiB.
+/// `LINECHO_SLOTS=12 cargo run --release` changes the number; 12 fill the 64 KiB. With the checks of
+/// the dev profile, so many overflow the stack at the start.
 pub const SLOTS: usize = match usize::from_str_radix(env!("LINECHO_SLOTS"), 10) {
     Ok(slots) => slots,
     Err(_) => panic!("build.rs has checked the number"),
