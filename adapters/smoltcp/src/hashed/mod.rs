@@ -127,7 +127,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         let mut wake = self.ingress(now, iface, device, others);
         self.table.queue_due(now, &mut self.work);
         let mut turns = 0;
-        while let Some(number) = self.next() {
+        while let Some(number) = self.next(turns % 2 == 0) {
             self.turn(number, now, iface, device, &mut on_event);
             turns += 1;
             if turns == TURNS {
@@ -208,15 +208,19 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         }
     }
 
-    /// The next slot that gets a turn. Those that wait for a line buffer come first when there is one,
-    /// or others would always take it.
-    fn next(&mut self) -> Option<u32> {
-        let waiting = if self.lines.is_empty() {
-            None
+    /// The next slot that gets a turn. While there is a line buffer, those that wait for it take
+    /// turns with the others: each side alone would keep the other from it.
+    fn next(&mut self, waiting_first: bool) -> Option<u32> {
+        let slots = &mut *self.table.slots;
+        if self.lines.is_empty() {
+            return self.work.pop(slots);
+        }
+        let (first, second) = if waiting_first {
+            (&mut self.waiting, &mut self.work)
         } else {
-            self.waiting.pop(self.table.slots)
+            (&mut self.work, &mut self.waiting)
         };
-        waiting.or_else(|| self.work.pop(self.table.slots))
+        first.pop(slots).or_else(|| second.pop(slots))
     }
 
     /// Gives a slot its turn, and sends what it has to send.
