@@ -346,6 +346,8 @@ impl<'a> Connection<'a> {
         {
             // There is room: it came from there.
             let _ = shared.lines.push(line);
+            // When it stopped after a line, it goes on after those that wait already.
+            self.waits_for_line = socket::arrived(tcp) == Arrived::Bytes;
         }
         match turn {
             Turn::Ended(reason) => Some(reason),

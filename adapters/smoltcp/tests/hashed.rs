@@ -212,6 +212,32 @@ fn a_session_that_waits_for_the_line_buffer_comes_before_others() {
 }
 
 #[test]
+fn a_session_that_stopped_for_others_after_a_line_goes_on_though_no_frame_comes() {
+    // Nobody is asked whether he is still there.
+    let options = Options {
+        keep_alive: None,
+        ..Config::new().long_lines(LongLines::Discard).into()
+    };
+    let mut kit = OneLine::hashed(options, 3);
+    let [holder, dropped, other] = core::array::from_fn(|_| kit.connect());
+    kit.send(dropped, &[b'x'; LINE + 1]);
+    kit.pass(SECOND);
+    kit.send(holder, b"half a line");
+    kit.pass(SECOND);
+    // Both wait for the line buffer. The rest of the dropped line brings no echo, and so no
+    // acknowledgement of one.
+    let after = [&[b'y'; 100][..], b"\n"].concat();
+    kit.send(dropped, &[&[b'x'; 200][..], b"\n", &after].concat());
+    kit.pass(SECOND);
+    kit.send(other, b"other\n");
+    kit.pass(SECOND);
+    kit.send(holder, b"\n");
+    kit.drive("the line after it", SECOND, |kit| {
+        kit.client[dropped].received == after
+    });
+}
+
+#[test]
 fn a_device_that_takes_nothing_is_no_busy_loop() {
     let mut kit = Many::hashed(Options::DEFAULT, 10);
     let clients: Vec<usize> = (0..10).map(|_| kit.connect()).collect();
