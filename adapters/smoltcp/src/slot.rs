@@ -246,9 +246,9 @@ impl<'a> Slot<'a> {
     /// Listens, or not any more when the listener shuts down.
     fn listen(&mut self, tcp: &mut tcp::Socket<'_>, shared: &Shared<'_, 'a>) {
         self.phase = Phase::Idle;
-        if shared.accepting {
-            socket::arm(tcp, shared.endpoint, shared.options);
-        } else {
+        // Also for the last time: an RST that could not leave is forgotten by that.
+        socket::arm(tcp, shared.endpoint, shared.options);
+        if !shared.accepting {
             tcp.abort();
         }
     }

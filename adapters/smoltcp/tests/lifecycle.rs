@@ -557,6 +557,26 @@ fn shutdown_ends_a_quiet_connection_at_once() {
 }
 
 #[test]
+fn shutdown_is_over_though_an_rst_could_not_leave() {
+    let session = Config::new().idle_timeout(SECOND);
+    let mut kit = Kit::<1>::new(session.into());
+    let client = kit.connect();
+    kit.drive("established", SECOND, |kit| {
+        kit.state(client) == State::Established
+    });
+    kit.server.device.full = true;
+    kit.drive("idle", 2 * SECOND, |kit| kit.reasons() == [Reason::Idle]);
+    kit.listener.shutdown();
+    kit.wake_server();
+    kit.drive("drained", 2 * SECOND, |kit| kit.listener.is_drained());
+    let before = kit.turns;
+    kit.pass(SECOND);
+    assert!(kit.listener.is_drained(), "and stays so");
+    let turns = kit.turns - before;
+    assert!(turns < 10, "{turns} turns with nothing to do");
+}
+
+#[test]
 fn a_port_of_zero_is_an_error() {
     let mut host = Host::new(SERVER);
     let none: [&mut [u8; 1]; 0] = [];
