@@ -172,6 +172,21 @@ fn the_same_address_pair_connects_again() {
 }
 
 #[test]
+fn an_address_that_goes_away_ends_its_connections_when_they_are_next_due() {
+    let mut kit = Many::hashed(Options::DEFAULT, 20);
+    let clients: [usize; 20] = core::array::from_fn(|_| kit.connect());
+    for client in clients {
+        kit.echo(client, b"old\n");
+    }
+    kit.server.replace_address(IpAddress::v4(10, 0, 0, 77));
+    kit.drive("all slots are free", 16 * SECOND, |kit| {
+        kit.listener.busy() == 0
+    });
+    assert_eq!(kit.listener.totals().reset, 20);
+    kit.serve_newcomer(SECOND);
+}
+
+#[test]
 fn one_line_buffer_serves_many_sessions() {
     let mut kit = OneLine::hashed(Options::DEFAULT, 50);
     let clients: Vec<usize> = (0..50).map(|_| kit.connect()).collect();

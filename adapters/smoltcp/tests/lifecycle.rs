@@ -409,6 +409,36 @@ fn timestamps_come_back_after_a_peer_without_them() {
 }
 
 #[test]
+fn each_connection_has_the_options_as_given() {
+    let options = Options {
+        dead_peer_timeout: Some(100 * SECOND),
+        keep_alive: Some(20 * SECOND),
+        ack_delay: Some(SECOND / 5),
+        nagle: true,
+        hop_limit: 0,
+        ..plain()
+    };
+    let mut kit = Kit::<1>::new(options);
+    for _ in 0..2 {
+        let client = kit.connect();
+        kit.echo(client, b"hello\n");
+        let (handle, _) = kit.server.sockets.iter().next().unwrap();
+        let tcp = kit.server.sockets.get_mut::<tcp::Socket>(handle);
+        assert_eq!(tcp.timeout().map(Into::into), options.dead_peer_timeout);
+        assert_eq!(tcp.keep_alive().map(Into::into), options.keep_alive);
+        assert_eq!(tcp.ack_delay().map(Into::into), options.ack_delay);
+        assert!(tcp.nagle_enabled());
+        assert_eq!(tcp.hop_limit(), Some(1), "none at all is no life");
+        // The next one begins with the opposite.
+        tcp.set_timeout(None);
+        tcp.set_keep_alive(None);
+        tcp.set_nagle_enabled(false);
+        tcp.set_hop_limit(None);
+        kit.finish(client);
+    }
+}
+
+#[test]
 fn congestion_state_is_not_inherited() {
     // What a peer that never acknowledges gets at once is the initial window.
     let initial_window = |kit: &mut Kit<1>, port| {
