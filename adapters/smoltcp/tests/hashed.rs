@@ -278,6 +278,42 @@ fn a_device_that_takes_nothing_is_no_busy_loop() {
 }
 
 #[test]
+fn a_flood_of_frames_starves_no_session() {
+    let mut kit = Many::hashed(Options::DEFAULT, 2);
+    let client = kit.connect();
+    kit.echo(client, b"one\n");
+    kit.send(client, b"two\n");
+    kit.pass(Duration::from_micros(1));
+    for _ in 0..10_000 {
+        kit.server.device.rx.borrow_mut().push_back(vec![0x45; 40]);
+    }
+    for _ in 0..10 {
+        let now = kit.now;
+        kit.step(now);
+    }
+    assert_eq!(kit.client[client].received, b"one\ntwo\n");
+    assert!(kit.server.device.rx.borrow().len() > 9_000);
+}
+
+#[test]
+fn one_poll_serves_some_of_many_that_are_due_at_once() {
+    let session = Config::new().idle_timeout(5 * SECOND);
+    let mut kit = Many::hashed(session.into(), 300);
+    let opened = kit.now;
+    (0..300).for_each(|_| _ = kit.connect());
+    kit.drive("all open", SECOND, |kit| {
+        kit.listener.totals().opened == 300
+    });
+    kit.pass(4 * SECOND);
+    assert!(kit.reasons().is_empty());
+    kit.now = opened + 6 * SECOND;
+    kit.server_turn();
+    let ended = kit.reasons().len();
+    assert!((1..300).contains(&ended), "{ended} in one turn");
+    kit.drive("all ended", SECOND, |kit| kit.listener.totals().idle == 300);
+}
+
+#[test]
 fn shutdown_drains_all() {
     let mut kit = Many::hashed(Options::DEFAULT, 200);
     let clients: Vec<usize> = (0..150).map(|_| kit.connect()).collect();

@@ -206,3 +206,26 @@ fn while_others_listen_a_closing_slot_has_more_time() {
     kit.pass(12 * SECOND);
     assert_eq!(kit.server_states(), [State::Listen; 2]);
 }
+
+#[test]
+fn when_the_last_listening_slot_is_taken_a_closing_one_ends_in_time() {
+    // smoltcp itself asks for no turn while it waits for the peer's FIN.
+    let options = Options {
+        keep_alive: None,
+        dead_peer_timeout: None,
+        ..Config::new().long_lines(LongLines::Close).into()
+    };
+    let mut kit = Kit::<2>::new(options);
+    let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+    raw.connect(&mut kit);
+    raw.send(&mut kit, &TOO_LONG);
+    kit.pass(MILLISECOND);
+    raw.take_and_note(&kit);
+    raw.ack(&mut kit);
+    kit.pass(9 * SECOND + SECOND / 2);
+    assert_eq!(kit.server_states(), [State::FinWait2, State::Listen]);
+    // Half a second before the time is up, and a second before the SYN|ACK is sent again.
+    Raw::new(IpAddress::v4(10, 0, 0, 9), 2).syn(&mut kit);
+    kit.pass(SECOND * 3 / 5);
+    assert!(!kit.server_states().contains(&State::FinWait2));
+}
