@@ -190,6 +190,21 @@ fn a_server_that_closes_early_is_found() {
 }
 
 #[test]
+fn when_the_server_closes_first_our_side_closes_as_well() {
+    let mut pair = Pair::new();
+    let mut listener = listen::<1>(&mut pair.server.sockets, PORT, Options::DEFAULT, 1);
+    pair.client.probe().queue(b"hello\n").unwrap();
+    let done = pair.drive(echo(&mut listener));
+    assert_eq!(done, Ok(ClientTurn::Done));
+    listener.shutdown();
+    let mut serve = echo(&mut listener);
+    let turns: Vec<_> = (0..30).map(|_| pair.step(&mut serve)).collect();
+    assert!(turns.contains(&Ok(ClientTurn::Closed)), "{turns:?}");
+    let tcp = pair.clients.sockets.get::<tcp::Socket>(pair.handle);
+    assert_eq!(tcp.state(), tcp::State::Closed);
+}
+
+#[test]
 fn refused_and_reset_are_told_apart() {
     let mut pair = Pair::new();
     let refused = pair.drive(|_, _| ());
