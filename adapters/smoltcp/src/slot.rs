@@ -154,8 +154,10 @@ impl<'a> Slot<'a> {
     /// Listens, and accepts: an established connection is served, also when the peer's data and
     /// FIN have already come.
     fn idle(&mut self, number: usize, tcp: &mut tcp::Socket<'_>, shared: &mut Shared<'_, 'a>) {
+        // A SYN and its RST between two turns are seen by what they have turned off.
+        let as_armed = tcp.timestamp_enabled() == shared.options.timestamps.is_some();
         match socket::stage(tcp) {
-            Stage::Listening if shared.accepting => {}
+            Stage::Listening if shared.accepting && as_armed => {}
             Stage::HalfOpen if shared.accepting => {
                 self.phase = Phase::HalfOpen { since: shared.now };
             }

@@ -439,6 +439,26 @@ fn each_connection_has_the_options_as_given() {
 }
 
 #[test]
+fn timestamps_come_back_after_a_syn_and_its_rst_in_one_turn() {
+    let options = Options {
+        timestamps: Some(|| 1),
+        ..plain()
+    };
+    let mut kit = Kit::<1>::new(options);
+    let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
+    raw.syn(&mut kit);
+    raw.seq += 1;
+    raw.put(&mut kit, TcpControl::Rst, b"");
+    kit.pass(Duration::from_millis(10));
+    assert_eq!(kit.server_states(), [State::Listen]);
+    let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 2);
+    raw.timestamps = true;
+    raw.syn(&mut kit);
+    kit.pass(Duration::from_millis(10));
+    assert!(raw.take(&kit)[0].timestamp);
+}
+
+#[test]
 fn congestion_state_is_not_inherited() {
     // What a peer that never acknowledges gets at once is the initial window.
     let initial_window = |kit: &mut Kit<1>, port| {
