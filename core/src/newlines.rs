@@ -27,7 +27,11 @@ fn small(bytes: &[u8]) -> Option<(usize, u64)> {
 
 /// Short lines are counted in blocks, and a line that is longer than a block is jumped over.
 fn fast(bytes: &[u8]) -> Option<(usize, u64)> {
-    let last = memrchr(b'\n', bytes)?;
+    // Mostly it is the last byte of a read, and a look is cheaper than a search.
+    let last = match bytes {
+        [before @ .., b'\n'] => before.len(),
+        _ => memrchr(b'\n', bytes)?,
+    };
     let mut bytes = bytes.get(..=last)?;
     let mut count = 0;
     while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
