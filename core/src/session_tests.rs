@@ -331,6 +331,16 @@ fn a_peer_that_takes_one_byte_at_a_time_moves_each_byte_at_most_once() {
     );
 }
 
+/// Takes the storage back if nothing is held, as a pool does, and lends another that others have used.
+fn lend_other_storage(session: &mut Session<Box<[u8]>>) {
+    let used = vec![b'\n'; session.capacity()].into_boxed_slice();
+    if session.held() == 0 {
+        session.replace_storage(Box::default()).unwrap();
+        assert!(session.input().is_empty());
+    }
+    session.replace_storage(used).unwrap();
+}
+
 fn policies() -> impl Strategy<Value = LongLines> {
     prop_oneof![
         Just(LongLines::Flush),
@@ -353,11 +363,15 @@ proptest! {
         text in text(),
         capacity in 1usize..20,
         policy in policies(),
-        pieces in prop::collection::vec((1usize..12, 0usize..12), 1..40),
+        pieces in prop::collection::vec((1usize..12, 0usize..12, any::<bool>()), 1..40),
+        shuts_down in any::<bool>(),
     ) {
         let mut session = session(capacity, policy);
         let (mut fed, mut output) = (0, Vec::new());
-        for (offer, reads) in pieces.into_iter().cycle().take(2000) {
+        for (offer, reads, other_storage) in pieces.into_iter().cycle().take(2000) {
+            if other_storage {
+                lend_other_storage(&mut session);
+            }
             let offered = &text[fed..text.len().min(fed + offer)];
             fed += feed(&mut session, offered);
             output.extend(take(&mut session, reads));
@@ -368,6 +382,9 @@ proptest! {
         }
         output.extend(take(&mut session, usize::MAX));
         stream(&mut session, &text[fed..], &mut output);
+        if shuts_down {
+            session.shutdown();
+        }
         session.end_of_input();
         output.extend(take(&mut session, usize::MAX));
 
@@ -377,6 +394,7 @@ proptest! {
         prop_assert_eq!(counters.bytes_out, output.len() as u64);
         let reason = match policy {
             LongLines::Close if counters.overlong > 0 => Reason::LineTooLong,
+            _ if shuts_down => Reason::Shutdown,
             _ => Reason::PeerClosed,
         };
         prop_assert_eq!(session.ended(), Some(reason));
