@@ -1,8 +1,10 @@
 //! What the tests share.
 
 use std::env;
-use std::io::{BufRead as _, BufReader, Read};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{self, Signal};
@@ -33,7 +35,8 @@ pub(crate) fn can_make_namespaces() -> bool {
 pub(crate) fn skip(why: &str) -> bool {
     let must_run = env::var_os("LINECHO_REQUIRE_ALL").is_some_and(|value| value == "1");
     assert!(!must_run, "{why}");
-    eprintln!("SKIPPED: {why}");
+    // Not `eprintln!`, whose output the test harness hides when a test passes.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
     false
 }
 
@@ -50,14 +53,14 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
             return found;
         }
         assert!(Instant::now() < until, "not within {LIMIT:?}: {what}");
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// A program that ends with the test, and what it says on stderr.
+/// A program that ends with the test, and the lines that it says on stderr.
 pub(crate) struct Running {
     child: Child,
-    stderr: BufReader<ChildStderr>,
+    lines: Receiver<String>,
 }
 
 impl Running {
@@ -67,22 +70,31 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program can be started");
-        let stderr = child
-            .stderr
-            .take()
-            .map(BufReader::new)
-            .expect("it is piped");
-        Self { child, stderr }
+        let stderr = child.stderr.take().expect("it is piped");
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(stderr).lines().map_while(Result::ok);
+            // The test may have no use for the rest.
+            lines
+                .map(|line| line + "\n")
+                .try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines }
     }
 
     /// What it says up to a line that holds `part`.
     pub(crate) fn says(&mut self, part: &str) -> String {
         let mut said = String::new();
         loop {
-            let line = said.len();
-            let read = self.stderr.read_line(&mut said).expect("it is text");
-            assert!(read > 0, "it ended before {part:?}: {said}");
-            if said[line..].contains(part) {
+            match self.lines.recv_timeout(LIMIT) {
+                Ok(line) => said.push_str(&line),
+                Err(why) => panic!("no {part:?} ({why}) after: {said}"),
+            }
+            if said
+                .lines()
+                .next_back()
+                .is_some_and(|line| line.contains(part))
+            {
                 return said;
             }
         }
@@ -100,9 +112,7 @@ impl Running {
     /// How it ends, and what it has said since.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let status = wait_for("its end", || self.child.try_wait().expect("it is ours"));
-        let mut said = String::new();
-        self.stderr.read_to_string(&mut said).expect("it is text");
-        (status, said)
+        (status, self.lines.iter().collect())
     }
 
     pub(crate) fn stdout(&mut self) -> impl Read + use<> {
