@@ -17,10 +17,10 @@ use linecho_examples::tap::lifetime::{Lifetime, Wish};
 use linecho_examples::tap::signals::Signals;
 use linecho_examples::tap::summary::summary;
 use linecho_smoltcp::device::{Interest, Pcap, wait};
-use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketSet};
+use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketSet, SocketStorage};
 use linecho_smoltcp::smoltcp::phy::Medium;
-use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
-use linecho_smoltcp::{Config, Event, Instant, Listener, Wake, egress, ingress, stack_time};
+use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, ListenError, Socket, SocketBuffer};
+use linecho_smoltcp::{Config, Event, HashedListener, HashedSlot, Instant, Wake, stack_time};
 
 use crate::options::{Arguments, MAX_SLOTS};
 use crate::run::say;
@@ -38,18 +38,9 @@ pub(crate) fn serve<C: Carrier>(
     let mut pcap = capture(arguments)?;
     let mut iface = interface(arguments, &mut carrier, clock.now());
 
-    // As many sockets and line buffers as slots. The kernel hands out the memory when it is used.
-    let (slots, max_line) = (usize::from(arguments.slots), arguments.max_line as usize);
-    let mut lines = vec![0; slots * max_line];
-    let mut sockets = SocketSet::new(Vec::new());
-    let mut listener = Listener::<MAX_SLOTS>::new(
-        arguments.port,
-        session(arguments),
-        &mut sockets,
-        (0..slots).map(|_| socket(arguments.socket_buffer as usize)),
-        lines.chunks_mut(max_line),
-    )?;
-    let mut dhcp = arguments.dhcp.then(|| Dhcp::start(&mut sockets));
+    let mut listener = listener(arguments)?;
+    let mut others = SocketSet::new(Vec::new());
+    let mut dhcp = arguments.dhcp.then(|| Dhcp::start(&mut others));
 
     let log = Log {
         level: if arguments.quiet {
@@ -71,15 +62,14 @@ pub(crate) fn serve<C: Carrier>(
     let result = loop {
         let now = clock.now();
         let mut captured = pcap.around(&mut carrier);
-        let wake = ingress(now, &mut iface, &mut captured, &mut sockets);
-        let on_event = |event| log_event(log, &event);
-        let wake = wake.min(listener.serve(now, &mut iface, &mut captured, &mut sockets, on_event));
+        let wake = listener.poll(now, &mut iface, &mut captured, &mut others, |event| {
+            log_event(log, &event);
+        });
         if let Some(dhcp) = &mut dhcp
-            && let Some(lease) = dhcp.turn(&mut iface, &mut sockets)
+            && let Some(lease) = dhcp.turn(&mut iface, &mut others)
         {
             log_lease(log, lease);
         }
-        let wake = wake.min(egress(now, &mut iface, &mut captured, &mut sockets));
 
         pcap.flush();
         if let Some(error) = pcap.error().filter(|_| is_captured) {
@@ -133,8 +123,8 @@ fn capture(arguments: &Arguments) -> Result<Pcap<Box<dyn Write>>, String> {
 fn interface<C: Carrier>(arguments: &Arguments, carrier: &mut C, now: Instant) -> Interface {
     let own = &arguments.ip;
     let mut config = iface::Config::new(address::hardware(own.first().copied()).into());
-    // Others must not guess the sequence numbers of connections. Hashers are seeded by the kernel.
-    config.random_seed = RandomState::new().hash_one(());
+    // Others must not guess the sequence numbers of connections.
+    config.random_seed = random();
     let mut iface = Interface::new(config, carrier, stack_time(now));
     // There is room: the options are checked.
     iface.update_ip_addrs(|addresses| addresses.extend(own.iter().copied()));
@@ -146,6 +136,28 @@ fn interface<C: Carrier>(arguments: &Arguments, carrier: &mut C, now: Instant) -
         };
     }
     iface
+}
+
+/// As many sockets and line buffers as slots, for the rest of the program. The kernel hands out their
+/// memory when it is used.
+fn listener(arguments: &Arguments) -> Result<HashedListener<'static, MAX_SLOTS>, ListenError> {
+    let (slots, max_line) = (usize::from(arguments.slots), arguments.max_line as usize);
+    let places: Vec<_> = (0..slots).map(|_| HashedSlot::default()).collect();
+    let storage: Vec<_> = (0..slots).map(|_| SocketStorage::EMPTY).collect();
+    HashedListener::new(
+        arguments.port,
+        session(arguments),
+        random(),
+        places.leak(),
+        storage.leak(),
+        (0..slots).map(|_| socket(arguments.socket_buffer as usize)),
+        vec![0; slots * max_line].leak().chunks_mut(max_line),
+    )
+}
+
+/// A number that others cannot guess: hashers are seeded by the kernel.
+fn random() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 fn socket(buffer: usize) -> Socket<'static> {
