@@ -124,7 +124,7 @@ pub fn completion(result: Result<(), Stop>) -> Result<Completion, Failed> {
         }
         Err(Stop::Skipped { why, enable }) => {
             let message = format!("SKIPPED: {why}; to enable it: {enable}");
-            if std::env::var_os("LINECHO_REQUIRE_ALL").is_some_and(|value| value == "1") {
+            if everything_is_required() {
                 Err(message.into())
             } else {
                 Ok(Completion::ignored_with(message))
@@ -132,6 +132,11 @@ pub fn completion(result: Result<(), Stop>) -> Result<Completion, Failed> {
         }
         Err(Stop::Failed(why)) => Err(why.into()),
     }
+}
+
+/// Whether nothing may be left out for what this machine lacks.
+pub(crate) fn everything_is_required() -> bool {
+    std::env::var_os("LINECHO_REQUIRE_ALL").is_some_and(|value| value == "1")
 }
 
 /// Scenarios with hundreds of clients need more file descriptors than a shell usually grants at first.

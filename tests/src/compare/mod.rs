@@ -13,9 +13,24 @@ pub mod sockets;
 pub mod tables;
 pub mod workloads;
 
+use std::fmt::Display;
+use std::io;
+
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use workloads::Workload;
+
+use crate::conformance::everything_is_required;
+
+/// Says that something is left out, and `why`. With `LINECHO_REQUIRE_ALL=1` that is an error.
+fn leave_out(what: &str, why: impl Display) -> io::Result<()> {
+    let text = format!("{what} is left out: {why}");
+    if everything_is_required() {
+        return Err(io::Error::other(text));
+    }
+    eprintln!("{text}");
+    Ok(())
+}
 
 /// Something that the comparison can measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

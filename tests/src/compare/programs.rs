@@ -8,6 +8,7 @@ use std::process::Command;
 
 use clap::ValueEnum;
 
+use super::leave_out;
 use super::report::Column;
 use crate::measure::server::Program;
 
@@ -133,7 +134,7 @@ impl Recipe {
             ))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let name = tool.get_program().display();
-                eprintln!("{title} is left out: this machine has no `{name}`");
+                leave_out(title, format_args!("this machine has no `{name}`"))?;
                 Ok(None)
             }
             Err(error) => Err(error),

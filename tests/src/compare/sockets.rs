@@ -4,12 +4,12 @@
 use std::io;
 use std::time::Duration;
 
-use super::bounds;
 use super::figures::Figures;
 use super::programs::Peer;
 use super::report::{Column, Report};
 use super::tables::sections;
 use super::workloads::{MANY, Workload};
+use super::{bounds, leave_out};
 use crate::measure::machine::{Cores, allow_connections};
 use crate::measure::quiet::{tell_disturbed, undisturbed};
 use crate::measure::server::Program;
@@ -45,8 +45,10 @@ pub fn run(mut plan: Plan) -> io::Result<Report> {
         eprintln!("one core for both sides: the ratios say less than with two");
     }
     allow_connections(MANY)?;
-    if let Err(reason) = system_calls::available() {
-        eprintln!("system calls are not counted: {reason}");
+    if plan.workloads.contains(&Workload::SystemCalls)
+        && let Err(reason) = system_calls::available()
+    {
+        leave_out("the count of system calls", reason)?;
         plan.workloads
             .retain(|&workload| workload != Workload::SystemCalls);
     }

@@ -224,7 +224,7 @@ fn stop(process: &mut Child) {
 
 /// The address in the first line that the server prints. A thread reads it, so that a silent server
 /// is noticed, and goes on reading, so that a talkative one is never held up.
-fn listening_address(process: &mut Child) -> io::Result<SocketAddr> {
+pub(crate) fn listening_address(process: &mut Child) -> io::Result<SocketAddr> {
     let output = process.stdout.take();
     let (first_line, line) = mpsc::channel();
     thread::spawn(move || {

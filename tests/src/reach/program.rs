@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::sockets::{self, PACE, Server, Sockets};
 use super::{Facts, Network, Reach, Wanted};
 use crate::conformance::Stop;
+use crate::measure::server::listening_address;
 
 /// Its default line buffer would do as well; this makes long lines cheap.
 const MAX_LINE: usize = 4096;
@@ -82,13 +83,6 @@ impl EchoServer {
             let totals = Arc::clone(&totals);
             std::thread::spawn(move || follow(log, &totals))
         });
-        let mut line = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            // It prints the line or ends; then this is empty.
-            BufReader::new(stdout)
-                .read_line(&mut line)
-                .map_err(failed)?;
-        }
         let mut server = Self {
             child,
             address: SocketAddr::from(([0; 4], 0)),
@@ -96,14 +90,7 @@ impl EchoServer {
             totals,
             log,
         };
-        server.address = line
-            .strip_prefix("listening ")
-            .and_then(|address| address.trim().parse().ok())
-            .ok_or_else(|| {
-                Stop::Failed(format!(
-                    "echo-server printed {line:?}, not `listening ADDRESS`"
-                ))
-            })?;
+        server.address = listening_address(&mut server.child).map_err(failed)?;
         Ok(server)
     }
 

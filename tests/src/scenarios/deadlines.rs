@@ -1,6 +1,6 @@
 //! Clients that stand still.
 
-use super::{Plan, Reads, Stage, text};
+use super::{Id, Plan, Reads, Stage, text};
 use crate::conformance::Stop;
 
 /// A client that is silent is closed when its time is up, and not before.
@@ -26,26 +26,40 @@ pub(super) fn idle(stage: &mut Stage) -> Result<(), Stop> {
     Ok(())
 }
 
+/// A client whose lines come and go stays for longer than the timeout.
+pub(super) fn progress_moves_the_deadline(stage: &mut Stage) -> Result<(), Stop> {
+    const LINE: &[u8] = b"still here\n";
+    let began = stage.now();
+    let slow = Plan {
+        send_up_to: 0,
+        ..Plan::default()
+    };
+    // Enough for two timeouts.
+    let client = stage.client(LINE.repeat(2 * STEPS), slow)?;
+    in_steps(stage, client, LINE.len(), "all lines come back", |stage| {
+        stage[client].is_finished()
+    })?;
+    not_before(stage, began)
+}
+
 /// A client that sends bytes of one endless line, so few that they fit, makes no progress.
 pub(super) fn unfinished_line_is_no_progress(stage: &mut Stage) -> Result<(), Stop> {
     let unfinished = text::line_of("never finished ", stage.facts().buffer);
-    let single = Plan {
+    let slow = Plan {
         half_close: false,
         may_break: true,
         send_up_to: 0,
         ..Plan::default()
     };
     let began = stage.now();
-    let client = stage.client(&unfinished[..unfinished.len() - 1], single)?;
-    // Ten bytes in each timeout: if each moved the deadline, the client would outlive several.
-    let (pause, mut next) = (stage.pace() / 5, began);
-    stage.until("the server ends the connection", |stage| {
-        if stage.now() >= next {
-            next = stage.now() + pause;
-            stage[client].plan.send_up_to += 1;
-        }
-        stage[client].has_ended()
-    })?;
+    let client = stage.client(&unfinished[..unfinished.len() - 1], slow)?;
+    in_steps(
+        stage,
+        client,
+        1,
+        "the server ends the connection",
+        |stage| stage[client].has_ended(),
+    )?;
     not_before(stage, began)?;
     if stage[client].sent() == unfinished.len() - 1 {
         return Err(Stop::Failed(
@@ -86,6 +100,27 @@ pub(super) fn write_stall(stage: &mut Stage) -> Result<(), Stop> {
         }
     })?;
     not_before(stage, began)
+}
+
+/// How many steps there are in a timeout: if each moved the deadline, or none, that would show.
+const STEPS: usize = 10;
+
+/// Has `client` send `step` bytes more in each step, until `condition`, which is called `what`.
+fn in_steps(
+    stage: &mut Stage,
+    client: Id,
+    step: usize,
+    what: &str,
+    condition: impl Fn(&Stage) -> bool,
+) -> Result<(), Stop> {
+    let (pause, mut next) = (stage.pace() * 2 / STEPS as u32, stage.now());
+    stage.until(what, |stage| {
+        if stage.now() >= next {
+            next = stage.now() + pause;
+            stage[client].plan.send_up_to += step;
+        }
+        condition(stage)
+    })
 }
 
 /// The timeouts here are twice the pace.

@@ -129,6 +129,11 @@ pub const ALL: &[Scenario] = &[
     // Deadlines, moved by progress alone.
     with("idle_deadline", idle, deadlines::idle),
     with(
+        "progress_moves_the_deadline",
+        idle,
+        deadlines::progress_moves_the_deadline,
+    ),
+    with(
         "unfinished_line_is_no_progress",
         idle,
         deadlines::unfinished_line_is_no_progress,

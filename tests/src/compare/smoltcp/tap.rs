@@ -1,7 +1,6 @@
 //! Behind a TAP device, with the kernel's TCP as the client: `echo-tap`, whose device is offloaded,
 //! beside the plain echo on smoltcp's own device.
 
-use std::env;
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,6 +10,7 @@ use linecho_examples::netns;
 use linecho_smoltcp::device::Tap;
 
 use super::{Rounds, columns};
+use crate::compare::leave_out;
 use crate::compare::programs::Recipe;
 use crate::compare::report::{Bound, Limit, Report, Section};
 use crate::compare::workloads::Workload;
@@ -56,10 +56,7 @@ pub fn run(rounds: usize, time: Duration) -> io::Result<Report> {
         return Ok(Report::default());
     };
     if let Err(error) = namespace() {
-        if env::var_os("LINECHO_REQUIRE_ALL").is_some_and(|value| value == "1") {
-            return Err(io::Error::other(error.to_string()));
-        }
-        eprintln!("smoltcp behind a TAP device is left out: {error}");
+        leave_out("smoltcp behind a TAP device", error)?;
         return Ok(Report::default());
     }
     let cores = Cores::of_this_machine()?;
