@@ -70,7 +70,8 @@ pub fn enter_as_user() -> Result<(), NetnsError> {
 }
 
 /// Brings an interface up and gives it addresses, each with the length of its prefix in bits: the
-/// kernel's side of the cable. IPv6 addresses can be used at once, without duplicate address detection.
+/// kernel's side of the cable. IPv6 addresses can be used at once, without duplicate address detection,
+/// and stay when the interface goes down, as those of IPv4 do.
 ///
 /// # Errors
 /// See [`NetnsError`].
@@ -84,6 +85,11 @@ pub fn plug(interface: &str, addresses: &[(IpAddr, u8)]) -> Result<(), NetnsErro
     netlink
         .set_up(index)
         .map_err(failed(format!("bring {interface} up")))?;
+    // Where /proc/sys is read-only, as in some containers, connections over IPv6 end with the link.
+    let _ = fs::write(
+        format!("/proc/sys/net/ipv6/conf/{interface}/keep_addr_on_down"),
+        "1",
+    );
     for &(address, prefix) in addresses {
         netlink
             .add_address(index, address, prefix)

@@ -11,6 +11,13 @@ use super::address::neighbour;
 #[must_use]
 pub fn plug_in(name: &str, addresses: &[IpCidr]) -> String {
     let mut text = String::new();
+    if addresses.iter().any(|own| matches!(own, IpCidr::Ipv6(_))) {
+        // Let IPv6 addresses stay when the link goes down, as those of IPv4 do.
+        let _ = writeln!(
+            text,
+            "  sudo sysctl -w net/ipv6/conf/{name}/keep_addr_on_down=1"
+        );
+    }
     for other in addresses.iter().filter_map(|own| neighbour(*own)) {
         // Without duplicate address detection, an IPv6 address can be used at once.
         let nodad = match other.address() {
@@ -89,7 +96,8 @@ mod tests {
     fn both_families_are_plugged_in_and_tried() {
         assert_eq!(
             plug_in("tap0", &addresses()),
-            "  sudo ip addr add 192.168.69.100/24 dev tap0\n  \
+            "  sudo sysctl -w net/ipv6/conf/tap0/keep_addr_on_down=1\n  \
+               sudo ip addr add 192.168.69.100/24 dev tap0\n  \
                sudo ip addr add fdaa::100/64 dev tap0 nodad\n  \
                sudo ip link set tap0 up\n"
         );

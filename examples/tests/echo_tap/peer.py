@@ -10,11 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 SERVER = ("192.168.69.1", 18080)
+SERVER_V6 = ("fdaa::1", 18080)
 LIMIT = 240  # seconds that any one step may take
 
 
-def connect():
-    return socket.create_connection(SERVER, timeout=LIMIT)
+def connect(server=SERVER):
+    return socket.create_connection(server, timeout=LIMIT)
 
 
 def lines(size, seed):
@@ -95,43 +96,61 @@ def streams_with_loss(size):
     at_once(16, size)
 
 
+class Endless:
+    """Streams until it is told that it is enough, and checks what comes back."""
+
+    def __init__(self, server, pool):
+        self.peer = connect(server)
+        self.text = lines(1_000_000, 1)
+        self.sent = self.received = 0
+        self.is_enough = threading.Event()
+        self.threads = [pool.submit(self.send), pool.submit(self.receive)]
+
+    def send(self):
+        while not self.is_enough.is_set():
+            self.peer.sendall(self.text)
+            self.sent += len(self.text)
+        self.peer.shutdown(socket.SHUT_WR)
+
+    def receive(self):
+        while chunk := self.peer.recv(1 << 16):
+            start = self.received % len(self.text)
+            expected = (self.text + self.text)[start : start + len(chunk)]
+            assert chunk == expected, f"wrong after {self.received} bytes"
+            self.received += len(chunk)
+
+    def goes_on(self):
+        """Waits until more comes back."""
+        before = self.received
+        until = time.monotonic() + LIMIT
+        while self.received == before:
+            assert time.monotonic() < until and not self.threads[1].done(), "nothing comes back"
+            time.sleep(0.01)
+
+    def end(self):
+        self.is_enough.set()
+        for thread in self.threads:
+            thread.result(LIMIT)
+        self.peer.close()
+        assert self.sent == self.received, f"sent {self.sent} bytes, got {self.received} back"
+
+
 def link_down_and_up():
-    """Streams all the while; one outage is longer than it takes to send again what got lost."""
-    text = lines(1_000_000, 1)
-    sent = received = 0
-    is_enough = threading.Event()
-
-    def send():
-        nonlocal sent
-        while not is_enough.is_set():
-            peer.sendall(text)
-            sent += len(text)
-        peer.shutdown(socket.SHUT_WR)
-
-    def receive():
-        nonlocal received
-        while chunk := peer.recv(1 << 16):
-            start = received % len(text)
-            assert chunk == (text + text)[start : start + len(chunk)], f"wrong after {received} bytes"
-            received += len(chunk)
-
-    with connect() as peer, ThreadPoolExecutor() as pool:
-        threads = [pool.submit(send), pool.submit(receive)]
+    """One outage is longer than it takes to send again what got lost."""
+    with ThreadPoolExecutor() as pool:
+        streams = [Endless(server, pool) for server in [SERVER, SERVER_V6]]
         try:
             for outage in [0.2, 2, 0.2]:
-                before = received
-                until = time.monotonic() + LIMIT
-                while received == before:
-                    assert time.monotonic() < until and not threads[1].done(), "nothing comes back"
-                    time.sleep(0.01)
+                for stream in streams:
+                    stream.goes_on()
                 run("ip", "link", "set", "tap0", "down")
                 time.sleep(outage)
                 run("ip", "link", "set", "tap0", "up")
         finally:
-            is_enough.set()
-        for thread in threads:
-            thread.result(LIMIT)
-    assert sent == received, f"sent {sent} bytes, got {received} back"
+            for stream in streams:
+                stream.is_enough.set()
+        for stream in streams:
+            stream.end()
 
 
 def slots_come_back(count):
