@@ -1,6 +1,6 @@
 //! Signals, for a loop that sleeps in poll(2): each makes a file descriptor readable.
 
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Signals {
     ///
     /// When the process has no file descriptors left.
     pub fn handle() -> io::Result<Self> {
-        let (bell, rope) = UnixStream::pair()?;
+        let (bell, mut rope) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         let raised = [Signal::Interrupt, Signal::Terminate, Signal::Child]
             .map(|signal| (signal, Arc::default()));
@@ -48,6 +48,8 @@ impl Signals {
             flag::register(number, Arc::clone(flag))?;
             pipe::register(number, rope.try_clone()?)?;
         }
+        // A signal that came between the two has rung no bell.
+        rope.write_all(&[0])?;
         Ok(Self { bell, raised })
     }
 
@@ -76,6 +78,10 @@ mod tests {
     fn a_signal_wakes_a_sleeper_once() {
         let mut signals = Signals::handle().expect("there are file descriptors");
         let limit = Some(Duration::from_secs(60));
+        // One may have come while they were about to be handled.
+        let woken = wait([Interest::read(&signals)], limit).expect("poll works");
+        assert_eq!(woken, [true]);
+        assert_eq!(signals.take().next(), None);
         for _ in 0..2 {
             signal_hook::low_level::raise(SIGTERM).expect("a process can signal itself");
             let woken = wait([Interest::read(&signals)], limit).expect("poll works");
