@@ -7,4 +7,5 @@ pub mod dhcp;
 pub mod guide;
 pub mod lifetime;
 pub mod signals;
+pub mod stdout;
 pub mod summary;

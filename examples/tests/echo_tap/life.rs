@@ -147,16 +147,21 @@ fn frames_are_captured_in_a_file_and_on_stdout() {
         .args(["--netns", "--pcap", "-"])
         .stdout(Stdio::piped());
     let mut program = Running::start(&mut command);
+    let mut stdout = program.stdout();
     let mut head = [0; 24];
-    program
-        .stdout()
-        .read_exact(&mut head)
-        .expect("the capture begins");
+    stdout.read_exact(&mut head).expect("the capture begins");
     assert_eq!(head[..4], magic);
-    // Nobody reads on: that is no reason to end.
-    program.says("Try it");
+    // Nobody reads on, also when there is more than a pipe holds: that is no reason to end, nor to stay.
+    let said = program.says("nc -N fdaa::1 18080");
+    let ping = said.lines().find(|line| line.contains("ping"));
+    let ping = ping.expect("it says how to try it").replace("sudo ", "");
+    let flood = ping.replace("-c 3", "-f -c 100 -s 1400 -W 1");
+    let output = Command::new("sh").args(["-c", &flood]).output();
+    let pinged = text(&output.expect("there is a shell").stdout);
+    assert!(pinged.contains("100 packets transmitted"), "{pinged}");
     program.signal(Signal::SIGTERM);
     let (status, said) = program.end();
     assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("the capture ends here"), "{said}");
     assert!(said.contains("0 connections"), "{said}");
 }

@@ -35,8 +35,8 @@ const LINKTYPE_RAW: u32 = 101;
 /// It is laid [around](Self::around) a device for as long as a poll of the stack takes, so that one
 /// capture can show several devices, and the program keeps the device itself.
 ///
-/// A capture never stops the traffic. When writing fails, the first error is kept, and the capture
-/// ends there. Each frame is two writes: a file wants a [`BufWriter`](std::io::BufWriter) around it, and
+/// A capture never ends the traffic, though a writer that blocks holds it up. When writing fails, the
+/// first error is kept, and the capture ends there. Each frame is two writes: a file wants a [`BufWriter`](std::io::BufWriter) around it, and
 /// [`flush`](Self::flush) before the program sleeps.
 ///
 /// Where a device leaves checksums and segmentation to others, as an offloaded

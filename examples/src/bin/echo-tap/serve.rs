@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use linecho_examples::tap::carrier::Carrier;
 use linecho_examples::tap::dhcp::{Dhcp, Lease};
 use linecho_examples::tap::lifetime::{Lifetime, Wish};
 use linecho_examples::tap::signals::Signals;
+use linecho_examples::tap::stdout::Stdout;
 use linecho_examples::tap::summary::summary;
 use linecho_smoltcp::device::{Interest, Pcap, wait};
 use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketSet, SocketStorage};
@@ -35,7 +36,9 @@ pub(crate) fn serve<C: Carrier>(
     guide: &str,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let clock = Clock::start();
-    let mut pcap = capture(arguments)?;
+    // Before anything waits for others, and anybody is told to press Ctrl-C.
+    let mut signals = Signals::handle()?;
+    let mut pcap = capture(arguments, &signals)?;
     let mut iface = interface(arguments, &mut carrier, clock.now());
 
     let mut listener = listener(arguments)?;
@@ -50,8 +53,6 @@ pub(crate) fn serve<C: Carrier>(
         },
         ..Log::default()
     };
-    // Before anybody is told to press Ctrl-C.
-    let mut signals = Signals::handle()?;
     if !arguments.quiet {
         say(&format!("{}{guide}", introduction(arguments, &carrier)));
     }
@@ -107,10 +108,15 @@ pub(crate) fn serve<C: Carrier>(
     result
 }
 
-fn capture(arguments: &Arguments) -> Result<Pcap<Box<dyn Write>>, String> {
+fn capture(
+    arguments: &Arguments,
+    signals: &Signals,
+) -> Result<Pcap<Box<dyn Write>>, Box<dyn Error>> {
     let writer: Box<dyn Write> = match &arguments.pcap {
         None => return Ok(Pcap::off()),
-        Some(_) if arguments.captures_to_stdout() => Box::new(BufWriter::new(io::stdout())),
+        Some(_) if arguments.captures_to_stdout() => {
+            Box::new(BufWriter::new(Stdout::new(signals)?))
+        }
         Some(path) => {
             let file = File::create(path);
             let file = file.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
