@@ -40,6 +40,11 @@ fn sixteen_clients_stream_on_a_link_that_loses_one_packet_in_twenty() {
 }
 
 #[test]
+fn clients_that_read_late_get_everything() {
+    play(&["--quiet"], "reads_late", Some(48));
+}
+
+#[test]
 fn connections_outlive_a_link_that_goes_down() {
     let said = play(&[], "link_down_and_up", None);
     assert!(

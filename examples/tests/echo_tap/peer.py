@@ -1,6 +1,7 @@
 """Clients of the kernel's TCP, run in the namespace of `echo-tap --netns`: peer.py TEST [NUMBER]."""
 
 import random
+import select
 import socket
 import struct
 import subprocess
@@ -94,6 +95,26 @@ def streams_with_loss(size):
     for chain in ["INPUT", "OUTPUT"]:
         run("iptables", "-A", chain, *drop)
     at_once(16, size)
+
+
+def reads_late(count):
+    """`count` clients that send until nothing more goes, and read only then: all windows were closed."""
+    text = lines(4_000_000, 1)
+
+    def client(number):
+        own = text[number:]
+        with connect() as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+            sent = 0
+            while select.select([], [peer], [], 0.5)[1]:
+                # Less than a segment now and then, so that windows end anywhere.
+                sent += peer.send(own[sent : sent + 1 + sent % 5000])
+            assert sent < len(own), "it never had enough"
+            back = stream(own[sent:], peer)
+            assert back == own, f"sent {len(own)} bytes, got {len(back)} back, not the same"
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(client, range(count)))
 
 
 class Endless:

@@ -21,6 +21,11 @@ pub mod stream;
 pub mod tap;
 #[cfg(all(any(feature = "stream", feature = "tap"), target_os = "linux"))]
 mod wait;
+#[cfg(any(
+    all(feature = "stream", unix),
+    all(feature = "tap", target_os = "linux")
+))]
+mod window;
 
 #[cfg(test)]
 mod testing;

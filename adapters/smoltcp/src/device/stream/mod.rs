@@ -22,6 +22,8 @@ pub use error::StreamError;
 use passt::Acknowledgements;
 use queue::Queue;
 
+use super::window;
+
 const ETHERNET_HEADER_LEN: usize = 14;
 
 /// The MTUs that a [`FramedStream`] can have, in IP bytes: from the packet that every IPv4 host must be
@@ -36,8 +38,8 @@ pub const MTUS: RangeInclusive<usize> = 576..=65_535;
 /// [`Interest::read_write`](super::Interest::read_write), and not for the deadline of the stack, which
 /// would be "now".
 ///
-/// For passt's sake it touches TCP segments: windows are announced 1/64 smaller than they are, and an
-/// acknowledgement older than one before it is replaced by that. `passt.rs` says why.
+/// It touches TCP segments: windows are announced a little smaller than they are (`window.rs` says why),
+/// and for passt's sake an acknowledgement older than one before it is replaced by that (`passt.rs`).
 pub struct FramedStream {
     stream: UnixStream,
     mtu: usize,
@@ -242,7 +244,7 @@ impl phy::TxToken for TxToken<'_> {
             return self.queue.discard(len, f);
         };
         let result = f(frame);
-        passt::leave_room(frame);
+        window::leave_room(frame);
         counters.sent += 1;
         counters.sent_bytes += len as u64;
         *self.error = self.queue.write_to(self.stream).err();

@@ -1,32 +1,18 @@
 //! What makes smoltcp get along with passt, as its versions of 2022 and 2023 are.
 //!
-//! - passt takes no notice of a window that has changed by less than 1 % (`tcp_clamp_window`), and then
-//!   sends that much more than there is room for. smoltcp takes no acknowledgement from a segment beyond
-//!   the window, so that with a full one nothing goes on until passt resets the connection. Therefore we
-//!   announce windows a little smaller than they are.
-//! - passt sends data that it has prepared behind acknowledgements that are newer than those in the data.
-//!   smoltcp 0.14 drops a segment whose acknowledgement is older than the one before, and with it the
-//!   data, which passt sends again after two seconds. Therefore an old acknowledgement is replaced by the
-//!   newest.
+//! passt sends data that it has prepared behind acknowledgements that are newer than those in the data.
+//! smoltcp 0.14 drops a segment whose acknowledgement is older than the one before, and with it the data,
+//! which passt sends again after two seconds. Therefore an old acknowledgement is replaced by the newest.
 
 use std::boxed::Box;
 use std::vec;
 
-use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket,
-    TcpSeqNumber,
-};
+use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
+
+use crate::device::window::{set_window, updated, with_segment};
 
 /// How many connections are remembered. One that is forgotten suffers nothing worse than delays.
 const CONNECTIONS: usize = 256;
-
-/// Announces a TCP window 1/64 smaller than it is, if `frame` holds a segment.
-pub(super) fn leave_room(frame: &mut [u8]) {
-    with_segment(frame, |_, segment| {
-        let window = segment.window_len();
-        set_window(segment, window - window / 64);
-    });
-}
 
 /// The newest acknowledgement of each connection.
 #[derive(Debug)]
@@ -73,44 +59,6 @@ impl Acknowledgements {
     }
 }
 
-/// Shows `f` the address of the sender and the TCP segment in `frame`, if it holds a whole one.
-fn with_segment(frame: &mut [u8], f: impl FnOnce(IpAddress, &mut TcpPacket<&mut [u8]>)) {
-    let Ok(mut frame) = EthernetFrame::new_checked(frame) else {
-        return;
-    };
-    match frame.ethertype() {
-        EthernetProtocol::Ipv4 => {
-            if let Ok(mut packet) = Ipv4Packet::new_checked(frame.payload_mut())
-                && packet.next_header() == IpProtocol::Tcp
-                && !packet.more_frags()
-                && packet.frag_offset() == 0
-            {
-                let from = packet.src_addr().into();
-                if let Ok(mut segment) = TcpPacket::new_checked(packet.payload_mut()) {
-                    f(from, &mut segment);
-                }
-            }
-        }
-        EthernetProtocol::Ipv6 => {
-            if let Ok(mut packet) = Ipv6Packet::new_checked(frame.payload_mut())
-                && packet.next_header() == IpProtocol::Tcp
-            {
-                let from = packet.src_addr().into();
-                if let Ok(mut segment) = TcpPacket::new_checked(packet.payload_mut()) {
-                    f(from, &mut segment);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn set_window(segment: &mut TcpPacket<&mut [u8]>, window: u16) {
-    let checksum = updated(segment.checksum(), segment.window_len(), window);
-    segment.set_window_len(window);
-    segment.set_checksum(checksum);
-}
-
 fn set_acknowledgement(segment: &mut TcpPacket<&mut [u8]>, number: TcpSeqNumber) {
     let (old, new) = (segment.ack_number().0, number.0);
     let checksum = updated(segment.checksum(), (old >> 16) as u16, (new >> 16) as u16);
@@ -119,118 +67,11 @@ fn set_acknowledgement(segment: &mut TcpPacket<&mut [u8]>, number: TcpSeqNumber)
     segment.set_checksum(checksum);
 }
 
-/// The checksum after one of the words that it is over has changed (RFC 1624, equation 3).
-fn updated(checksum: u16, old: u16, new: u16) -> u16 {
-    let sum = u32::from(!checksum) + u32::from(!old) + u32::from(new);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    !((sum & 0xffff) + (sum >> 16)) as u16
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smoltcp::phy::ChecksumCapabilities;
-    use smoltcp::wire::{
-        EthernetAddress, EthernetRepr, IpAddress, IpRepr, Ipv4Address, Ipv6Address, TcpControl,
-        TcpRepr, TcpSeqNumber,
-    };
-    use std::vec::Vec;
-
-    const IPV4: (IpAddress, IpAddress) = (
-        IpAddress::Ipv4(Ipv4Address::new(10, 0, 0, 1)),
-        IpAddress::Ipv4(Ipv4Address::new(10, 0, 0, 2)),
-    );
-    const IPV6: (IpAddress, IpAddress) = (
-        IpAddress::Ipv6(Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, 1)),
-        IpAddress::Ipv6(Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, 2)),
-    );
-
-    fn segment(window: u16) -> TcpRepr<'static> {
-        acknowledging(TcpControl::Psh, -67_890, window)
-    }
-
-    fn acknowledging(control: TcpControl, number: i32, window: u16) -> TcpRepr<'static> {
-        TcpRepr {
-            src_port: 1,
-            dst_port: 2,
-            control,
-            seq_number: TcpSeqNumber(12_345),
-            ack_number: Some(TcpSeqNumber(number)),
-            window_len: window,
-            window_scale: None,
-            max_seg_size: None,
-            sack_permitted: false,
-            sack_ranges: [None; 3],
-            timestamp: None,
-            payload: b"payload",
-        }
-    }
-
-    fn frame(segment: &TcpRepr<'_>, (from, to): (IpAddress, IpAddress)) -> Vec<u8> {
-        let ip = IpRepr::new(from, to, IpProtocol::Tcp, segment.buffer_len(), 64);
-        let ethernet = EthernetRepr {
-            src_addr: EthernetAddress([2, 0, 0, 0, 0, 1]),
-            dst_addr: EthernetAddress([2, 0, 0, 0, 0, 2]),
-            ethertype: match from {
-                IpAddress::Ipv4(_) => EthernetProtocol::Ipv4,
-                IpAddress::Ipv6(_) => EthernetProtocol::Ipv6,
-            },
-        };
-        let checksums = ChecksumCapabilities::default();
-        let (start, end) = (
-            ethernet.buffer_len(),
-            ethernet.buffer_len() + ip.header_len(),
-        );
-        let mut bytes = vec![0; end + segment.buffer_len()];
-        ethernet.emit(&mut EthernetFrame::new_unchecked(&mut bytes));
-        ip.emit(&mut bytes[start..end], &checksums);
-        let mut tcp = TcpPacket::new_unchecked(&mut bytes[end..]);
-        segment.emit(&mut tcp, &from, &to, &checksums);
-        bytes
-    }
-
-    #[test]
-    fn only_the_window_gets_smaller_and_the_checksum_fits() {
-        let windows = [
-            (0, 0),
-            (63, 63),
-            (64, 63),
-            (65_514, 64_491),
-            (65_535, 64_512),
-        ];
-        for (announced, expected) in windows {
-            for addresses in [IPV4, IPV6] {
-                let mut lowered = frame(&segment(announced), addresses);
-                leave_room(&mut lowered);
-                assert_eq!(lowered, frame(&segment(expected), addresses), "{announced}");
-            }
-        }
-    }
-
-    /// What passt takes for the window at most, when `announced` is what it was told.
-    #[test]
-    fn it_is_enough_for_what_passt_ignores() {
-        for window in 0..=u16::MAX {
-            let announced = window - window / 64;
-            assert!(u32::from(announced) * 101 / 100 <= u32::from(window).max(1));
-        }
-    }
-
-    #[test]
-    fn other_frames_stay_as_they_are() {
-        let mut fragment = frame(&segment(65_535), IPV4);
-        fragment[21] = 1;
-        let mut udp = frame(&segment(65_535), IPV4);
-        udp[23] = 17;
-        let mut arp = frame(&segment(65_535), IPV4);
-        arp[13] = 6;
-        let cut = frame(&segment(65_535), IPV6)[..60].to_vec();
-        for original in [fragment, udp, arp, cut, vec![0; 5], vec![]] {
-            let mut frame = original.clone();
-            leave_room(&mut frame);
-            assert_eq!(frame, original);
-        }
-    }
+    use crate::device::window::tests::{IPV4, IPV6, acknowledging, frame};
+    use smoltcp::wire::{TcpControl, TcpRepr};
 
     #[test]
     fn an_old_acknowledgement_is_replaced_by_the_newest() {

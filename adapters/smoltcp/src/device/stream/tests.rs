@@ -2,6 +2,7 @@ use super::queue::MAX_FRAME_LEN;
 use super::*;
 use crate::device::testing::{Client, PORT, Stack, echo, ipv4, wall_clock};
 use smoltcp::phy::{RxToken as _, TxToken as _};
+use smoltcp::time::Duration;
 use std::io::{Read, Write};
 use std::thread;
 
@@ -201,4 +202,67 @@ fn two_stacks_talk_over_a_socket_pair() {
         server.turn(now(), &mut far, echo);
     }
     assert!(near.error().is_none() && far.error().is_none());
+}
+
+/// Two stacks, the ends of the link between them, and the time for both.
+struct Pair {
+    client: (Stack, FramedStream),
+    server: (Stack, FramedStream),
+    now: Instant,
+}
+
+impl Pair {
+    /// Lets everything come to rest, delayed acknowledgements included.
+    fn settle(&mut self) {
+        for _ in 0..10 {
+            self.now += Duration::from_millis(20);
+            for (stack, device) in [&mut self.client, &mut self.server] {
+                stack.turn(self.now, device, |_| ());
+            }
+        }
+    }
+
+    fn client_sends(&mut self, bytes: &[u8]) {
+        let (client, device) = &mut self.client;
+        client.socket().send_slice(bytes).unwrap();
+        client.turn(self.now, device, |_| ());
+    }
+}
+
+/// smoltcp takes no acknowledgement from beyond its window, and the end of that can move back.
+#[test]
+fn a_peer_that_has_filled_the_window_is_heard() {
+    let (near, far) = UnixStream::pair().unwrap();
+    let [client, server] = [(near, 1), (far, 2)].map(|(stream, host)| {
+        let mut device = FramedStream::new(stream, 1500).unwrap();
+        (Stack::new(&mut device, host, NOW), device)
+    });
+    let now = NOW;
+    let mut pair = Pair {
+        client,
+        server,
+        now,
+    };
+    pair.server.0.socket().listen(PORT).unwrap();
+    pair.client.0.connect(ipv4(2));
+    pair.client.0.socket().set_nagle_enabled(false);
+    pair.settle();
+    pair.client_sends(&[0; 2]);
+    pair.settle();
+
+    // The first frame is answered when others are under way that fill the window as it was before.
+    pair.client_sends(&[0; 1]);
+    pair.client_sends(&[0; 65_535]);
+    pair.now += Duration::from_millis(20);
+    let (Stack { iface, sockets, .. }, device) = &mut pair.server;
+    iface.poll_ingress_single(pair.now, device, sockets);
+    pair.now += Duration::from_millis(20);
+    iface.poll_egress(pair.now, device, sockets);
+    pair.settle();
+    assert!(pair.server.0.socket().recv_queue() > 64_000);
+
+    pair.server.0.socket().send_slice(b"x").unwrap();
+    pair.settle();
+    assert_eq!(pair.client.0.socket().recv_queue(), 1);
+    assert_eq!(pair.server.0.socket().send_queue(), 0);
 }

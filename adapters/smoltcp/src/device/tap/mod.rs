@@ -24,6 +24,8 @@ pub use error::TapError;
 use sys::Name;
 use vnet::Header;
 
+use super::window;
+
 /// The driver of all TUN and TAP devices.
 const TUN: &str = "/dev/net/tun";
 
@@ -50,6 +52,8 @@ const OFFLOAD: libc::c_uint = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_
 /// Taking the kernel's side down (`ip link set tap0 down`) does no harm: what is sent meanwhile is
 /// dropped and counted, and everything goes on when it is up again. Deleting it ends the device: see
 /// [`error`](Self::error).
+///
+/// TCP windows are announced a little smaller than they are: `window.rs` says why.
 ///
 /// What offload gains depends on the sockets: the kernel sends no more than half a window at once, so
 /// that receive buffers of 256 KiB carry several times as much as those of 64 KiB. In IPv6, segments
@@ -351,7 +355,9 @@ impl phy::TxToken for TxToken<'_> {
             self.counters.dropped_other += 1;
             return f(&mut vec![0; len]);
         }
-        let result = f(&mut self.buffer[Header::LEN..end]);
+        let frame = &mut self.buffer[Header::LEN..end];
+        let result = f(frame);
+        window::leave_room(frame);
         self.send(end);
         result
     }
