@@ -95,6 +95,21 @@ fn every_fault_happens_and_does_no_harm() {
     }
 }
 
+/// With these seeds handshakes and last acknowledgements get lost again and again.
+#[test]
+fn a_link_that_loses_a_third_takes_long_and_ends_well() {
+    for seed in [3, 4, 10, 13] {
+        let figures = figures("third", &format!("--lines 40 --drop 30 --seed {seed}"));
+        assert_eq!(figures["lines"], 40, "seed {seed}");
+    }
+}
+
+#[test]
+fn the_longest_delay_is_borne() {
+    let figures = figures("longest-delay", "--lines 100 --delay 1m");
+    assert_eq!(figures["lines"], 100);
+}
+
 #[test]
 fn delay_and_rate_are_kept() {
     let delayed = figures("delay", "--lines 1000 --delay 20ms");
@@ -160,6 +175,8 @@ fn wrong_usage_is_told_apart() {
         "--drop 101",
         "--rate 0",
         "--delay soon",
+        "--delay 61s",
+        "--delay 1000000y",
         "--no-such-option",
         "argument",
     ] {

@@ -172,12 +172,14 @@ fn stream<D: Device, T: Time<D>>(
         socket
     };
 
-    // The server. Its peers are alive whatever the link does, so that silence is no reason to give up.
+    // The server. Its peers are alive whatever the link does, so that nothing is a reason to give up.
     let max_line = arguments.max_line as usize;
     let mut lines = vec![0; connections * max_line];
     let options = Options {
         dead_peer_timeout: None,
         keep_alive: None,
+        handshake_timeout: PATIENCE,
+        close_timeout: PATIENCE,
         ..Options::DEFAULT
     };
     let mut listener = Listener::<MAX_CONNECTIONS>::new(

@@ -8,6 +8,8 @@ use linecho_smoltcp::device::faulty::Faults;
 /// How long a frame is under way when only other faults are asked for: long enough for frames to be
 /// under way at the same time.
 const DELAY: Duration = Duration::from_millis(1);
+/// With more, TCP would give up.
+const MAX_DELAY: Duration = Duration::from_secs(60);
 
 /// What the link does to frames. Any of these puts the run on a link in virtual time.
 #[derive(Args, Clone, Debug, Default)]
@@ -30,7 +32,7 @@ pub struct FaultOptions {
     duplicate: Option<u16>,
 
     /// How long each frame is under way, such as 20ms [default: 1ms]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = delay)]
     delay: Option<Duration>,
 
     /// How fast the link is, in bits per second, such as 64k, 10M or 1G [default: no limit]
@@ -66,6 +68,14 @@ fn permille(text: &str) -> Result<u16, String> {
     }
 }
 
+fn delay(text: &str) -> Result<Duration, String> {
+    let delay = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if delay > MAX_DELAY {
+        return Err("it can be 1m at most".into());
+    }
+    Ok(delay)
+}
+
 fn bits_per_second(text: &str) -> Result<u64, String> {
     let units = [('k', 1_000), ('M', 1_000_000), ('G', 1_000_000_000)];
     let with_unit = |(letter, factor): (char, u64)| {
@@ -91,6 +101,15 @@ mod tests {
         assert_eq!(permille("100"), Ok(1000));
         for wrong in ["", "-1", "100.1", "nan", "x"] {
             assert!(permille(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn delays_are_such_as_tcp_bears() {
+        assert_eq!(delay("20ms"), Ok(Duration::from_millis(20)));
+        assert_eq!(delay("1m"), Ok(MAX_DELAY));
+        for wrong in ["", "5", "61s", "1000000y"] {
+            assert!(delay(wrong).is_err(), "{wrong}");
         }
     }
 
