@@ -72,8 +72,11 @@ fn explained(error: StreamError, path: &Path, arguments: &Arguments) -> Box<dyn 
     };
     let passt = guide::passt(path, &arguments.ip, arguments.port);
     let path = path.display();
-    format!("cannot connect to the UNIX socket {path}: {source}\nStart passt there first:\n{passt}")
-        .into()
+    format!(
+        "cannot connect to the UNIX socket {path}: {source}\nStart passt there first, or QEMU as --help \
+         says:\n{passt}"
+    )
+    .into()
 }
 
 /// Writes to stderr. What cannot be written is lost: nobody is there to read it.

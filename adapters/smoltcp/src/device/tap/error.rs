@@ -110,7 +110,9 @@ impl fmt::Display for TapError {
             Self::Forbidden { name, source } => write!(
                 f,
                 "cannot attach to the TAP device {name}: {source}\n  Make one that belongs to you: \
-                 sudo ip tuntap add dev {name} mode tap user $USER && sudo ip link set {name} up"
+                 sudo ip tuntap add dev {name} mode tap user $USER && sudo ip link set {name} up\n  If \
+                 there is one of somebody else's, choose another name, or first: sudo ip tuntap del dev \
+                 {name} mode tap"
             ),
             Self::Busy { name, source } => write!(
                 f,
