@@ -214,6 +214,8 @@ impl<'a> Slot<'a> {
         });
         match reason {
             Reason::PeerClosed | Reason::LineTooLong | Reason::Shutdown => {
+                // The acknowledgement of the peer's FIN shall not wait: the slot is used again after it.
+                tcp.set_ack_delay(None);
                 socket::close(tcp);
                 self.phase = Phase::Closing {
                     since: shared.now,

@@ -239,24 +239,15 @@ pub(crate) fn arm(tcp: &mut tcp::Socket<'_>, endpoint: IpListenEndpoint, options
 /// beyond the real one. As a receiver it cuts such a segment at the end of its window, but takes the
 /// FIN that was behind what it cut: the last bytes of the echo would be missing.
 pub(crate) fn close(tcp: &mut tcp::Socket<'_>) {
-    // The acknowledgement of the peer's FIN shall not wait: the slot is used again after it.
-    tcp.set_ack_delay(None);
     if tcp.send_queue() == 0 {
         tcp.close();
     }
 }
 
-/// Drops what has arrived, so that the peer's FIN behind it finds room. The number of bytes.
-pub(crate) fn discard_input(tcp: &mut tcp::Socket<'_>) -> usize {
-    let mut total = 0;
+/// Drops what has arrived, so that the peer's FIN behind it finds room.
+pub(crate) fn discard_input(tcp: &mut tcp::Socket<'_>) {
     // The ring buffer shows what it holds in at most two pieces.
-    while tcp.can_recv() {
-        match tcp.recv(|data| (data.len(), data.len())) {
-            Ok(n) if n > 0 => total += n,
-            _ => break,
-        }
-    }
-    total
+    while tcp.can_recv() && tcp.recv(|data| (data.len(), ())).is_ok() {}
 }
 
 /// What is there to read, as far as a session without a buffer can tell.

@@ -33,6 +33,12 @@ pub fn plug_in(name: &str, addresses: &[IpCidr]) -> String {
 /// What shows that the server is there, run with `prefix` before each command.
 #[must_use]
 pub fn try_it(prefix: &str, addresses: &[IpCidr], port: u16) -> String {
+    if addresses.is_empty() {
+        return format!(
+            "Try it, at the address that is logged when DHCP has given one:\n  \
+             printf 'x\\ny' | {prefix}nc -N ADDRESS {port}\n"
+        );
+    }
     let mut text = String::from("Try it:\n");
     for address in addresses.iter().map(IpCidr::address) {
         let _ = writeln!(text, "  {prefix}ping -c 3 {address}");
@@ -65,18 +71,24 @@ pub fn enter(pid: u32, as_user: bool) -> String {
     }
 }
 
-/// What starts passt for a server on the first IPv4 address of `addresses`, reached at 127.0.0.1. On the
+/// What starts passt for a server on the first IPv4 address of `addresses`, reached at 127.0.0.1; if there
+/// is none, the server needs one. On the
 /// interface `lo` it needs no other network, and the gateway is whom connections from this machine seem
 /// to come from.
 #[must_use]
 pub fn passt(socket: &Path, addresses: &[IpCidr], port: u16) -> String {
     let is_v4 = |own: &&IpCidr| matches!(own, IpCidr::Ipv4(_));
-    let own = addresses.iter().find(is_v4).copied();
-    let own = own.unwrap_or(IpCidr::new(IpAddress::v4(192, 168, 69, 1), 24));
+    let (own, hint) = match addresses.iter().find(is_v4) {
+        Some(own) => (*own, ""),
+        None => (
+            IpCidr::new(IpAddress::v4(192, 168, 69, 1), 24),
+            "and give this program --ip 192.168.69.1/24, too\n",
+        ),
+    };
     let gateway = neighbour(own).unwrap_or(own).address();
     format!(
         "  passt --foreground --socket {} --ipv4-only --interface lo --mac-addr 02:00:00:00:00:02 \\\n    \
-         --address {} --netmask {} --gateway {gateway} --tcp-ports 127.0.0.1/{port}:{port}\n",
+         --address {} --netmask {} --gateway {gateway} --tcp-ports 127.0.0.1/{port}:{port}\n{hint}",
         socket.display(),
         own.address(),
         own.prefix_len(),

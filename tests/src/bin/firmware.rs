@@ -28,6 +28,7 @@ struct Arguments {
     port: Option<u16>,
     /// Boots so many times, each time with round trips and streams at once, instead of staying
     #[arg(long, value_name = "TIMES", conflicts_with_all = ["port", "idle"])]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     cold_starts: Option<u32>,
     /// Leaves connections idle for so long, then uses them, instead of staying
     #[arg(long, value_name = "SECONDS", conflicts_with = "port")]
