@@ -4,12 +4,12 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod carrier;
 mod client;
 pub mod device;
 mod event;
 mod hashed;
 mod listener;
-mod one_frame;
 mod options;
 mod question;
 mod slot;

@@ -14,7 +14,7 @@
 
 use linecho_core::Instant;
 use smoltcp::iface::{Interface, SocketSet};
-use smoltcp::phy::{ChecksumCapabilities, Device, Medium, PacketMeta, TxToken};
+use smoltcp::phy::{ChecksumCapabilities, Device, Medium};
 use smoltcp::socket::tcp::{self, State};
 #[cfg(feature = "medium-ethernet")]
 use smoltcp::wire::{
@@ -24,7 +24,7 @@ use smoltcp::wire::{
     IpEndpoint, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, TcpTimestampRepr,
 };
 
-use crate::one_frame::{Frame, OneFrame};
+use crate::carrier::{Answer, Carrier};
 use crate::stack::stack_time;
 
 /// A peer to ask.
@@ -36,6 +36,27 @@ pub(crate) struct Question {
     unacknowledged: usize,
     /// Our FIN has been sent, and not been acknowledged.
     fin: bool,
+}
+
+/// When to ask a peer, to about a second: a slot has 32 bits to spare for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AskAt(u32);
+
+/// A unit is 2^20 microseconds; 32 bits last for 142 years.
+const UNIT_BITS: u32 = 20;
+
+impl AskAt {
+    pub(crate) const NEVER: Self = Self(u32::MAX);
+
+    pub(crate) fn not_before(at: Instant) -> Self {
+        let units = (at.as_micros() >> UNIT_BITS).saturating_add(1);
+        Self(u32::try_from(units).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn instant(self) -> Option<Instant> {
+        let at = Instant::from_micros(u64::from(self.0) << UNIT_BITS);
+        (self != Self::NEVER).then_some(at)
+    }
 }
 
 /// The headers of Ethernet, IPv6 and TCP with timestamps.
@@ -63,7 +84,6 @@ impl Question {
         device: &mut D,
         sockets: &mut SocketSet<'_>,
     ) {
-        let now = stack_time(now);
         let capabilities = device.capabilities();
         // The stack ignores a segment that acknowledges what has long been. Of two that are half the
         // sequence space apart, one does not.
@@ -74,22 +94,29 @@ impl Question {
             let Some((len, tcp_at)) = stray else {
                 return;
             };
-            let Some(tx) = device.transmit(now) else {
-                return;
+            let (stray, _) = bytes.split_at(len);
+            let answer = Answer {
+                question: self,
+                tcp_at,
+                checksum: capabilities.checksum.tcp.tx(),
             };
-            let (bytes, _) = bytes.split_at(len);
-            let meta = PacketMeta::default();
-            let mut one = OneFrame {
-                frame: Some(Frame { bytes, meta }),
-                tx: Some(SetBack {
-                    tx,
-                    tcp_at,
-                    question: self,
-                    checksums: &capabilities.checksum,
-                }),
-                capabilities: &capabilities,
-            };
-            iface.poll_ingress_single(now, &mut one, sockets);
+            let mut carrier = Carrier::with_stray(device, stray, answer);
+            iface.poll_ingress_single(stack_time(now), &mut carrier, sockets);
+        }
+    }
+
+    /// Makes the question out of the answer of the stack, a frame whose TCP header begins at `tcp_at`.
+    pub(crate) fn set_back(&self, frame: &mut [u8], tcp_at: usize, checksum: bool) {
+        let segment = frame.get_mut(tcp_at..).unwrap_or_default();
+        // While the hardware address of the peer is not known, what is sent asks for that.
+        if let Ok(mut segment) = TcpPacket::new_checked(segment)
+            && (segment.src_port(), segment.dst_port()) == (self.local.port, self.peer.port)
+        {
+            segment.set_seq_number(segment.seq_number() - (self.unacknowledged + 1));
+            segment.set_fin(self.fin);
+            if checksum {
+                segment.fill_checksum(&self.local.addr, &self.peer.addr);
+            }
         }
     }
 
@@ -150,43 +177,5 @@ impl Question {
         let mut segment = TcpPacket::new_unchecked(frame.get_mut(tcp_at..end)?);
         tcp.emit(&mut segment, &from, &to, &checksums);
         Some((end, tcp_at))
-    }
-}
-
-/// What takes the answer to a stray segment, and sends it as the question.
-struct SetBack<'q, T> {
-    tx: T,
-    tcp_at: usize,
-    question: &'q Question,
-    checksums: &'q ChecksumCapabilities,
-}
-
-impl<T: TxToken> TxToken for SetBack<'_, T> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let Question {
-            local,
-            peer,
-            unacknowledged,
-            fin,
-        } = *self.question;
-        self.tx.consume(len, |frame| {
-            let result = f(frame);
-            let segment = frame.get_mut(self.tcp_at..).unwrap_or_default();
-            // While the hardware address of the peer is not known, what is sent asks for that.
-            if let Ok(mut segment) = TcpPacket::new_checked(segment)
-                && (segment.src_port(), segment.dst_port()) == (local.port, peer.port)
-            {
-                segment.set_seq_number(segment.seq_number() - (unacknowledged + 1));
-                segment.set_fin(fin);
-                if self.checksums.tcp.tx() {
-                    segment.fill_checksum(&local.addr, &peer.addr);
-                }
-            }
-            result
-        })
-    }
-
-    fn set_meta(&mut self, meta: PacketMeta) {
-        self.tx.set_meta(meta);
     }
 }

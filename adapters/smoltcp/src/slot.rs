@@ -21,7 +21,7 @@ use linecho_core::{Instant, Reason, Session, Totals};
 use smoltcp::socket::tcp;
 use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
-use crate::question::Question;
+use crate::question::{AskAt, Question};
 use crate::socket::{self, Arrived, Socket, Stage};
 use crate::{Event, Options};
 
@@ -53,10 +53,23 @@ impl Shared<'_, '_> {
     ///
     /// Later when it has something to acknowledge: it will, or a retransmission comes before that. And
     /// a peer that waits for silence to ask us itself shall find it.
-    fn next_question(&self, tcp: &tcp::Socket<'_>) -> Option<Instant> {
-        let interval = self.options.keep_alive?;
-        let factor = if tcp.send_queue() == 0 { 1 } else { 2 };
-        Some(self.now + interval.saturating_mul(factor))
+    fn next_question(&self, tcp: &tcp::Socket<'_>) -> AskAt {
+        let Some(interval) = self.options.keep_alive else {
+            return AskAt::NEVER;
+        };
+        let at = self.now + interval;
+        AskAt::not_before(if tcp.send_queue() == 0 {
+            at
+        } else {
+            at + interval
+        })
+    }
+
+    fn ask_if_due(&mut self, ask_at: &mut AskAt, tcp: &tcp::Socket<'_>) {
+        if ask_at.instant().is_some_and(|at| at <= self.now) && self.question.is_none() {
+            self.question = Question::about(tcp);
+            *ask_at = self.next_question(tcp);
+        }
     }
 }
 
@@ -64,9 +77,6 @@ impl Shared<'_, '_> {
 #[derive(Debug, Default)]
 pub(crate) struct Slot<'a> {
     phase: Phase<'a>,
-    /// When the peer of an open or closing connection is asked whether it is still there, if no byte
-    /// comes or goes until then.
-    ask_at: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -83,6 +93,7 @@ enum Phase<'a> {
         since: Instant,
         /// Bytes that the peer had not acknowledged then.
         unsent: usize,
+        ask_at: AskAt,
     },
     /// The next turn is after an egress, and what had to go has gone, unless the RST is held back.
     Leaving {
@@ -96,6 +107,8 @@ struct Connection<'a> {
     peer: IpEndpoint,
     /// Bytes have arrived, and there was no line buffer for them.
     waits_for_line: bool,
+    /// When the peer is asked whether it is still there, if no byte comes or goes until then.
+    ask_at: AskAt,
 }
 
 impl<'a> Slot<'a> {
@@ -120,24 +133,28 @@ impl<'a> Slot<'a> {
                 }
             }
             Phase::Open(connection) if connection.is_quiet(tcp, shared.now) => {
-                self.ask_if_due(tcp, shared);
+                shared.ask_if_due(&mut connection.ask_at, tcp);
             }
             Phase::Open(_) => self.serve(number, tcp, shared),
-            Phase::Closing { since, unsent } => {
+            Phase::Closing {
+                since,
+                unsent,
+                ask_at,
+            } => {
                 socket::discard_input(tcp);
                 let left = tcp.send_queue();
                 if left < *unsent {
                     (*since, *unsent) = (shared.now, left);
-                    self.ask_at = shared.next_question(tcp);
+                    *ask_at = shared.next_question(tcp);
                 }
                 let late = *since + close_limit(shared.options, shared.crowded) <= shared.now;
                 match socket::stage(tcp) {
                     Stage::Open | Stage::Closing if late => self.abort(tcp, shared),
                     Stage::Open => {
                         socket::close(tcp);
-                        self.ask_if_due(tcp, shared);
+                        shared.ask_if_due(ask_at, tcp);
                     }
-                    Stage::Closing => self.ask_if_due(tcp, shared),
+                    Stage::Closing => shared.ask_if_due(ask_at, tcp),
                     Stage::TimeWait => self.leave(shared.now),
                     Stage::ResetPending => self.leave(shared.now + LEAVE_TIMEOUT),
                     _ => self.listen(tcp, shared),
@@ -183,8 +200,8 @@ impl<'a> Slot<'a> {
             session: Session::new(&mut [], shared.options.session, shared.now),
             peer,
             waits_for_line: false,
+            ask_at: shared.next_question(tcp),
         });
-        self.ask_at = shared.next_question(tcp);
         shared.totals.open();
         (shared.on_event)(Event::Opened { slot: number, peer });
         self.serve(number, tcp, shared);
@@ -198,13 +215,13 @@ impl<'a> Slot<'a> {
         let before = connection.session.counters();
         let ended = connection.turn(tcp, shared);
         if connection.session.counters() != before {
-            self.ask_at = shared.next_question(tcp);
+            connection.ask_at = shared.next_question(tcp);
         }
         let Some(reason) = ended else {
-            self.ask_if_due(tcp, shared);
-            return;
+            return shared.ask_if_due(&mut connection.ask_at, tcp);
         };
-        let (peer, counters) = (connection.peer, connection.session.counters());
+        let (peer, ask_at) = (connection.peer, connection.ask_at);
+        let counters = connection.session.counters();
         shared.totals.close(reason, &counters);
         (shared.on_event)(Event::Closed {
             slot: number,
@@ -220,16 +237,10 @@ impl<'a> Slot<'a> {
                 self.phase = Phase::Closing {
                     since: shared.now,
                     unsent: tcp.send_queue(),
+                    ask_at,
                 };
             }
             Reason::Idle | Reason::WriteStalled | Reason::Reset(_) => self.abort(tcp, shared),
-        }
-    }
-
-    fn ask_if_due(&mut self, tcp: &tcp::Socket<'_>, shared: &mut Shared<'_, 'a>) {
-        if self.ask_at.is_some_and(|at| at <= shared.now) && shared.question.is_none() {
-            shared.question = Question::about(tcp);
-            self.ask_at = shared.next_question(tcp);
         }
     }
 
@@ -262,11 +273,16 @@ impl<'a> Slot<'a> {
         match &self.phase {
             Phase::Idle => None,
             Phase::HalfOpen { since } => Some(*since + half_open_limit(options, crowded)),
-            Phase::Open(connection) if connection.waits_for_line => self.ask_at,
-            Phase::Open(connection) => earlier(connection.session.deadline(), self.ask_at),
-            Phase::Closing { since, .. } => {
-                earlier(Some(*since + close_limit(options, crowded)), self.ask_at)
+            Phase::Open(connection) => {
+                // While it waits for a line buffer, the delay is ours.
+                let session = connection.session.deadline();
+                let session = session.filter(|_| !connection.waits_for_line);
+                earlier(session, connection.ask_at.instant())
             }
+            Phase::Closing { since, ask_at, .. } => earlier(
+                Some(*since + close_limit(options, crowded)),
+                ask_at.instant(),
+            ),
             Phase::Leaving { until } => Some(*until),
         }
     }

@@ -8,6 +8,8 @@ use smoltcp::phy::Device;
 use smoltcp::socket::{AnySocket, tcp};
 use smoltcp::time::Instant as StackInstant;
 
+use crate::carrier::Carrier;
+
 /// How many frames [`ingress`] takes in before others get their turn: a flood of frames costs time,
 /// but starves nobody.
 pub const INGRESS_FRAMES: usize = 64;
@@ -68,10 +70,11 @@ pub fn ingress<D: Device + ?Sized>(
     sockets: &mut SocketSet<'_>,
 ) -> Wake {
     let now = stack_time(now);
+    let mut carrier = Carrier::new(device);
     iface.poll_maintenance(now);
     for _ in 0..INGRESS_FRAMES {
         // What it returns beside "no frame" is a hint at best: garbage counts as a state change.
-        if iface.poll_ingress_single(now, device, sockets) == PollIngressSingleResult::None {
+        if iface.poll_ingress_single(now, &mut carrier, sockets) == PollIngressSingleResult::None {
             return Wake::Frame;
         }
     }
@@ -87,11 +90,12 @@ pub fn egress<D: Device + ?Sized>(
     sockets: &mut SocketSet<'_>,
 ) -> Wake {
     let at = stack_time(now);
+    let mut carrier = Carrier::new(device);
     let before = connections(sockets);
     let mut rounds = 0;
     let mut wake = Wake::Again;
     while rounds < EGRESS_ROUNDS {
-        let sent = iface.poll_egress(at, device, sockets) != PollResult::None;
+        let sent = iface.poll_egress(at, &mut carrier, sockets) != PollResult::None;
         rounds += 1;
         // Mostly one round sends all there is: asking is cheaper than another round. When it was
         // not enough, go on until nothing is sent.

@@ -432,7 +432,7 @@ fn it_serves_as_many_as_there_is_of_everything() {
 #[cfg(target_pointer_width = "64")]
 fn a_slot_is_small() {
     assert!(
-        size_of::<HashedSlot<'_>>() <= 240,
+        size_of::<HashedSlot<'_>>() <= 232,
         "{}",
         size_of::<HashedSlot<'_>>()
     );

@@ -189,15 +189,15 @@ fn a_quiet_neighbour_is_asked_while_it_is_known() {
     };
     wire.put_tcp(TcpControl::None, 1001, Some(seq + 1));
     wire.pass(SECOND);
-    wire.pass(15 * SECOND);
+    wire.pass(16 * SECOND);
     assert_eq!(wire.sent(), (0, vec![(TcpControl::None, seq)]));
-    wire.pass(30 * SECOND);
+    wire.pass(32 * SECOND);
     assert_eq!(wire.sent(), (0, vec![(TcpControl::None, seq); 2]));
     // What is known of a neighbour lasts a minute. Then its address is asked for instead.
-    wire.pass(30 * SECOND);
+    wire.pass(32 * SECOND);
     let (requests, segments) = wire.sent();
     assert_eq!((requests > 0, segments), (true, vec![]));
     wire.answer_arp();
-    wire.pass(15 * SECOND);
+    wire.pass(16 * SECOND);
     assert_eq!(wire.sent().1, [(TcpControl::None, seq)]);
 }

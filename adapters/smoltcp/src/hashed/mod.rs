@@ -1,6 +1,7 @@
 //! Thousands of connections on one port, at a cost for each line that does not grow with them.
 
 mod flow;
+mod frame;
 mod table;
 
 use core::time::Duration;
@@ -13,8 +14,8 @@ use smoltcp::socket::tcp::{self, ListenError};
 use smoltcp::wire::IpListenEndpoint;
 
 use self::flow::Segment;
+use self::frame::{Frame, OneFrame};
 use self::table::{Queue, Table};
-use crate::one_frame::{Frame, OneFrame};
 use crate::slot::Shared;
 use crate::socket::{Stage, arm, stage, tcp_sockets};
 use crate::stack::{INGRESS_FRAMES, Wake, egress, stack_time};

@@ -3,17 +3,17 @@
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-pub(crate) struct OneFrame<'f, T> {
-    pub(crate) frame: Option<Frame<'f>>,
+pub(super) struct OneFrame<'f, T> {
+    pub(super) frame: Option<Frame<'f>>,
     /// For the answer to it.
-    pub(crate) tx: Option<T>,
-    pub(crate) capabilities: &'f DeviceCapabilities,
+    pub(super) tx: Option<T>,
+    pub(super) capabilities: &'f DeviceCapabilities,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) struct Frame<'f> {
-    pub(crate) bytes: &'f [u8],
-    pub(crate) meta: PacketMeta,
+pub(super) struct Frame<'f> {
+    pub(super) bytes: &'f [u8],
+    pub(super) meta: PacketMeta,
 }
 
 impl<T: TxToken> Device for OneFrame<'_, T> {
