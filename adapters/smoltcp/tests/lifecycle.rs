@@ -153,8 +153,8 @@ fn an_abort_sends_its_rst_before_the_slot_listens_again() {
     kit.serve_newcomer(SECOND);
 }
 
-#[test]
-fn an_rst_that_cannot_leave_holds_the_slot_for_a_second_at_most() {
+/// A connection has ended as idle, and its RST cannot leave.
+fn with_an_rst_that_cannot_leave() -> Kit<1> {
     let session = Config::new().idle_timeout(SECOND);
     let mut kit = Kit::<1>::new(session.into());
     let client = kit.connect();
@@ -163,6 +163,12 @@ fn an_rst_that_cannot_leave_holds_the_slot_for_a_second_at_most() {
     });
     kit.server.device.full = true;
     kit.drive("idle", 2 * SECOND, |kit| kit.reasons() == [Reason::Idle]);
+    kit
+}
+
+#[test]
+fn an_rst_that_cannot_leave_holds_the_slot_for_a_second_at_most() {
+    let mut kit = with_an_rst_that_cannot_leave();
     assert_eq!(kit.server_states(), [State::Closed]);
     kit.drive("listens", 2 * SECOND, |kit| {
         kit.server_states() == [State::Listen]
@@ -607,14 +613,7 @@ fn shutdown_ends_a_quiet_connection_at_once() {
 
 #[test]
 fn shutdown_is_over_though_an_rst_could_not_leave() {
-    let session = Config::new().idle_timeout(SECOND);
-    let mut kit = Kit::<1>::new(session.into());
-    let client = kit.connect();
-    kit.drive("established", SECOND, |kit| {
-        kit.state(client) == State::Established
-    });
-    kit.server.device.full = true;
-    kit.drive("idle", 2 * SECOND, |kit| kit.reasons() == [Reason::Idle]);
+    let mut kit = with_an_rst_that_cannot_leave();
     kit.listener.shutdown();
     kit.wake_server();
     kit.drive("drained", 2 * SECOND, |kit| kit.listener.is_drained());

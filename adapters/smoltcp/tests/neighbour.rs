@@ -115,6 +115,21 @@ impl Wire {
         self.put(EthernetProtocol::Arp, &packet);
     }
 
+    /// A whole handshake with a neighbour that answers; the number of the server's SYN.
+    fn connect(&mut self) -> TcpSeqNumber {
+        self.put_tcp(TcpControl::Syn, 1000, None);
+        self.pass(Duration::from_millis(10));
+        self.answer_arp();
+        self.pass(Duration::from_millis(10));
+        let (_, segments) = self.sent();
+        let [(TcpControl::Syn, seq)] = segments[..] else {
+            panic!("{segments:?}")
+        };
+        self.put_tcp(TcpControl::None, 1001, Some(seq + 1));
+        self.pass(SECOND);
+        seq
+    }
+
     /// What the server sent: ARP requests, and the TCP segments.
     fn sent(&mut self) -> (usize, Vec<(TcpControl, TcpSeqNumber)>) {
         let (mut requests, mut segments) = (0, vec![]);
@@ -156,16 +171,7 @@ fn an_abort_to_a_neighbour_that_is_no_longer_known() {
         ..session.into()
     };
     let mut wire = Wire::new(options);
-    wire.put_tcp(TcpControl::Syn, 1000, None);
-    wire.pass(Duration::from_millis(10));
-    wire.answer_arp();
-    wire.pass(Duration::from_millis(10));
-    let (_, segments) = wire.sent();
-    let [(TcpControl::Syn, seq)] = segments[..] else {
-        panic!("{segments:?}")
-    };
-    wire.put_tcp(TcpControl::None, 1001, Some(seq + 1));
-    wire.pass(SECOND);
+    wire.connect();
     assert_eq!(states(&wire.host.sockets), [State::Established]);
     // What is known of a neighbour lasts a minute.
     wire.turns = 0;
@@ -179,16 +185,7 @@ fn an_abort_to_a_neighbour_that_is_no_longer_known() {
 #[test]
 fn a_quiet_neighbour_is_asked_while_it_is_known() {
     let mut wire = Wire::new(Options::DEFAULT);
-    wire.put_tcp(TcpControl::Syn, 1000, None);
-    wire.pass(Duration::from_millis(10));
-    wire.answer_arp();
-    wire.pass(Duration::from_millis(10));
-    let (_, segments) = wire.sent();
-    let [(TcpControl::Syn, seq)] = segments[..] else {
-        panic!("{segments:?}")
-    };
-    wire.put_tcp(TcpControl::None, 1001, Some(seq + 1));
-    wire.pass(SECOND);
+    let seq = wire.connect();
     wire.pass(16 * SECOND);
     assert_eq!(wire.sent(), (0, vec![(TcpControl::None, seq)]));
     wire.pass(32 * SECOND);
