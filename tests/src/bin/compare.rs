@@ -21,7 +21,7 @@ use linecho_tests::cost::time;
 #[derive(Parser)]
 #[command(name = "compare")]
 struct Arguments {
-    /// How often each server is measured, and three times as often behind a TAP device
+    /// How often each server is measured; where runs differ most, several times as often
     #[arg(long, value_name = "NUMBER", default_value_t = 7)]
     rounds: usize,
 

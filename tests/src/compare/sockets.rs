@@ -110,11 +110,12 @@ fn measure(plan: &Plan, contenders: &[Contender], cores: Cores) -> io::Result<Fi
                 plan.rounds,
                 workload.title()
             );
-            for turn in 0..contenders.len() {
+            let times = workload.times_a_round();
+            for turn in 0..contenders.len() * times as usize {
                 let place = (round + turn) % contenders.len();
                 let contender = &contenders[place];
                 let doing = format!("{}, {}", contender.column.title, workload.title());
-                let run = || workload.run(&contender.program, cores, plan.time);
+                let run = || workload.run(&contender.program, cores, plan.time / times);
                 let found = match workload.is_timed() {
                     true => undisturbed(cores, &mut disturbed, run),
                     false => run(),

@@ -91,6 +91,16 @@ impl Workload {
         })
     }
 
+    /// How many times it is measured in a round, each time shorter. With one connection both sides sleep
+    /// between two lines, and how soon they wake differs by a tenth between two runs of one program.
+    #[must_use]
+    pub fn times_a_round(self) -> u32 {
+        match self {
+            Self::One => 5,
+            _ => 1,
+        }
+    }
+
     /// Whether its figures suffer when other processes take time from the cores.
     #[must_use]
     pub fn is_timed(self) -> bool {
