@@ -72,9 +72,8 @@ pub fn enter(pid: u32, as_user: bool) -> String {
 }
 
 /// What starts passt for a server on the first IPv4 address of `addresses`, reached at 127.0.0.1; if there
-/// is none, the server needs one. On the
-/// interface `lo` it needs no other network, and the gateway is whom connections from this machine seem
-/// to come from.
+/// is none, the server needs one. On the interface `lo` passt needs no other network, and the gateway is
+/// whom connections from this machine seem to come from.
 #[must_use]
 pub fn passt(socket: &Path, addresses: &[IpCidr], port: u16) -> String {
     let is_v4 = |own: &&IpCidr| matches!(own, IpCidr::Ipv4(_));
