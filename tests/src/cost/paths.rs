@@ -81,29 +81,31 @@ impl Path {
 
     /// Takes it so many times.
     pub fn walk(self, times: usize) {
-        let text = self.text();
-        let mut storage = vec![0; ROOMY];
+        let mut text = Aligned::boxed();
+        let text = text.filled_with(&self.text());
+        let mut storage = Aligned::boxed();
+        let storage = &mut storage.0[..];
         match self {
             Self::Line | Self::Lines | Self::LongLine => {
-                let mut session = session(&mut storage, LongLines::Flush);
-                (0..times).for_each(|_| echo(&mut session, black_box(&text)));
+                let mut session = session(storage, LongLines::Flush);
+                (0..times).for_each(|_| echo(&mut session, black_box(text)));
             }
             Self::Bytes | Self::LongLineBytes => {
-                let mut session = session(&mut storage, LongLines::Flush);
-                (0..times).for_each(|_| in_reads(&mut session, &text, 1));
+                let mut session = session(storage, LongLines::Flush);
+                (0..times).for_each(|_| in_reads(&mut session, text, 1));
             }
             Self::OverlongFlush => {
                 let mut session = session(&mut storage[..TIGHT], LongLines::Flush);
-                (0..times).for_each(|_| in_reads(&mut session, &text, TIGHT / 4));
+                (0..times).for_each(|_| in_reads(&mut session, text, TIGHT / 4));
             }
             Self::OverlongDiscard => {
                 let mut session = session(&mut storage[..TIGHT], LongLines::Discard);
-                (0..times).for_each(|_| in_reads(&mut session, &text, TIGHT / 4));
+                (0..times).for_each(|_| in_reads(&mut session, text, TIGHT / 4));
             }
             Self::OverlongClose => {
                 for _ in 0..times {
                     let mut session = session(&mut storage[..TIGHT], LongLines::Close);
-                    in_reads(&mut session, &text, TIGHT / 4);
+                    in_reads(&mut session, text, TIGHT / 4);
                     assert!(
                         session.ended().is_some(),
                         "an overlong line ends the session"
@@ -111,10 +113,10 @@ impl Path {
                 }
             }
             Self::Polled => {
-                let mut session = session(&mut storage, LongLines::Flush);
+                let mut session = session(storage, LongLines::Flush);
                 let mut socket = Socket { arrived: &[] };
                 for _ in 0..times {
-                    socket.arrived = black_box(&text);
+                    socket.arrived = black_box(text);
                     black_box(polled::serve(
                         &mut session,
                         &mut socket,
@@ -124,6 +126,24 @@ impl Path {
                 }
             }
         }
+    }
+}
+
+/// Bytes at a place that is the same in every run. Copying and searching take more instructions or
+/// fewer as their bytes lie, and what an allocator returns depends on the length of this program's
+/// path.
+#[repr(align(64))]
+struct Aligned([u8; ROOMY]);
+
+impl Aligned {
+    fn boxed() -> Box<Self> {
+        Box::new(Self([0; ROOMY]))
+    }
+
+    fn filled_with(&mut self, bytes: &[u8]) -> &[u8] {
+        let filled = &mut self.0[..bytes.len()];
+        filled.copy_from_slice(bytes);
+        filled
     }
 }
 
