@@ -10,6 +10,7 @@ use linecho_tests::compare::programs::Peer;
 use linecho_tests::compare::report::Report;
 use linecho_tests::compare::{Part, smoltcp, sockets};
 use linecho_tests::cost::time;
+use linecho_tests::measure::machine::Cores;
 
 /// Compares echo-server with other line echoes, side by side on this machine.
 ///
@@ -65,6 +66,11 @@ fn measure(arguments: &Arguments) -> io::Result<Report> {
         false => (arguments.rounds, arguments.time),
     };
     let parts = or_all(&arguments.only);
+    // Before anything keeps this thread, which puts on the load, on one of them.
+    let cores = Cores::of_this_machine()?;
+    if cores.shared() {
+        eprintln!("one core for both sides: the ratios say less than with two");
+    }
     let mut report = Report::default();
 
     let workloads: Vec<_> = parts.iter().filter_map(|part| part.workload()).collect();
@@ -74,6 +80,7 @@ fn measure(arguments: &Arguments) -> io::Result<Report> {
             workloads,
             rounds,
             time: Duration::from_millis(milliseconds),
+            cores,
         })?);
     }
     if parts.contains(&Part::Core) {
@@ -89,7 +96,7 @@ fn measure(arguments: &Arguments) -> io::Result<Report> {
     if parts.contains(&Part::Tap) {
         // Two runs of the same program differ more than elsewhere: more rounds, which are shorter.
         let time = Duration::from_millis(milliseconds / 2);
-        report.append(smoltcp::tap::run(3 * rounds, time)?);
+        report.append(smoltcp::tap::run(3 * rounds, time, cores)?);
     }
     Ok(report)
 }

@@ -25,6 +25,8 @@ pub struct Plan {
     pub rounds: usize,
     /// How long each steady load is measured.
     pub time: Duration,
+    /// Where the servers and the load run.
+    pub cores: Cores,
 }
 
 /// A server at its place in the order of a round.
@@ -40,10 +42,6 @@ struct Contender {
 /// When a server cannot be built or fails under the load, or this machine does not allow enough
 /// connections.
 pub fn run(mut plan: Plan) -> io::Result<Report> {
-    let cores = Cores::of_this_machine()?;
-    if cores.shared() {
-        eprintln!("one core for both sides: the ratios say less than with two");
-    }
     allow_connections(MANY)?;
     if plan.workloads.contains(&Workload::SystemCalls)
         && let Err(reason) = system_calls::available()
@@ -53,7 +51,7 @@ pub fn run(mut plan: Plan) -> io::Result<Report> {
             .retain(|&workload| workload != Workload::SystemCalls);
     }
     let contenders = contenders(&plan.peers)?;
-    let figures = measure(&plan, &contenders, cores)?;
+    let figures = measure(&plan, &contenders)?;
 
     let peers: Vec<_> = contenders.iter().map(|contender| contender.peer).collect();
     let columns: Vec<_> = contenders
@@ -99,7 +97,7 @@ fn contenders(peers: &[Peer]) -> io::Result<Vec<Contender>> {
 
 /// All rounds. The server that begins a workload changes from round to round, so that none is
 /// always the one that runs on a rested machine.
-fn measure(plan: &Plan, contenders: &[Contender], cores: Cores) -> io::Result<Figures> {
+fn measure(plan: &Plan, contenders: &[Contender]) -> io::Result<Figures> {
     let mut figures = Figures::default();
     let mut disturbed = 0;
     for round in 0..plan.rounds {
@@ -115,9 +113,9 @@ fn measure(plan: &Plan, contenders: &[Contender], cores: Cores) -> io::Result<Fi
                 let place = (round + turn) % contenders.len();
                 let contender = &contenders[place];
                 let doing = format!("{}, {}", contender.column.title, workload.title());
-                let run = || workload.run(&contender.program, cores, plan.time / times);
+                let run = || workload.run(&contender.program, plan.cores, plan.time / times);
                 let found = match workload.is_timed() {
-                    true => undisturbed(cores, &mut disturbed, run),
+                    true => undisturbed(plan.cores, &mut disturbed, run),
                     false => run(),
                 };
                 let found = found.map_err(context(doing))?;

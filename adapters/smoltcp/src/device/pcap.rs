@@ -100,9 +100,10 @@ impl<W: Write> Pcap<W> {
 
     /// `device` with the capture around it.
     pub fn around<'a, D: Device>(&'a mut self, device: &'a mut D) -> Captured<'a, D, W> {
+        let is_on = self.capture.get_mut().writer.is_some();
         Captured {
             device,
-            capture: &self.capture,
+            capture: is_on.then_some(&self.capture),
         }
     }
 
@@ -163,7 +164,8 @@ impl<W: Write> Capture<W> {
 #[derive(Debug)]
 pub struct Captured<'d, D, W> {
     device: &'d mut D,
-    capture: &'d RefCell<Capture<W>>,
+    /// `None`: frames pass without a look.
+    capture: Option<&'d RefCell<Capture<W>>>,
 }
 
 impl<D: Device, W: Write> Device for Captured<'_, D, W> {
@@ -211,7 +213,7 @@ impl<D: Device, W: Write> Device for Captured<'_, D, W> {
 /// A token of the device, with the capture beside it.
 pub struct Token<'a, T, W> {
     token: T,
-    capture: &'a RefCell<Capture<W>>,
+    capture: Option<&'a RefCell<Capture<W>>>,
     now: Instant,
 }
 
@@ -254,8 +256,10 @@ impl<T: phy::TxToken, W: Write> phy::TxToken for Token<'_, T, W> {
 
 /// The capture is borrowed for no longer than a write takes, so that it is always free here, unless
 /// the writer itself sends frames through the device.
-fn record<W: Write>(capture: &RefCell<Capture<W>>, now: Instant, frame: &[u8]) {
-    if let Ok(mut capture) = capture.try_borrow_mut() {
+fn record<W: Write>(capture: Option<&RefCell<Capture<W>>>, now: Instant, frame: &[u8]) {
+    if let Some(capture) = capture
+        && let Ok(mut capture) = capture.try_borrow_mut()
+    {
         capture.record(now, frame);
     }
 }

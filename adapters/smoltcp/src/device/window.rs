@@ -15,9 +15,13 @@ use smoltcp::wire::{
 /// Announces a TCP window smaller than it is, by 1/64 or one unit, if `frame` holds a segment.
 pub(super) fn leave_room(frame: &mut [u8]) {
     with_segment(frame, |_, segment| {
-        let window = segment.window_len();
-        set_window(segment, window.saturating_sub((window / 64).max(1)));
+        set_window(segment, lowered(segment.window_len()));
     });
+}
+
+/// What is announced of a window.
+pub(super) fn lowered(window: u16) -> u16 {
+    window.saturating_sub((window / 64).max(1))
 }
 
 /// Shows `f` the address of the sender and the TCP segment in `frame`, if it holds a whole one.
@@ -158,8 +162,7 @@ pub(super) mod tests {
     #[test]
     fn it_is_enough_for_what_passt_ignores() {
         for window in 0..=u16::MAX {
-            let announced = window.saturating_sub((window / 64).max(1));
-            assert!(u32::from(announced) * 101 / 100 <= u32::from(window));
+            assert!(u32::from(lowered(window)) * 101 / 100 <= u32::from(window));
         }
     }
 

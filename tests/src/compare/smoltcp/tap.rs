@@ -51,7 +51,7 @@ struct Found {
 ///
 /// # Errors
 /// When a server cannot be built or fails under the load.
-pub fn run(rounds: usize, time: Duration) -> io::Result<Report> {
+pub fn run(rounds: usize, time: Duration, cores: Cores) -> io::Result<Report> {
     let Some([plain, ours]) = programs()? else {
         return Ok(Report::default());
     };
@@ -59,7 +59,6 @@ pub fn run(rounds: usize, time: Duration) -> io::Result<Report> {
         leave_out("smoltcp behind a TAP device", error)?;
         return Ok(Report::default());
     }
-    let cores = Cores::of_this_machine()?;
     let mut disturbed = 0;
     let mut found = LOADS.map(|_| Found::default());
     for round in 0..rounds {

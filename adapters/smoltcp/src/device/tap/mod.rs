@@ -357,7 +357,6 @@ impl phy::TxToken for TxToken<'_> {
         }
         let frame = &mut self.buffer[Header::LEN..end];
         let result = f(frame);
-        window::leave_room(frame);
         self.send(end);
         result
     }
@@ -370,12 +369,13 @@ impl phy::TxToken for TxToken<'_> {
 impl TxToken<'_> {
     /// Hands over the frame that ends at `end`.
     fn send(&mut self, end: usize) {
-        let mut start = Header::LEN;
-        if self.offloaded
-            && let Some((header, frame)) = self.buffer[..end].split_first_chunk_mut()
-        {
-            *header = Header::for_outgoing(frame, self.segment_len).to_bytes();
-            start = 0;
+        let start = if self.offloaded { 0 } else { Header::LEN };
+        if let Some((header, frame)) = self.buffer[..end].split_first_chunk_mut() {
+            if self.offloaded {
+                *header = Header::for_outgoing(frame, self.segment_len).to_bytes();
+            } else {
+                window::leave_room(frame);
+            }
         }
         // The kernel takes a frame whole or not at all.
         let dropped = match self.tun.write(&self.buffer[start..end]) {

@@ -12,6 +12,8 @@ use smoltcp::wire::{
     TcpPacket, checksum,
 };
 
+use crate::device::window::lowered;
+
 /// The checksum is not filled in yet: the field holds the sum of the pseudo-header only.
 const NEEDS_CSUM: u8 = 1;
 /// Somebody has verified the checksum already.
@@ -75,9 +77,9 @@ impl Header {
         bytes
     }
 
-    /// Makes a frame that smoltcp has built ready for the kernel: in a TCP segment the checksum field
-    /// gets the sum of the pseudo-header, and the kernel is asked to do the rest, and to cut the
-    /// payload into segments of `segment_len` bytes where that is given.
+    /// Makes a frame that smoltcp has built ready for the kernel: a TCP segment gets a smaller window
+    /// (see `window.rs`), and in its checksum field the sum of the pseudo-header. The kernel is asked
+    /// to do the rest, and to cut the payload into segments of `segment_len` bytes where that is given.
     pub(super) fn for_outgoing(frame: &mut [u8], segment_len: Option<NonZeroU16>) -> Self {
         let Some(tcp) = TcpSegment::find(frame) else {
             return Self::COMPLETE;
@@ -88,9 +90,9 @@ impl Header {
         ) else {
             return Self::COMPLETE;
         };
-        let pseudo_header = tcp.pseudo_header_sum();
-        let at = tcp.start + usize::from(TCP_CHECKSUM);
-        frame[at..at + 2].copy_from_slice(&pseudo_header.to_be_bytes());
+        let mut segment = TcpPacket::new_unchecked(&mut frame[tcp.start..]);
+        segment.set_window_len(lowered(segment.window_len()));
+        segment.set_checksum(tcp.pseudo_header_sum());
         Self {
             flags: NEEDS_CSUM,
             segmentation: match (segment_len, tcp.source) {
@@ -283,6 +285,7 @@ mod tests {
         tcp.set_header_len(20);
         tcp.set_src_port(1);
         tcp.set_dst_port(2);
+        tcp.set_window_len(6_400);
         if with_checksum {
             let (source, destination) = addresses(version);
             tcp.fill_checksum(&source, &destination);
@@ -345,6 +348,8 @@ mod tests {
             assert_eq!(header, expected);
             assert!(header.fill_in_checksum(&mut frame));
             assert!(tcp_is_right(version, &frame));
+            let segment = TcpPacket::new_unchecked(&frame[start..]);
+            assert_eq!(segment.window_len(), 6_300);
 
             let whole = Header::for_outgoing(&mut tcp_frame(version, false), None);
             assert_eq!((whole.segmentation, whole.segment_len), (GSO_NONE, 0));
