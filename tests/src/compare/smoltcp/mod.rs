@@ -11,9 +11,14 @@ mod wire;
 use super::report::{Cell, Column, Row, short};
 use crate::measure::median;
 
-/// The columns: the plain echo, then ours.
+/// The columns: the plain echo, then ours, then the plain one as its own control.
 fn columns() -> Vec<Column> {
-    [("smoltcp", "plain smoltcp"), ("ours", "linecho")]
+    let titles = [
+        ("smoltcp", "plain smoltcp"),
+        ("ours", "linecho"),
+        ("smoltcp_again", "plain smoltcp again"),
+    ];
+    titles
         .map(|(id, title)| Column {
             id: id.to_owned(),
             title: title.to_owned(),
@@ -21,25 +26,38 @@ fn columns() -> Vec<Column> {
         .into()
 }
 
-/// What the two have reached, each in every round.
+/// What the plain echo, ours, and the plain one again have reached, each in every round.
 #[derive(Default)]
-struct Rounds {
-    plain: Vec<f64>,
-    ours: Vec<f64>,
-}
+struct Rounds([Vec<f64>; 3]);
 
 impl Rounds {
-    /// The median of the ratios of ours to the plain one, each taken within a round.
-    fn ratio(&self) -> f64 {
-        ratio(&self.ours, &self.plain)
+    fn add(&mut self, round: [f64; 3]) {
+        for (all, figure) in self.0.iter_mut().zip(round) {
+            all.push(figure);
+        }
     }
 
-    /// A row with the ratio to the plain echo.
+    /// The median of the ratios of ours to the plain one, each taken within a round.
+    fn ratio(&self) -> f64 {
+        self.ratio_of(1)
+    }
+
+    /// The same of one of the three to the mean of the plain ones.
+    fn ratio_of(&self, place: usize) -> f64 {
+        let plain = self.0[0].iter().zip(&self.0[2]);
+        let plain: Vec<_> = plain
+            .map(|(before, after)| (before + after) / 2.0)
+            .collect();
+        ratio(&self.0[place], &plain)
+    }
+
+    /// A row with the ratios to the plain echo.
     fn row(&self, id: &str, title: &str) -> Row {
+        let cells = [0, 1, 2].map(|place| cell(&self.0[place], self.ratio_of(place)));
         Row {
             id: id.to_owned(),
             title: title.to_owned(),
-            cells: vec![cell(&self.plain, 1.0), cell(&self.ours, self.ratio())],
+            cells: cells.into(),
         }
     }
 }

@@ -74,15 +74,11 @@ pub fn run(rounds: usize, time: Duration, cores: Cores) -> io::Result<Report> {
                 })
                 .map_err(context(format_args!("{name}, {title}")))
             };
-            // Each of them is the first as often as the other.
-            let (plain, ours) = if round % 2 == 0 {
-                let plain = measure(&plain, "plain smoltcp")?;
-                (plain, measure(&ours, "echo-tap")?)
-            } else {
-                let ours = measure(&ours, "echo-tap")?;
-                (measure(&plain, "plain smoltcp")?, ours)
-            };
-            found.add(&plain, &ours);
+            found.add(&[
+                measure(&plain, "plain smoltcp")?,
+                measure(&ours, "echo-tap")?,
+                measure(&plain, "plain smoltcp")?,
+            ]);
         }
     }
     tell_disturbed(disturbed);
@@ -146,12 +142,10 @@ fn sample(
 }
 
 impl Found {
-    fn add(&mut self, plain: &Sample, ours: &Sample) {
+    fn add(&mut self, round: &[Sample; 3]) {
         let (lines, cpu) = (&mut self.lines_per_second, &mut self.cpu_per_million_lines);
-        lines.plain.push(plain.lines_per_second());
-        lines.ours.push(ours.lines_per_second());
-        cpu.plain.push(plain.cpu_per_million_lines());
-        cpu.ours.push(ours.cpu_per_million_lines());
+        lines.add(round.each_ref().map(Sample::lines_per_second));
+        cpu.add(round.each_ref().map(Sample::cpu_per_million_lines));
     }
 }
 
