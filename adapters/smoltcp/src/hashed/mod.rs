@@ -18,7 +18,7 @@ use self::frame::{Frame, OneFrame};
 use self::table::{Queue, Table};
 use crate::slot::Shared;
 use crate::socket::{Stage, arm, stage, tcp_sockets};
-use crate::stack::{INGRESS_FRAMES, Wake, egress, stack_time};
+use crate::stack::{INGRESS_FRAMES, Wake, egress, egress_rest, egress_round, stack_time};
 use crate::{Event, Options};
 
 pub use self::table::HashedSlot;
@@ -127,14 +127,27 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
     ) -> Wake {
         let mut wake = self.ingress(now, iface, device, others);
         self.table.queue_due(now, &mut self.work);
-        let mut turns = 0;
-        while let Some(number) = self.next(turns % 2 == 0) {
+        // Each step is taken for all slots before the next one: the processor then has its code at
+        // hand, which a device's system calls drive out of the caches.
+        let mut served = Vec::<u32, TURNS>::new();
+        while !served.is_full()
+            && let Some(number) = self.next(served.len().is_multiple_of(2))
+        {
             self.turn(number, now, iface, device, &mut on_event);
-            turns += 1;
-            if turns == TURNS {
-                wake = Wake::Again;
-                break;
+            // There is room: the loop has looked.
+            let _ = served.push(number);
+        }
+        let has_more = served.is_full();
+        for &number in &served {
+            if let Some(set) = self.table.set(number) {
+                egress_round(now, iface, device, set);
             }
+        }
+        for number in served {
+            self.settle(number, now, iface, device);
+        }
+        if has_more || !self.work.is_empty() {
+            wake = Wake::Again;
         }
         wake = wake.min(self.table.earliest().into());
         wake.min(egress(now, iface, device, others))
@@ -184,7 +197,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             return stack(others);
         };
         if let Some(number) = self.table.find(&segment.flow) {
-            if let Some(set) = self.table.get(number).and_then(|slot| slot.set.as_mut()) {
+            if let Some(set) = self.table.set(number) {
                 stack(set);
             }
             self.work.push(self.table.slots, number);
@@ -192,7 +205,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             && self.accepting
             && let Some(number) = self.table.take_free()
         {
-            let set = self.table.get(number).and_then(|slot| slot.set.as_mut());
+            let set = self.table.set(number);
             let half_open = set.is_some_and(|set| {
                 stack(set);
                 tcp_sockets(set).any(|tcp| stage(tcp) == Stage::HalfOpen)
@@ -224,7 +237,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         first.pop(slots).or_else(|| second.pop(slots))
     }
 
-    /// Gives a slot its turn, and sends what it has to send.
+    /// Gives a slot its turn.
     fn turn<D: Device + ?Sized>(
         &mut self,
         number: u32,
@@ -239,7 +252,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             options: &self.options,
             accepting: self.accepting,
             crowded: self.table.free_len == 0,
-            scarce: self.waiting.len() > 0,
+            scarce: !self.waiting.is_empty(),
             lines: &mut self.lines,
             totals: &mut self.totals,
             question: None,
@@ -259,18 +272,39 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         if let Some(question) = shared.question {
             question.ask(now, iface, device, set);
         }
-        let mut wake = egress(now, iface, device, set);
+        if slot.waits_for_line() {
+            self.waiting.push(self.table.slots, number);
+        }
+    }
+
+    /// Sends what a slot has left to send, and sees to it that it gets its next turn.
+    fn settle<D: Device + ?Sized>(
+        &mut self,
+        number: u32,
+        now: Instant,
+        iface: &mut Interface,
+        device: &mut D,
+    ) {
+        let Some(HashedSlot {
+            slot,
+            set: Some(set),
+            ..
+        }) = self.table.get(number)
+        else {
+            return;
+        };
+        let mut wake = egress_rest(now, iface, device, set);
+        // Timeouts strike when a socket is to send, and RSTs leave: the slot has to know.
+        if !slot.is_idle() && tcp_sockets(set).all(|tcp| tcp.remote_endpoint().is_none()) {
+            wake = Wake::Again;
+        }
         // As if slots were short. If they are not, a slot that is late is looked at again later.
         if let Some(deadline) = slot.deadline(&self.options, true) {
             let late = deadline <= now && slot.is_waited_for();
             wake = wake.min(Wake::At(if late { now + LATE_RETRY } else { deadline }));
         }
-        let (idle, waits) = (slot.is_idle(), slot.waits_for_line());
-        if idle && self.table.remove(number) {
+        if slot.is_idle() && self.table.remove(number) {
             self.table.put_free(number);
-        }
-        if waits {
-            self.waiting.push(self.table.slots, number);
         }
         match wake {
             Wake::Again => self.work.push(self.table.slots, number),

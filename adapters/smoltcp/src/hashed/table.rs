@@ -62,7 +62,6 @@ struct Link {
 pub(super) struct Queue {
     link: for<'x, 'a> fn(&'x mut HashedSlot<'a>) -> &'x mut Link,
     ends: Option<(u32, u32)>,
-    len: usize,
 }
 
 impl Queue {
@@ -70,17 +69,15 @@ impl Queue {
     pub(super) const WORK: Self = Self {
         link: |slot| &mut slot.work,
         ends: None,
-        len: 0,
     };
     /// Slots that wait for a line buffer.
     pub(super) const WAITING: Self = Self {
         link: |slot| &mut slot.waiting,
         ends: None,
-        len: 0,
     };
 
-    pub(super) fn len(&self) -> usize {
-        self.len
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_none()
     }
 
     pub(super) fn push(&mut self, slots: &mut [HashedSlot<'_>], number: u32) {
@@ -95,7 +92,6 @@ impl Queue {
             next: None,
             queued: true,
         };
-        self.len += 1;
         match self.ends {
             Some((first, last)) => {
                 if let Some(slot) = slots.get_mut(last as usize) {
@@ -111,7 +107,6 @@ impl Queue {
         let (first, last) = self.ends?;
         let link = (self.link)(slots.get_mut(first as usize)?);
         link.queued = false;
-        self.len = self.len.saturating_sub(1);
         self.ends = link.next.map(|next| (next, last));
         Some(first)
     }
@@ -142,6 +137,11 @@ impl<'a> Table<'a> {
 
     pub(super) fn get(&mut self, number: u32) -> Option<&mut HashedSlot<'a>> {
         self.slots.get_mut(number as usize)
+    }
+
+    /// The socket of a slot, in its set.
+    pub(super) fn set(&mut self, number: u32) -> Option<&mut SocketSet<'a>> {
+        self.get(number)?.set.as_mut()
     }
 
     pub(super) fn put_free(&mut self, number: u32) {

@@ -4,7 +4,9 @@
 //! segments have up to 64 KiB in both directions, so that a system call carries 45 times as much. See
 //! `vnet.rs` for how that is said, and <https://docs.kernel.org/networking/tuntap.html>.
 
+mod cable;
 mod error;
+mod read_ahead;
 mod sys;
 #[cfg(test)]
 mod tests;
@@ -13,18 +15,20 @@ mod vnet;
 use core::num::{NonZeroU16, NonZeroUsize};
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use smoltcp::phy::{self, Checksum, DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::time::Instant;
 
+pub use cable::Counters;
 pub use error::TapError;
+
+use cable::Cable;
+use read_ahead::ReadAhead;
 use sys::Name;
 use vnet::Header;
-
-use super::window;
 
 /// The driver of all TUN and TAP devices.
 const TUN: &str = "/dev/net/tun";
@@ -47,7 +51,8 @@ const OFFLOAD: libc::c_uint = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_
 /// 192.168.69.100/24 dev tap0 && ip link set tap0 up` gives the kernel its side.
 ///
 /// The file descriptor does not block. Sleep on it with [`wait`](super::wait) (or poll, epoll, mio)
-/// until it can be read, or until the stack's next deadline. It can always be written.
+/// until it can be read, or until the stack's next deadline, but not before `receive` has returned
+/// `None`: frames are read ahead, several in a row. It can always be written.
 ///
 /// Taking the kernel's side down (`ip link set tap0 down`) does no harm: what is sent meanwhile is
 /// dropped and counted, and everything goes on when it is up again. Deleting it ends the device: see
@@ -59,40 +64,12 @@ const OFFLOAD: libc::c_uint = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_
 /// that receive buffers of 256 KiB carry several times as much as those of 64 KiB. In IPv6, segments
 /// are long on the way in only (smoltcp 0.14).
 pub struct Tap {
-    tun: File,
     name: String,
     mtu: usize,
-    offloaded: bool,
+    cable: Cable,
+    rx: ReadAhead,
     /// Virtio-net header and frame, one behind the other; without offload the header's place is unused.
-    rx: Box<[u8]>,
     tx: Box<[u8]>,
-    counters: Counters,
-    error: Option<io::Error>,
-}
-
-/// What a [`Tap`] has carried and what it has lost, in frames where nothing else is said.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Frames handed to the stack.
-    pub received: u64,
-    /// Bytes of those frames.
-    pub received_bytes: u64,
-    /// Frames dropped since their checksum was wrong (only counted here when offloaded; otherwise
-    /// smoltcp drops them), or since the kernel's header contradicted them.
-    pub received_corrupt: u64,
-    /// Reads that failed for another reason than that nothing was there.
-    pub receive_errors: u64,
-    /// Frames handed to the kernel.
-    pub sent: u64,
-    /// Bytes of those frames.
-    pub sent_bytes: u64,
-    /// Frames dropped since the kernel's side was down.
-    pub dropped_link_down: u64,
-    /// Frames dropped since the kernel had no room.
-    pub dropped_full: u64,
-    /// Frames dropped for any other reason.
-    pub dropped_other: u64,
 }
 
 impl Tap {
@@ -149,16 +126,18 @@ impl Tap {
             }
         };
         // Long enough for whatever MTU the device gets while it is open.
-        let buffer = || vec![0; Header::LEN + MAX_FRAME_LEN].into_boxed_slice();
+        let longest = Header::LEN + MAX_FRAME_LEN;
         Ok(Self {
-            tun,
             name,
             mtu,
-            offloaded,
-            rx: buffer(),
-            tx: buffer(),
-            counters: Counters::default(),
-            error: None,
+            cable: Cable {
+                tun,
+                offloaded,
+                counters: Counters::default(),
+                error: None,
+            },
+            rx: ReadAhead::new(longest),
+            tx: vec![0; longest].into(),
         })
     }
 
@@ -177,55 +156,20 @@ impl Tap {
     /// Whether checksums and segmentation are left to the kernel.
     #[must_use]
     pub const fn is_offloaded(&self) -> bool {
-        self.offloaded
+        self.cable.offloaded
     }
 
     /// What the device has carried and lost so far.
     #[must_use]
     pub const fn counters(&self) -> Counters {
-        self.counters
+        self.cable.counters
     }
 
     /// What has ended the device for good: its interface was deleted. A program that goes on would find
     /// the file descriptor ready for ever.
     #[must_use]
     pub const fn error(&self) -> Option<&io::Error> {
-        self.error.as_ref()
-    }
-
-    /// Reads one frame, and returns where it is in `self.rx`: empty if it must not reach the stack.
-    fn read(&mut self) -> Option<core::ops::Range<usize>> {
-        if self.error.is_some() {
-            return None;
-        }
-        let start = if self.offloaded { 0 } else { Header::LEN };
-        let end = match self.tun.read(&mut self.rx[start..]) {
-            Ok(len) => start + len,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-            Err(error) => {
-                self.counters.receive_errors += 1;
-                if error.raw_os_error() == Some(libc::EBADFD) {
-                    self.error = Some(error);
-                }
-                return None;
-            }
-        };
-        if self.offloaded && !self.finish_checksum(end) {
-            // An empty frame, since no frame at all would end the stack's turn with others waiting.
-            self.counters.received_corrupt += 1;
-            return Some(0..0);
-        }
-        let frame = Header::LEN..end.max(Header::LEN);
-        self.counters.received += 1;
-        self.counters.received_bytes += frame.len() as u64;
-        Some(frame)
-    }
-
-    fn finish_checksum(&mut self, end: usize) -> bool {
-        let Some((header, frame)) = self.rx[..end].split_first_chunk_mut() else {
-            return false;
-        };
-        Header::from_bytes(header).accept_incoming(frame)
+        self.cable.error.as_ref()
     }
 }
 
@@ -254,9 +198,9 @@ fn set_up_offload(tun: &File, offload: libc::c_uint) -> io::Result<()> {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        if self.offloaded {
+        if self.cable.offloaded {
             // Whoever attaches next to a device that stays may not expect long segments.
-            _ = sys::set_offload(&self.tun, 0);
+            _ = sys::set_offload(&self.cable.tun, 0);
         }
     }
 }
@@ -266,22 +210,22 @@ impl fmt::Debug for Tap {
         f.debug_struct("Tap")
             .field("name", &self.name)
             .field("mtu", &self.mtu)
-            .field("offloaded", &self.offloaded)
-            .field("counters", &self.counters)
-            .field("error", &self.error)
+            .field("offloaded", &self.cable.offloaded)
+            .field("counters", &self.cable.counters)
+            .field("error", &self.cable.error)
             .finish_non_exhaustive()
     }
 }
 
 impl AsFd for Tap {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.tun.as_fd()
+        self.cable.tun.as_fd()
     }
 }
 
 impl AsRawFd for Tap {
     fn as_raw_fd(&self) -> RawFd {
-        self.tun.as_raw_fd()
+        self.cable.tun.as_raw_fd()
     }
 }
 
@@ -290,24 +234,19 @@ impl phy::Device for Tap {
     type TxToken<'a> = TxToken<'a>;
 
     fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
-        let frame = self.read()?;
+        let frame = self.rx.next(|room| self.cable.read(room))?;
         let tx = TxToken {
-            tun: &self.tun,
+            cable: &mut self.cable,
             buffer: &mut self.tx,
-            counters: &mut self.counters,
-            offloaded: self.offloaded,
             segment_len: None,
         };
-        let frame = &self.rx[frame];
         Some((RxToken { frame }, tx))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
         Some(TxToken {
-            tun: &self.tun,
+            cable: &mut self.cable,
             buffer: &mut self.tx,
-            counters: &mut self.counters,
-            offloaded: self.offloaded,
             segment_len: None,
         })
     }
@@ -317,7 +256,7 @@ impl phy::Device for Tap {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = ETHERNET_HEADER_LEN + self.mtu;
-        if self.offloaded {
+        if self.cable.offloaded {
             capabilities.checksum.tcp = Checksum::None;
             // smoltcp 0.14 drops long IPv6 segments where it should hand them over, so that these
             // are long on the way in only.
@@ -340,58 +279,24 @@ impl phy::RxToken for RxToken<'_> {
 
 /// Room for a frame to the kernel.
 pub struct TxToken<'a> {
-    tun: &'a File,
+    cable: &'a mut Cable,
     buffer: &'a mut [u8],
-    counters: &'a mut Counters,
-    offloaded: bool,
     segment_len: Option<NonZeroU16>,
 }
 
 impl phy::TxToken for TxToken<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, len: usize, f: F) -> R {
-        let end = Header::LEN + len;
-        if end > self.buffer.len() {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let Some(bytes) = self.buffer.get_mut(..Header::LEN + len) else {
             // Longer than the capabilities allow: smoltcp does not ask for that.
-            self.counters.dropped_other += 1;
+            self.cable.counters.dropped_other += 1;
             return f(&mut vec![0; len]);
-        }
-        let frame = &mut self.buffer[Header::LEN..end];
-        let result = f(frame);
-        self.send(end);
+        };
+        let result = f(&mut bytes[Header::LEN..]);
+        self.cable.write(bytes, self.segment_len);
         result
     }
 
     fn set_meta(&mut self, meta: PacketMeta) {
         self.segment_len = meta.segmentation_offload_size;
-    }
-}
-
-impl TxToken<'_> {
-    /// Hands over the frame that ends at `end`.
-    fn send(&mut self, end: usize) {
-        let start = if self.offloaded { 0 } else { Header::LEN };
-        if let Some((header, frame)) = self.buffer[..end].split_first_chunk_mut() {
-            if self.offloaded {
-                *header = Header::for_outgoing(frame, self.segment_len).to_bytes();
-            } else {
-                window::leave_room(frame);
-            }
-        }
-        // The kernel takes a frame whole or not at all.
-        let dropped = match self.tun.write(&self.buffer[start..end]) {
-            Ok(_) => {
-                self.counters.sent += 1;
-                self.counters.sent_bytes += (end - Header::LEN) as u64;
-                return;
-            }
-            Err(error) => match error.raw_os_error() {
-                Some(libc::EIO) => &mut self.counters.dropped_link_down,
-                Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => {
-                    &mut self.counters.dropped_full
-                }
-                _ => &mut self.counters.dropped_other,
-            },
-        };
-        *dropped += 1;
     }
 }

@@ -9,6 +9,7 @@ use crate::device::{Interest, wait};
 use namespace::{in_namespace, ip};
 use smoltcp::phy::{Device, RxToken as _, TxToken as _};
 use smoltcp::wire::{IpAddress, UdpPacket};
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
