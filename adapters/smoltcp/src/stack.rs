@@ -89,9 +89,28 @@ pub fn egress<D: Device + ?Sized>(
     device: &mut D,
     sockets: &mut SocketSet<'_>,
 ) -> Wake {
+    let at = stack_time(now);
+    let mut carrier = Carrier::new(device);
     let before = connections(sockets);
-    egress_round(now, iface, device, sockets);
-    let wake = egress_rest(now, iface, device, sockets);
+    let mut rounds = 0;
+    let mut wake = Wake::Again;
+    while rounds < EGRESS_ROUNDS {
+        let sent = iface.poll_egress(at, &mut carrier, sockets) != PollResult::None;
+        rounds += 1;
+        // Mostly one round sends all there is: asking is cheaper than another round. When it was
+        // not enough, go on until nothing is sent.
+        if sent && rounds > 1 {
+            continue;
+        }
+        wake = match next_egress(now, iface, sockets) {
+            Wake::Again if sent => continue,
+            // Due, and yet nothing could be sent: the device is full. Turning at once would be a
+            // busy loop, and for a link that is down an endless one.
+            Wake::Again => Wake::At(now + DEVICE_RETRY),
+            later => later,
+        };
+        break;
+    }
     // Timeouts strike here, and RSTs leave, and an address that has gone ends connections.
     if connections(sockets) < before {
         return Wake::Again;
@@ -99,46 +118,14 @@ pub fn egress<D: Device + ?Sized>(
     wake
 }
 
-/// One round: each socket sends a segment at most. Mostly that is all there is. Whether anything was
-/// sent.
-pub(crate) fn egress_round<D: Device + ?Sized>(
-    now: Instant,
-    iface: &mut Interface,
-    device: &mut D,
-    sockets: &mut SocketSet<'_>,
-) -> bool {
-    let mut carrier = Carrier::new(device);
-    iface.poll_egress(stack_time(now), &mut carrier, sockets) != PollResult::None
-}
-
-/// The other rounds, if there is more, and when a socket is next due.
-pub(crate) fn egress_rest<D: Device + ?Sized>(
-    now: Instant,
-    iface: &mut Interface,
-    device: &mut D,
-    sockets: &mut SocketSet<'_>,
-) -> Wake {
+/// When one of the sockets is next due.
+pub(crate) fn next_egress(now: Instant, iface: &mut Interface, sockets: &SocketSet<'_>) -> Wake {
     let at = stack_time(now);
-    let mut rounds = 1;
-    while rounds < EGRESS_ROUNDS {
-        match iface.poll_at(at, sockets) {
-            None => return Wake::Frame,
-            Some(due) if due > at => return Wake::At(from_stack_time(due)),
-            // Asking costs as much as a round: go on until nothing is sent.
-            Some(_) => {
-                let before = rounds;
-                while rounds < EGRESS_ROUNDS && egress_round(now, iface, device, sockets) {
-                    rounds += 1;
-                }
-                // Due, and yet nothing could be sent: the device is full. Turning at once would be a
-                // busy loop, and for a link that is down an endless one.
-                if rounds == before {
-                    return Wake::At(now + DEVICE_RETRY);
-                }
-            }
-        }
+    match iface.poll_at(at, sockets) {
+        None => Wake::Frame,
+        Some(due) if due > at => Wake::At(from_stack_time(due)),
+        Some(_) => Wake::Again,
     }
-    Wake::Again
 }
 
 fn connections(sockets: &SocketSet<'_>) -> usize {

@@ -16,9 +16,10 @@ use smoltcp::wire::IpListenEndpoint;
 use self::flow::Segment;
 use self::frame::{Frame, OneFrame};
 use self::table::{Queue, Table};
+use crate::carrier::Carrier;
 use crate::slot::Shared;
 use crate::socket::{Stage, arm, stage, tcp_sockets};
-use crate::stack::{INGRESS_FRAMES, Wake, egress, egress_rest, egress_round, stack_time};
+use crate::stack::{INGRESS_FRAMES, Wake, egress, next_egress, stack_time};
 use crate::{Event, Options};
 
 pub use self::table::HashedSlot;
@@ -137,16 +138,16 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             // There is room: the loop has looked.
             let _ = served.push(number);
         }
-        let has_more = served.is_full();
         for &number in &served {
             if let Some(set) = self.table.set(number) {
-                egress_round(now, iface, device, set);
+                // A segment at most: mostly that is all there is.
+                iface.poll_egress(stack_time(now), &mut Carrier::new(device), set);
             }
         }
-        for number in served {
+        for &number in &served {
             self.settle(number, now, iface, device);
         }
-        if has_more || !self.work.is_empty() {
+        if served.is_full() || !self.work.is_empty() {
             wake = Wake::Again;
         }
         wake = wake.min(self.table.earliest().into());
@@ -293,7 +294,10 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         else {
             return;
         };
-        let mut wake = egress_rest(now, iface, device, set);
+        let mut wake = next_egress(now, iface, set);
+        if wake == Wake::Again {
+            wake = egress(now, iface, device, set);
+        }
         // Timeouts strike when a socket is to send, and RSTs leave: the slot has to know.
         if !slot.is_idle() && tcp_sockets(set).all(|tcp| tcp.remote_endpoint().is_none()) {
             wake = Wake::Again;
