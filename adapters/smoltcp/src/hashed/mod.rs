@@ -259,12 +259,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             question: None,
             on_event,
         };
-        let Some(HashedSlot {
-            slot,
-            set: Some(set),
-            ..
-        }) = self.table.get(number)
-        else {
+        let Some((slot, set)) = self.table.slot_and_set(number) else {
             return;
         };
         if let Some(tcp) = tcp_sockets(set).next() {
@@ -286,12 +281,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         iface: &mut Interface,
         device: &mut D,
     ) {
-        let Some(HashedSlot {
-            slot,
-            set: Some(set),
-            ..
-        }) = self.table.get(number)
-        else {
+        let Some((slot, set)) = self.table.slot_and_set(number) else {
             return;
         };
         let mut wake = next_egress(now, iface, set);

@@ -139,9 +139,18 @@ impl<'a> Table<'a> {
         self.slots.get_mut(number as usize)
     }
 
-    /// The socket of a slot, in its set.
+    /// A slot, and the set with its socket.
+    pub(super) fn slot_and_set(
+        &mut self,
+        number: u32,
+    ) -> Option<(&mut Slot<'a>, &mut SocketSet<'a>)> {
+        let HashedSlot { slot, set, .. } = self.get(number)?;
+        Some((slot, set.as_mut()?))
+    }
+
+    /// The set with the socket of a slot.
     pub(super) fn set(&mut self, number: u32) -> Option<&mut SocketSet<'a>> {
-        self.get(number)?.set.as_mut()
+        self.slot_and_set(number).map(|(_, set)| set)
     }
 
     pub(super) fn put_free(&mut self, number: u32) {
