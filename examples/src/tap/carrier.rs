@@ -13,6 +13,11 @@ pub trait Carrier: Device + AsFd {
     /// Whether frames wait until the file descriptor can be written.
     fn is_blocked(&self) -> bool;
 
+    /// Takes a turn of the stack, whose frames may leave at its end.
+    fn batch<R>(&mut self, turn: impl FnOnce(&mut Self) -> R) -> R {
+        turn(self)
+    }
+
     /// What has ended it for good.
     fn failure(&self) -> Option<String>;
 
@@ -31,6 +36,10 @@ impl Carrier for Tap {
 
     fn is_blocked(&self) -> bool {
         false
+    }
+
+    fn batch<R>(&mut self, turn: impl FnOnce(&mut Self) -> R) -> R {
+        self.batch(turn)
     }
 
     fn failure(&self) -> Option<String> {

@@ -62,9 +62,11 @@ pub(crate) fn serve<C: Carrier>(
     let mut is_captured = true;
     let result = loop {
         let now = clock.now();
-        let mut captured = pcap.around(&mut carrier);
-        let wake = listener.poll(now, &mut iface, &mut captured, &mut others, |event| {
-            log_event(log, &event);
+        let wake = carrier.batch(|carrier| {
+            let mut captured = pcap.around(carrier);
+            listener.poll(now, &mut iface, &mut captured, &mut others, |event| {
+                log_event(log, &event);
+            })
         });
         if let Some(dhcp) = &mut dhcp
             && let Some(lease) = dhcp.turn(&mut iface, &mut others)

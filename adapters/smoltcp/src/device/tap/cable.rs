@@ -75,24 +75,27 @@ impl Cable {
         Some(frame)
     }
 
-    /// Writes the frame in `bytes`, which begins behind the place of a [`Header`]. TCP payload that is
-    /// longer than `segment_len` is for the kernel to cut.
-    pub(super) fn write(&mut self, bytes: &mut [u8], segment_len: Option<NonZeroU16>) {
-        let start = if self.offloaded { 0 } else { Header::LEN };
+    /// Makes the frame in `bytes`, which begins behind the place of a [`Header`], ready for
+    /// [`write`](Self::write). TCP payload that is longer than `segment_len` is for the kernel to cut.
+    pub(super) fn prepare(&self, bytes: &mut [u8], segment_len: Option<NonZeroU16>) {
         let Some((header, frame)) = bytes.split_first_chunk_mut() else {
             return;
         };
-        let frame_len = frame.len() as u64;
         if self.offloaded {
             *header = Header::for_outgoing(frame, segment_len).to_bytes();
         } else {
             window::leave_room(frame);
         }
+    }
+
+    /// Writes a frame that is [prepared](Self::prepare).
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        let start = if self.offloaded { 0 } else { Header::LEN };
         // The kernel takes a frame whole or not at all.
         let dropped = match self.tun.write(&bytes[start..]) {
             Ok(_) => {
                 self.counters.sent += 1;
-                self.counters.sent_bytes += frame_len;
+                self.counters.sent_bytes += (bytes.len() - Header::LEN) as u64;
                 return;
             }
             Err(error) => match error.raw_os_error() {

@@ -11,6 +11,7 @@ mod sys;
 #[cfg(test)]
 mod tests;
 mod vnet;
+mod write_behind;
 
 use core::num::{NonZeroU16, NonZeroUsize};
 use std::fmt;
@@ -29,6 +30,7 @@ use cable::Cable;
 use read_ahead::ReadAhead;
 use sys::Name;
 use vnet::Header;
+use write_behind::WriteBehind;
 
 /// The driver of all TUN and TAP devices.
 const TUN: &str = "/dev/net/tun";
@@ -68,8 +70,7 @@ pub struct Tap {
     mtu: usize,
     cable: Cable,
     rx: ReadAhead,
-    /// Virtio-net header and frame, one behind the other; without offload the header's place is unused.
-    tx: Box<[u8]>,
+    tx: WriteBehind,
 }
 
 impl Tap {
@@ -137,7 +138,7 @@ impl Tap {
                 error: None,
             },
             rx: ReadAhead::new(longest),
-            tx: vec![0; longest].into(),
+            tx: WriteBehind::new(longest),
         })
     }
 
@@ -163,6 +164,15 @@ impl Tap {
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.cable.counters
+    }
+
+    /// Takes a `turn` of the stack in which frames are not sent one by one, but in a row at its end, or
+    /// when 64 of them or 64 KiB wait. With many connections that is faster by a few percent. Do not sleep in a turn.
+    pub fn batch<R>(&mut self, turn: impl FnOnce(&mut Self) -> R) -> R {
+        self.tx.hold();
+        let result = turn(self);
+        self.tx.flush(&mut self.cable);
+        result
     }
 
     /// What has ended the device for good: its interface was deleted. A program that goes on would find
@@ -237,7 +247,7 @@ impl phy::Device for Tap {
         let frame = self.rx.next(|room| self.cable.read(room))?;
         let tx = TxToken {
             cable: &mut self.cable,
-            buffer: &mut self.tx,
+            behind: &mut self.tx,
             segment_len: None,
         };
         Some((RxToken { frame }, tx))
@@ -246,7 +256,7 @@ impl phy::Device for Tap {
     fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
         Some(TxToken {
             cable: &mut self.cable,
-            buffer: &mut self.tx,
+            behind: &mut self.tx,
             segment_len: None,
         })
     }
@@ -280,20 +290,13 @@ impl phy::RxToken for RxToken<'_> {
 /// Room for a frame to the kernel.
 pub struct TxToken<'a> {
     cable: &'a mut Cable,
-    buffer: &'a mut [u8],
+    behind: &'a mut WriteBehind,
     segment_len: Option<NonZeroU16>,
 }
 
 impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let Some(bytes) = self.buffer.get_mut(..Header::LEN + len) else {
-            // Longer than the capabilities allow: smoltcp does not ask for that.
-            self.cable.counters.dropped_other += 1;
-            return f(&mut vec![0; len]);
-        };
-        let result = f(&mut bytes[Header::LEN..]);
-        self.cable.write(bytes, self.segment_len);
-        result
+        self.behind.send(self.cable, len, self.segment_len, f)
     }
 
     fn set_meta(&mut self, meta: PacketMeta) {

@@ -387,3 +387,36 @@ fn a_dropped_frame_does_not_end_the_turn() {
     };
     assert_eq!(tap.counters(), expected);
 }
+
+#[test]
+fn in_a_batch_frames_wait_for_each_other() {
+    for (len, wait_at_most) in [(60, 63), (9_000, 7), (MAX_FRAME_LEN, 1)] {
+        let (mut tap, kernel) = without_kernel(true);
+        let mut room = vec![0; Header::LEN + MAX_FRAME_LEN];
+        let mut arrived = 0;
+        let mut receive = || {
+            while let Ok(read) = kernel.recv(&mut room) {
+                assert_eq!(room[read - len..read], vec![arrived as u8; len]);
+                arrived += 1;
+            }
+            arrived
+        };
+        let mut waited = 0;
+        tap.batch(|tap| {
+            for number in 0..200 {
+                tap.transmit(Instant::ZERO)
+                    .unwrap()
+                    .consume(len, |frame| frame.fill(number as u8));
+                waited = waited.max(number + 1 - receive());
+            }
+        });
+        assert_eq!((waited, receive()), (wait_at_most, 200));
+        assert_eq!(tap.counters().sent, 200);
+
+        // After it, none waits.
+        tap.transmit(Instant::ZERO)
+            .unwrap()
+            .consume(len, |frame| frame.fill(200));
+        assert_eq!(receive(), 201);
+    }
+}
