@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use linecho_tests::compare::programs::Peer;
 use linecho_tests::compare::report::{Bound, Cell, Limit, Report, Row, Section, short};
+use linecho_tests::measure::estimate::Estimate;
 use linecho_tests::measure::idle::Idle;
 use linecho_tests::measure::machine::{Cores, allow_connections};
 use linecho_tests::measure::server::{Program, Server};
@@ -76,7 +77,7 @@ fn measure(arguments: &Arguments) -> io::Result<Report> {
         if peer == Peer::Ours {
             let bound = |what: &str, value, limit| Bound {
                 what: format!("bytes for each connection, {what}"),
-                value,
+                reached: Estimate::exact(value),
                 limit: Limit::AtMost(limit),
             };
             report

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use linecho_tests::compare::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
+use linecho_tests::measure::estimate::Estimate;
 use linecho_tests::reach::link::Link;
 use linecho_tests::soak;
 
@@ -145,7 +146,7 @@ fn soak(arguments: &Arguments) -> Report {
         }],
         bounds: vec![Bound {
             what: "seeds with a byte lost or invented, a connection broken or hung".into(),
-            value: failed,
+            reached: Estimate::exact(failed),
             limit: Limit::AtMost(0.0),
         }],
     }

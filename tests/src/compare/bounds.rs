@@ -4,6 +4,7 @@ use super::figures::{Figures, Metric};
 use super::programs::Peer;
 use super::report::{Bound, Limit};
 use super::workloads::Workload;
+use crate::measure::estimate::Estimate;
 
 /// Every bound about which something was measured. `peers` are the servers of the figures,
 /// `controls` the places of the C loop among them.
@@ -16,9 +17,13 @@ pub fn check(figures: &Figures, peers: &[Peer], controls: &[usize]) -> Vec<Bound
         return Vec::new();
     };
     let mut bounds = Vec::new();
-    let mut bound = |workload: Workload, what: &str, value: Option<f64>, limit| {
+    let mut bound = |workload: Workload, what: &str, reached: Option<Estimate>, limit| {
         let what = format!("{}: {what}", workload.title());
-        bounds.extend(value.map(|value| Bound { what, value, limit }));
+        bounds.extend(reached.map(|reached| Bound {
+            what,
+            reached,
+            limit,
+        }));
     };
 
     for load in Workload::LOADS {
@@ -51,7 +56,7 @@ pub fn check(figures: &Figures, peers: &[Peer], controls: &[usize]) -> Vec<Bound
         (Metric::MemoryFresh, Workload::Memory, AtMost(128.0)),
         (Metric::MemoryAfterLine, Workload::Memory, AtMost(128.0)),
     ] {
-        let reached = figures.median(ours, metric, workload);
+        let reached = figures.estimate(ours, metric, workload);
         bound(workload, metric.title(), reached, limit);
     }
     bounds

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::workloads::Workload;
+use crate::measure::estimate::Estimate;
 use crate::measure::median;
 
 /// What is measured.
@@ -88,8 +89,13 @@ impl Figures {
         Some(median(self.0.get(&(server, metric, workload))?))
     }
 
-    /// The median of the ratios of what `server` reached to what the `controls` reached on average
-    /// in the same round.
+    /// The same with how sure that is.
+    #[must_use]
+    pub fn estimate(&self, server: usize, metric: Metric, workload: Workload) -> Option<Estimate> {
+        Some(Estimate::of(self.0.get(&(server, metric, workload))?))
+    }
+
+    /// The ratio of what `server` reached to what the `controls` reached on average in the same round.
     #[must_use]
     pub fn ratio(
         &self,
@@ -97,7 +103,7 @@ impl Figures {
         controls: &[usize],
         metric: Metric,
         workload: Workload,
-    ) -> Option<f64> {
+    ) -> Option<Estimate> {
         let reached = self.0.get(&(server, metric, workload))?;
         let controls = controls
             .iter()
@@ -108,7 +114,7 @@ impl Figures {
             let sum: f64 = controls.iter().map(|rounds| rounds[round]).sum();
             value / (sum / controls.len() as f64)
         });
-        Some(median(&ratios.collect::<Vec<_>>()))
+        Some(Estimate::of(&ratios.collect::<Vec<_>>()))
     }
 }
 
@@ -120,14 +126,16 @@ mod tests {
     fn ratios_are_taken_within_a_round() {
         const OF: (Metric, Workload) = (Metric::LinesPerSecond, Workload::One);
         let mut figures = Figures::default();
-        for (factor, ours) in [(1.0, 5.0), (10.0, 8.0), (100.0, 20.0)] {
+        for (factor, ours) in [(1.0, 5.0), (10.0, 8.0), (100.0, 2.0)] {
             for (server, value) in [9.0, 11.0, ours].into_iter().enumerate() {
                 figures.add(server, (OF.0, OF.1, value * factor));
             }
         }
-        let ratio = figures.ratio(2, &[0, 1], OF.0, OF.1);
-        assert!((ratio.unwrap_or_default() - 0.8).abs() < 1e-9);
-        assert_eq!(figures.ratio(2, &[], OF.0, OF.1), None);
+        let ratio = figures.ratio(2, &[0, 1], OF.0, OF.1).unwrap();
+        for (is, expected) in [(ratio.low, 0.2), (ratio.median, 0.5), (ratio.high, 0.8)] {
+            assert!((is - expected).abs() < 1e-9, "{is}");
+        }
+        assert!(figures.ratio(2, &[], OF.0, OF.1).is_none());
         assert_eq!(figures.median(2, Metric::P50, Workload::One), None);
     }
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::measure::context;
+use crate::measure::estimate::Estimate;
 
 /// All that was found.
 #[derive(Default)]
@@ -26,8 +27,8 @@ impl Report {
         self.bounds.extend(other.bounds);
     }
 
-    /// Prints it, and writes it to the file `json` as well if that is wanted. Whether every bound
-    /// is kept.
+    /// Prints it, and writes it to the file `json` as well if that is wanted. Whether no bound
+    /// falls short.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -43,7 +44,8 @@ impl Report {
             fs::write(path, format!("{:#}\n", self.json()))
                 .map_err(context(format_args!("write {}", path.display())))?;
         }
-        Ok(self.bounds.iter().all(Bound::is_kept))
+        let falls_short = |bound: &Bound| bound.verdict() == Verdict::FallsShort;
+        Ok(!self.bounds.iter().any(falls_short))
     }
 
     fn json(&self) -> Value {
@@ -98,7 +100,7 @@ pub struct Bound {
     /// What is bounded.
     pub what: String,
     /// What was reached.
-    pub value: f64,
+    pub reached: Estimate,
     /// What has to be.
     pub limit: Limit,
 }
@@ -112,13 +114,51 @@ pub enum Limit {
     AtMost(f64),
 }
 
+impl Limit {
+    fn is_kept_by(self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(limit) => value >= limit,
+            Self::AtMost(limit) => value <= limit,
+        }
+    }
+}
+
+/// How a bound fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The median keeps it.
+    Kept,
+    /// The median does not, but by so little that another run may well say otherwise.
+    WithinNoise,
+    /// It is broken, as far as these rounds can tell.
+    FallsShort,
+}
+
+impl Verdict {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::WithinNoise => "within noise",
+            Self::FallsShort => "FALLS SHORT",
+        }
+    }
+}
+
 impl Bound {
-    /// Whether it is kept. What could not be measured does not keep it.
+    /// How it fares. What could not be measured does not keep it.
     #[must_use]
-    pub fn is_kept(&self) -> bool {
-        match self.limit {
-            Limit::AtLeast(limit) => self.value >= limit,
-            Limit::AtMost(limit) => self.value <= limit,
+    pub fn verdict(&self) -> Verdict {
+        let Estimate { median, low, high } = self.reached;
+        let best = match self.limit {
+            Limit::AtLeast(_) => high,
+            Limit::AtMost(_) => low,
+        };
+        if self.limit.is_kept_by(median) {
+            Verdict::Kept
+        } else if self.limit.is_kept_by(best) {
+            Verdict::WithinNoise
+        } else {
+            Verdict::FallsShort
         }
     }
 
@@ -129,10 +169,12 @@ impl Bound {
         };
         json!({
             "what": self.what,
-            "value": self.value,
+            "value": self.reached.median,
+            "low": self.reached.low,
+            "high": self.reached.high,
             "side": side,
             "limit": limit,
-            "kept": self.is_kept(),
+            "verdict": self.verdict().title(),
         })
     }
 }
@@ -177,22 +219,22 @@ struct Bounds<'a>(&'a [Bound]);
 
 impl fmt::Display for Bounds<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = ["bound", "reached", "limit", "verdict"].map(str::to_owned);
+        let header = ["bound", "reached (95 % range)", "limit", "verdict"].map(str::to_owned);
         let rows = self.0.iter().map(|bound| {
             let limit = match bound.limit {
                 Limit::AtLeast(limit) => format!("at least {limit}"),
                 Limit::AtMost(limit) => format!("at most {limit}"),
             };
-            let verdict = if bound.is_kept() {
-                "kept"
-            } else {
-                "FALLS SHORT"
-            };
+            let Estimate { median, low, high } = bound.reached;
+            let [median, low, high] = [median, low, high].map(short);
             vec![
                 bound.what.clone(),
-                short(bound.value),
+                match low == high {
+                    true => median,
+                    false => format!("{median} ({low} to {high})"),
+                },
                 limit,
-                verdict.to_owned(),
+                bound.verdict().title().to_owned(),
             ]
         });
         table(f, &header, &rows.collect::<Vec<_>>())
@@ -247,7 +289,39 @@ fn table(f: &mut fmt::Formatter<'_>, header: &[String], rows: &[Vec<String>]) ->
 
 #[cfg(test)]
 mod tests {
-    use super::short;
+    use super::{Bound, Estimate, Limit, Verdict, short};
+
+    #[test]
+    fn a_bound_falls_short_when_no_median_within_the_noise_keeps_it() {
+        let verdict = |limit| {
+            let what = String::new();
+            let reached = Estimate {
+                median: 2.0,
+                low: 1.0,
+                high: 3.0,
+            };
+            let bound = Bound {
+                what,
+                reached,
+                limit,
+            };
+            bound.verdict()
+        };
+        for (least, most, expected) in [
+            (2.0, 2.0, Verdict::Kept),
+            (3.0, 1.0, Verdict::WithinNoise),
+            (3.1, 0.9, Verdict::FallsShort),
+        ] {
+            assert_eq!(verdict(Limit::AtLeast(least)), expected);
+            assert_eq!(verdict(Limit::AtMost(most)), expected);
+        }
+        let bound = Bound {
+            what: String::new(),
+            reached: Estimate::of(&[]),
+            limit: Limit::AtMost(1.0),
+        };
+        assert_eq!(bound.verdict(), Verdict::FallsShort, "nothing was measured");
+    }
 
     #[test]
     fn figures_have_the_digits_that_say_something() {

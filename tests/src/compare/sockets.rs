@@ -101,7 +101,8 @@ fn measure(plan: &Plan, contenders: &[Contender]) -> io::Result<Figures> {
     let mut figures = Figures::default();
     let mut disturbed = 0;
     for round in 0..plan.rounds {
-        for &workload in &plan.workloads {
+        let due = |workload: &&Workload| workload.is_due(round);
+        for &workload in plan.workloads.iter().filter(due) {
             eprintln!(
                 "round {} of {}: {}",
                 round + 1,

@@ -48,7 +48,9 @@ pub fn sections(figures: &Figures, columns: &[Column], controls: &[usize]) -> Ve
             Some(Cell {
                 value,
                 text: short(value),
-                ratio: figures.ratio(server, controls, metric, workload),
+                ratio: figures
+                    .ratio(server, controls, metric, workload)
+                    .map(|ratio| ratio.median),
             })
         };
         let name = workload.to_possible_value()?;

@@ -15,6 +15,7 @@ use clap::ValueEnum as _;
 use super::paths::Path;
 use crate::compare::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
 use crate::measure::context;
+use crate::measure::estimate::Estimate;
 
 /// How much a count may grow before it is over its budget.
 const TOLERANCE: f64 = 1.02;
@@ -65,7 +66,7 @@ pub fn run(update: bool) -> io::Result<Report> {
         });
         report.bounds.push(Bound {
             what: format!("{title}: instructions, ratio to the budget"),
-            value: allowed.map_or(f64::NAN, |allowed| instructions / allowed),
+            reached: Estimate::exact(allowed.map_or(f64::NAN, |allowed| instructions / allowed)),
             limit: Limit::AtMost(TOLERANCE),
         });
     }
@@ -78,7 +79,7 @@ pub fn run(update: bool) -> io::Result<Report> {
     if let (Some(short), Some(long)) = (of(Path::Bytes), of(Path::LongLineBytes)) {
         report.bounds.push(Bound {
             what: "1-byte reads: 16 KiB lines, ratio to 64 B lines".to_owned(),
-            value: long / short,
+            reached: Estimate::exact(long / short),
             limit: Limit::AtMost(LINEAR),
         });
     }

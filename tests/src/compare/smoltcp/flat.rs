@@ -100,7 +100,7 @@ pub fn run() -> io::Result<Report> {
     let bounds = OTHERS.iter().zip(one_busy).skip(1);
     let bounds = bounds.map(|((_, title, limit), rounds)| Bound {
         what: format!("smoltcp, one echo beside {title} idle connections, ratio to 8"),
-        value: ratio(&rounds.ours, &one_busy[0].ours),
+        reached: ratio(&rounds.ours, &one_busy[0].ours),
         limit: Limit::AtMost(*limit),
     });
     Ok(Report {

@@ -59,7 +59,7 @@ pub fn run() -> io::Result<Report> {
     })?;
     let bound = |what: &str, rounds: &Rounds, limit| Bound {
         what: format!("smoltcp's loopback device, {what}, ratio to plain smoltcp"),
-        value: rounds.ratio(),
+        reached: rounds.ratio(),
         limit,
     };
     Ok(Report {

@@ -9,6 +9,7 @@ pub mod tap;
 mod wire;
 
 use super::report::{Cell, Column, Row, short};
+use crate::measure::estimate::Estimate;
 use crate::measure::median;
 
 /// The columns: the plain echo, then ours, then the plain one as its own control.
@@ -37,13 +38,13 @@ impl Rounds {
         }
     }
 
-    /// The median of the ratios of ours to the plain one, each taken within a round.
-    fn ratio(&self) -> f64 {
+    /// The ratio of ours to the plain one, taken within each round.
+    fn ratio(&self) -> Estimate {
         self.ratio_of(1)
     }
 
     /// The same of one of the three to the mean of the plain ones.
-    fn ratio_of(&self, place: usize) -> f64 {
+    fn ratio_of(&self, place: usize) -> Estimate {
         let plain = self.0[0].iter().zip(&self.0[2]);
         let plain: Vec<_> = plain
             .map(|(before, after)| (before + after) / 2.0)
@@ -62,9 +63,9 @@ impl Rounds {
     }
 }
 
-/// The median of the ratios of `of` to `to`, each taken within a round.
-fn ratio(of: &[f64], to: &[f64]) -> f64 {
-    median(
+/// The ratio of `of` to `to`, taken within each round.
+fn ratio(of: &[f64], to: &[f64]) -> Estimate {
+    Estimate::of(
         &of.iter()
             .zip(to)
             .map(|(of, to)| of / to)
@@ -72,11 +73,11 @@ fn ratio(of: &[f64], to: &[f64]) -> f64 {
     )
 }
 
-fn cell(rounds: &[f64], ratio: f64) -> Cell {
+fn cell(rounds: &[f64], ratio: Estimate) -> Cell {
     let value = median(rounds);
     Cell {
         value,
         text: short(value),
-        ratio: Some(ratio),
+        ratio: Some(ratio.median),
     }
 }
