@@ -25,12 +25,12 @@ use linecho_tests::measure::machine::Cores;
 #[derive(Parser)]
 #[command(name = "compare")]
 struct Arguments {
-    /// How often each server is measured
-    #[arg(long, value_name = "NUMBER", default_value_t = 21)]
+    /// How often each server is measured; what takes long or hardly varies, less often
+    #[arg(long, value_name = "NUMBER", default_value_t = 41)]
     rounds: usize,
 
     /// How long a steady load is measured, in milliseconds
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 400)]
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 200)]
     time: u64,
 
     /// Three short rounds: a first impression, too noisy for a verdict

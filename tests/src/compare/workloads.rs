@@ -101,11 +101,15 @@ impl Workload {
         }
     }
 
-    /// Whether it is measured in this round, of which the first is 0. What comes out the same each time
-    /// is not worth the time of every one.
+    /// Whether it is measured in this round, of which the first is 0. What takes long, or comes out the
+    /// same each time, is not worth the time of every one.
     #[must_use]
     pub fn is_due(self, round: usize) -> bool {
-        self.is_timed() || round.is_multiple_of(3)
+        round.is_multiple_of(match self {
+            Self::Memory | Self::SystemCalls => 6,
+            Self::Burst => 2,
+            _ => 1,
+        })
     }
 
     /// Whether its figures suffer when other processes take time from the cores.

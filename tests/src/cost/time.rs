@@ -43,7 +43,7 @@ const SHAPES: [Shape; 3] = [
 ];
 
 /// How often the two take turns, and how much each of them echoes in a turn.
-const ROUNDS: usize = 51;
+const ROUNDS: usize = 501;
 const TURN_BYTES: usize = 4 * 1024 * 1024;
 
 /// Measures the three shapes.
