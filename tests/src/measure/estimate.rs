@@ -57,13 +57,14 @@ impl Estimate {
 /// the true median seldom enough, each being there half of the time.
 fn left_out(count: usize) -> usize {
     let (mut outside, mut seldom) = (0, 0.0);
-    let mut probability = 0.5_f64.powi(i32::try_from(count).unwrap_or(i32::MAX));
+    // As a logarithm: it is too small a number else when there are many figures.
+    let mut probability = count as f64 * 0.5_f64.ln();
     loop {
-        seldom += probability;
+        seldom += probability.exp();
         if seldom > DOUBT / 2.0 || outside >= count {
             return outside.saturating_sub(1);
         }
-        probability *= (count - outside) as f64 / (outside + 1) as f64;
+        probability += ((count - outside) as f64 / (outside + 1) as f64).ln();
         outside += 1;
     }
 }

@@ -167,7 +167,8 @@ impl Tap {
     }
 
     /// Takes a `turn` of the stack in which frames are not sent one by one, but in a row at its end, or
-    /// when 64 of them or 64 KiB wait. With many connections that is faster by a few percent. Do not sleep in a turn.
+    /// when 64 of them or 64 KiB wait. With many connections that is faster by a few percent. Sleep
+    /// only after it.
     pub fn batch<R>(&mut self, turn: impl FnOnce(&mut Self) -> R) -> R {
         self.tx.hold();
         let result = turn(self);
