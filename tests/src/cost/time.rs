@@ -105,9 +105,9 @@ struct Pages([u8; 3 * AREA]);
 /// away, and waits (Intel's optimization manual: 4-KByte memory aliasing).
 const AREA: usize = 20 * 4096 + 1408;
 
-/// Nanoseconds that the floor and the core take for a read of `text`, and the ratio, over
-/// the rounds. Each round has its bytes at another place of a page, since other bytes in use, such
-/// as the stack, can be at the same.
+/// Nanoseconds that the floor and the core take for a read of `text`, and the ratio, over the rounds.
+/// Each round has its bytes at another place of a page, since other bytes in use, such as the stack,
+/// can be at the same.
 fn compare(text: &[u8]) -> io::Result<(f64, f64, Estimate)> {
     let times = TURN_BYTES / text.len();
     let mut pages = Box::new(Pages([0; 3 * AREA]));
