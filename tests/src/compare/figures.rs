@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use super::workloads::Workload;
 use crate::measure::estimate::Estimate;
-use crate::measure::median;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,13 +82,7 @@ impl Figures {
         rounds.push(value);
     }
 
-    /// The median of what `server` reached, if it was asked.
-    #[must_use]
-    pub fn median(&self, server: usize, metric: Metric, workload: Workload) -> Option<f64> {
-        Some(median(self.0.get(&(server, metric, workload))?))
-    }
-
-    /// The same with how sure that is.
+    /// What `server` reached, if it was asked.
     #[must_use]
     pub fn estimate(&self, server: usize, metric: Metric, workload: Workload) -> Option<Estimate> {
         Some(Estimate::of(self.0.get(&(server, metric, workload))?))
@@ -136,6 +129,6 @@ mod tests {
             assert!((is - expected).abs() < 1e-9, "{is}");
         }
         assert!(figures.ratio(2, &[], OF.0, OF.1).is_none());
-        assert_eq!(figures.median(2, Metric::P50, Workload::One), None);
+        assert!(figures.estimate(2, Metric::P50, Workload::One).is_none());
     }
 }

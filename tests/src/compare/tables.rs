@@ -44,7 +44,7 @@ pub fn sections(figures: &Figures, columns: &[Column], controls: &[usize]) -> Ve
 
     let row = |metric: Metric, workload: Workload, controls: &[usize]| {
         let cell = |server| {
-            let value = figures.median(server, metric, workload)?;
+            let value = figures.estimate(server, metric, workload)?.median;
             Some(Cell {
                 value,
                 text: short(value),
