@@ -1,11 +1,6 @@
-//! The conformance scenarios of linecho, and its measuring tools.
+//! Three wings: the scenarios that every adapter is tested with, the tools that measure, and the tools that build and
+//! boot the firmware. `README.md` beside this crate's manifest says which tool answers which question.
 
-pub mod compare;
+pub mod bench;
 pub mod conformance;
-pub mod cost;
 pub mod firmware;
-pub mod foreign;
-pub mod measure;
-pub mod reach;
-pub mod scenarios;
-pub mod soak;

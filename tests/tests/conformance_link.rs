@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
-use linecho_tests::reach::link::Link;
-use linecho_tests::{conformance, soak};
+use linecho_tests::conformance::reach::link::Link;
+use linecho_tests::conformance::{self, soak};
 
 fn main() -> ExitCode {
     let mut trials = conformance::trials(vec![

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use linecho_tests::conformance;
-use linecho_tests::reach::memory::Memory;
+use linecho_tests::conformance::reach::memory::Memory;
 
 fn main() -> ExitCode {
     conformance::main(vec![

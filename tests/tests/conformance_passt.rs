@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use linecho_tests::conformance;
-use linecho_tests::reach::passt::Passt;
+use linecho_tests::conformance::reach::passt::Passt;
 
 fn main() -> ExitCode {
     conformance::main(vec![Arc::new(Passt)])

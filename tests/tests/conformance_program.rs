@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use linecho_core::LongLines;
+use linecho_tests::conformance::foreign;
+use linecho_tests::conformance::reach::Wanted;
+use linecho_tests::conformance::reach::program::{EchoServer, Program};
+use linecho_tests::conformance::reach::sockets::PACE;
+use linecho_tests::conformance::scenarios::{Id, Plan, Reads, Stage};
 use linecho_tests::conformance::{self, Stop};
-use linecho_tests::foreign;
-use linecho_tests::reach::Wanted;
-use linecho_tests::reach::program::{EchoServer, Program};
-use linecho_tests::reach::sockets::PACE;
-use linecho_tests::scenarios::{Id, Plan, Reads, Stage};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 

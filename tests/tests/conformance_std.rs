@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use linecho_tests::conformance;
-use linecho_tests::reach::std_server::Std;
+use linecho_tests::conformance::reach::std_server::Std;
 
 fn main() -> ExitCode {
     conformance::main(vec![

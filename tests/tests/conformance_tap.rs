@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use linecho_examples::netns;
+use linecho_tests::conformance::foreign;
+use linecho_tests::conformance::reach::tap::Tap;
 use linecho_tests::conformance::{self, Stop};
-use linecho_tests::foreign;
-use linecho_tests::reach::tap::Tap;
 
 type Peer = fn(SocketAddr) -> Result<(), Stop>;
 

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use linecho_tests::conformance;
+use linecho_tests::conformance::reach::Reach;
+use linecho_tests::conformance::reach::firmware::Firmware;
 use linecho_tests::firmware::Board;
-use linecho_tests::reach::Reach;
-use linecho_tests::reach::firmware::Firmware;
 
 fn main() -> ExitCode {
     let boards = Board::ALL.into_iter();

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use linecho_tests::compare::programs::Peer;
-use linecho_tests::compare::report::Report;
-use linecho_tests::compare::{Part, smoltcp, sockets};
-use linecho_tests::cost;
-use linecho_tests::measure::machine::Cores;
+use linecho_tests::bench::compare::programs::Peer;
+use linecho_tests::bench::compare::report::Report;
+use linecho_tests::bench::compare::{Part, smoltcp, sockets};
+use linecho_tests::bench::cost;
+use linecho_tests::bench::measure::machine::Cores;
 
 /// Compares echo-server with other line echoes, side by side on this machine.
 ///

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use linecho_tests::compare::programs::Peer;
-use linecho_tests::compare::report::{Bound, Cell, Limit, Report, Row, Section, short};
-use linecho_tests::measure::estimate::Estimate;
-use linecho_tests::measure::idle::Idle;
-use linecho_tests::measure::machine::{Cores, allow_connections};
-use linecho_tests::measure::server::{Program, Server};
+use linecho_tests::bench::compare::programs::Peer;
+use linecho_tests::bench::compare::report::{Bound, Cell, Limit, Report, Row, Section, short};
+use linecho_tests::bench::measure::estimate::Estimate;
+use linecho_tests::bench::measure::idle::Idle;
+use linecho_tests::bench::measure::machine::{Cores, allow_connections};
+use linecho_tests::bench::measure::server::{Program, Server};
 
 /// The bytes of the unfinished line that each connection holds.
 const UNFINISHED_BYTES: usize = 10;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use linecho_tests::cost::instructions;
-use linecho_tests::cost::paths::Path;
+use linecho_tests::bench::cost::instructions;
+use linecho_tests::bench::cost::paths::Path;
 
 /// Counts the instructions that the core takes for a line or a byte, with valgrind.
 ///

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use linecho_tests::compare::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
-use linecho_tests::measure::estimate::Estimate;
-use linecho_tests::reach::link::Link;
-use linecho_tests::soak;
+use linecho_tests::bench::compare::report::{
+    Bound, Cell, Column, Limit, Report, Row, Section, short,
+};
+use linecho_tests::bench::measure::estimate::Estimate;
+use linecho_tests::conformance::reach::link::Link;
+use linecho_tests::conformance::soak;
 
 /// Plays many seeds on a hostile network, and fails when a byte was lost or invented.
 ///

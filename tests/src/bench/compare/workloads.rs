@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::figures::{Figure, Metric};
-use crate::measure::load::{self, Load};
-use crate::measure::machine::Cores;
-use crate::measure::server::{Program, Server};
-use crate::measure::{burst, idle::Idle, system_calls};
+use crate::bench::measure::load::{self, Load};
+use crate::bench::measure::machine::Cores;
+use crate::bench::measure::server::{Program, Server};
+use crate::bench::measure::{burst, idle::Idle, system_calls};
 
 /// Connections of the burst, and of the memory measurement.
 pub const MANY: usize = 5_000;

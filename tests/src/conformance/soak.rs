@@ -6,9 +6,9 @@ use std::thread;
 
 use linecho_core::LongLines;
 
+use crate::conformance::reach::link::{Frames, Link};
+use crate::conformance::scenarios::{ALL, Scenario};
 use crate::conformance::{Stop, play};
-use crate::reach::link::{Frames, Link};
-use crate::scenarios::{ALL, Scenario};
 
 /// What came of some seeds.
 #[derive(Debug, Default)]

@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use super::sockets::{self, PACE, Server, Sockets};
 use super::{Facts, Network, Reach, Wanted};
+use crate::bench::measure::server::listening_address;
 use crate::conformance::Stop;
-use crate::measure::server::listening_address;
 
 /// Its default line buffer would do as well; this makes long lines cheap.
 const MAX_LINE: usize = 4096;

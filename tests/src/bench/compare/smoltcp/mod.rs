@@ -2,15 +2,15 @@
 
 pub mod flat;
 pub mod loopback;
-#[path = "../../../peers/smoltcp/src/echo.rs"]
+#[path = "../../../../peers/smoltcp/src/echo.rs"]
 pub mod plain;
 mod segments;
 pub mod tap;
 mod wire;
 
 use super::report::{Cell, Column, Row, short};
-use crate::measure::estimate::Estimate;
-use crate::measure::median;
+use crate::bench::measure::estimate::Estimate;
+use crate::bench::measure::median;
 
 /// The columns: the plain echo, then ours, then the plain one as its own control.
 fn columns() -> Vec<Column> {

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::measure::context;
-use crate::measure::estimate::Estimate;
+use crate::bench::measure::context;
+use crate::bench::measure::estimate::Estimate;
 
 /// All that was found.
 #[derive(Default)]

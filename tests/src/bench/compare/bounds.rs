@@ -4,7 +4,7 @@ use super::figures::{Figures, Metric};
 use super::programs::Peer;
 use super::report::{Bound, Limit};
 use super::workloads::Workload;
-use crate::measure::estimate::Estimate;
+use crate::bench::measure::estimate::Estimate;
 
 /// Every bound about which something was measured. `peers` are the servers of the figures,
 /// `controls` the places of the C loop among them.

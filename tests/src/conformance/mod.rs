@@ -1,12 +1,17 @@
 //! The test binaries' main function: every scenario over some ways to reach a server.
 
+pub mod foreign;
+pub mod reach;
+pub mod scenarios;
+pub mod soak;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use crate::reach::Reach;
-use crate::scenarios::{self, Scenario, Stage};
+use reach::Reach;
+use scenarios::{Scenario, Stage};
 
 /// Why a scenario stops before its end.
 #[derive(Debug)]

@@ -10,10 +10,10 @@ use super::report::{Column, Report};
 use super::tables::sections;
 use super::workloads::{MANY, Workload};
 use super::{bounds, leave_out};
-use crate::measure::machine::{Cores, allow_connections};
-use crate::measure::quiet::{tell_disturbed, undisturbed};
-use crate::measure::server::Program;
-use crate::measure::{context, system_calls};
+use crate::bench::measure::machine::{Cores, allow_connections};
+use crate::bench::measure::quiet::{tell_disturbed, undisturbed};
+use crate::bench::measure::server::Program;
+use crate::bench::measure::{context, system_calls};
 
 /// What to measure.
 pub struct Plan {

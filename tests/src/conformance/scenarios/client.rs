@@ -8,7 +8,7 @@ use linecho_core::LongLines;
 
 use super::oracle::{self, Echo};
 use crate::conformance::Stop;
-use crate::reach::{Facts, Network, Peer};
+use crate::conformance::reach::{Facts, Network, Peer};
 
 /// At most so many bytes are moved in a turn, so that no client holds up the others.
 const TURN: usize = 1 << 20;

@@ -18,7 +18,7 @@ use linecho_core::LongLines::{self, Close, Discard, Flush};
 pub use stage::{Id, Stage};
 
 use crate::conformance::Stop;
-use crate::reach::Wanted;
+use crate::conformance::reach::Wanted;
 
 /// One case of the contract.
 pub struct Scenario {

@@ -8,7 +8,7 @@ use linecho_core::{LongLines, Totals};
 
 use super::client::{Client, End, Hands, Plan};
 use crate::conformance::Stop;
-use crate::reach::{Facts, Network, Reach, Wanted};
+use crate::conformance::reach::{Facts, Network, Reach, Wanted};
 
 /// How many times the pace of its network a scenario waits for something before it fails.
 const PATIENCE: u32 = 100;

@@ -7,9 +7,9 @@ use std::io;
 use linecho_core::LongLines;
 
 use super::paths::{Path, echo, session};
-use crate::compare::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
-use crate::measure::estimate::Estimate;
-use crate::measure::{median, thread_time};
+use crate::bench::compare::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
+use crate::bench::measure::estimate::Estimate;
+use crate::bench::measure::{median, thread_time};
 
 /// A shape of input in which the two are compared.
 struct Shape {

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use super::leave_out;
 use super::report::Column;
-use crate::measure::server::Program;
+use crate::bench::measure::server::Program;
 
 /// A server of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]

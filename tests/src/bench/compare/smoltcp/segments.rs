@@ -9,8 +9,8 @@ use smoltcp::wire::{
     TcpSeqNumber,
 };
 
-use crate::measure::load::check;
-use crate::measure::pattern::Pattern;
+use crate::bench::measure::load::check;
+use crate::bench::measure::pattern::Pattern;
 
 /// The server, as the peer sees it.
 pub(super) const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);

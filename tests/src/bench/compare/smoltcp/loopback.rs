@@ -11,10 +11,10 @@ use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 
 use super::plain::Echo;
 use super::{Rounds, columns};
-use crate::compare::report::{Bound, Limit, Report, Section};
-use crate::measure::load::{Load, check};
-use crate::measure::pattern::{LONGEST, Pattern};
-use crate::measure::thread_time;
+use crate::bench::compare::report::{Bound, Limit, Report, Section};
+use crate::bench::measure::load::{Load, check};
+use crate::bench::measure::pattern::{LONGEST, Pattern};
+use crate::bench::measure::thread_time;
 
 /// How often the two are compared: long enough for the machine to be slow and fast meanwhile.
 const ROUNDS: usize = 101;

@@ -10,15 +10,15 @@ use linecho_examples::netns;
 use linecho_smoltcp::device::Tap;
 
 use super::{Rounds, columns};
-use crate::compare::leave_out;
-use crate::compare::programs::Recipe;
-use crate::compare::report::{Bound, Limit, Report, Section};
-use crate::compare::workloads::Workload;
-use crate::measure::context;
-use crate::measure::load::{self, Sample};
-use crate::measure::machine::Cores;
-use crate::measure::quiet::{tell_disturbed, undisturbed};
-use crate::measure::server::{Program, Server};
+use crate::bench::compare::leave_out;
+use crate::bench::compare::programs::Recipe;
+use crate::bench::compare::report::{Bound, Limit, Report, Section};
+use crate::bench::compare::workloads::Workload;
+use crate::bench::measure::context;
+use crate::bench::measure::load::{self, Sample};
+use crate::bench::measure::machine::Cores;
+use crate::bench::measure::quiet::{tell_disturbed, undisturbed};
+use crate::bench::measure::server::{Program, Server};
 
 /// The loads, and how many times the lines of the plain echo there have to be in a second.
 const LOADS: [(Workload, f64); 3] = [
