@@ -5,10 +5,6 @@ pub mod clock;
 pub mod listeners;
 pub mod log;
 pub mod loopback;
-#[cfg(target_os = "linux")]
-mod netlink;
-#[cfg(target_os = "linux")]
-pub mod netns;
 pub mod policy;
 mod server_log;
 #[cfg(target_os = "linux")]

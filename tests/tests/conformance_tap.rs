@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
-use linecho_examples::netns;
+use linecho_devices::netns;
 use linecho_tests::conformance::foreign;
 use linecho_tests::conformance::reach::tap::Tap;
 use linecho_tests::conformance::{self, Stop};

@@ -1,12 +1,9 @@
-#![cfg_attr(not(any(feature = "std", test)), no_std)]
+#![no_std]
+#![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
-
-#[cfg(feature = "alloc")]
-extern crate alloc;
 
 mod carrier;
 mod client;
-pub mod device;
 mod event;
 mod hashed;
 mod listener;
@@ -15,6 +12,9 @@ mod question;
 mod slot;
 mod socket;
 mod stack;
+
+#[cfg(test)]
+extern crate std;
 
 pub use client::{Client, ClientTurn};
 pub use event::Event;

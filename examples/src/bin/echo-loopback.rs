@@ -8,12 +8,12 @@ use std::process::ExitCode;
 use std::time::{self, Duration};
 
 use clap::Parser;
+use linecho_devices::{FaultyLoopback, Pcap};
 use linecho_examples::clock::Clock;
 use linecho_examples::loopback::faults::FaultOptions;
 use linecho_examples::loopback::figures::{Figures, Grouped, Part, RoundTrips};
 use linecho_examples::loopback::stream::{MAX_WINDOW, Plan, Stream};
 use linecho_examples::loopback::time::{Time, Virtual};
-use linecho_smoltcp::device::{FaultyLoopback, Pcap};
 use linecho_smoltcp::smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use linecho_smoltcp::smoltcp::phy::{Device, Loopback, Medium};
 use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};

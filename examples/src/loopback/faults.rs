@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use linecho_smoltcp::device::faulty::Faults;
+use linecho_devices::faulty::Faults;
 
 /// How long a frame is under way when only other faults are asked for: long enough for frames to be
 /// under way at the same time.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use linecho_smoltcp::device::faulty;
+use linecho_devices::faulty;
 use serde_json::{Value, json};
 
 /// The longest round trip that is told from longer ones.

@@ -1,6 +1,6 @@
 //! How time goes by for the stack.
 
-use linecho_smoltcp::device::FaultyLoopback;
+use linecho_devices::FaultyLoopback;
 use linecho_smoltcp::smoltcp::phy::Loopback;
 use linecho_smoltcp::{Instant, Wake};
 
@@ -55,7 +55,7 @@ const SECOND: core::time::Duration = core::time::Duration::from_secs(1);
 mod tests {
     use super::*;
     use core::time::Duration;
-    use linecho_smoltcp::device::faulty::Faults;
+    use linecho_devices::faulty::Faults;
     use linecho_smoltcp::smoltcp::phy::{Device, Medium, TxToken};
     use linecho_smoltcp::smoltcp::time;
     use linecho_smoltcp::stack_time;

@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use linecho_smoltcp::device::{FramedStream, Tap};
+use linecho_devices::{FramedStream, Tap};
 use linecho_smoltcp::smoltcp::phy::Device;
 
 /// A device with a file descriptor to sleep on.

@@ -71,7 +71,7 @@ impl AsFd for Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use linecho_smoltcp::device::{Interest, wait};
+    use linecho_devices::{Interest, wait};
     use std::time::Duration;
 
     #[test]

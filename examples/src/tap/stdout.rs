@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
-use linecho_smoltcp::device::{Interest, wait};
+use linecho_devices::{Interest, wait};
 use nix::libc::PIPE_BUF;
 
 use super::signals::Signals;

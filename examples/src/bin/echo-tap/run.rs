@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::{self, ExitCode};
 
-use linecho_examples::netns;
+use linecho_devices::netns;
+use linecho_devices::stream::StreamError;
+use linecho_devices::{FramedStream, Tap};
 use linecho_examples::tap::{address, guide};
-use linecho_smoltcp::device::stream::StreamError;
-use linecho_smoltcp::device::{FramedStream, Tap};
 use linecho_smoltcp::smoltcp::wire::IpCidr;
 
 use crate::options::Arguments;
@@ -48,7 +48,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         netns::enter()?;
         let as_user = fs::read_link("/proc/self/ns/user")? != before;
         let tap = Tap::open(NETNS_TAP)?;
-        netns::plug(NETNS_TAP, &other_ends(own))?;
+        netns::configure(NETNS_TAP, &other_ends(own))?;
         let guide = match arguments.command.as_slice() {
             [] => guide::try_it(&guide::enter(process::id(), as_user), own, port),
             command => format!("Runs: {}\n", command.join(" ")),

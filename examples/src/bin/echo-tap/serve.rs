@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use linecho_devices::{Interest, Pcap, wait};
 use linecho_examples::clock::Clock;
 use linecho_examples::log::{Level, Log};
 use linecho_examples::tap::address;
@@ -17,7 +18,6 @@ use linecho_examples::tap::lifetime::{Lifetime, Wish};
 use linecho_examples::tap::signals::Signals;
 use linecho_examples::tap::stdout::Stdout;
 use linecho_examples::tap::summary::summary;
-use linecho_smoltcp::device::{Interest, Pcap, wait};
 use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketSet, SocketStorage};
 use linecho_smoltcp::smoltcp::phy::Medium;
 use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, ListenError, Socket, SocketBuffer};

@@ -8,8 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use linecho_devices::FramedStream;
 use linecho_smoltcp::Totals;
-use linecho_smoltcp::device::FramedStream;
 use linecho_smoltcp::smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
     EthernetRepr, IpCidr,

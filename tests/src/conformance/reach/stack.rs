@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time;
 
-use linecho_smoltcp::device::{FramedStream, Interest, Tap, wait};
+use linecho_devices::{FramedStream, Interest, Tap, wait};
 use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketSet};
 use linecho_smoltcp::smoltcp::phy::Device;
 use linecho_smoltcp::smoltcp::socket::tcp::{Socket, SocketBuffer};

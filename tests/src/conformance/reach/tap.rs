@@ -6,8 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use linecho_examples::netns;
-use linecho_smoltcp::device;
+use linecho_devices::netns;
 use linecho_smoltcp::smoltcp::wire::IpCidr;
 
 use super::sockets::{PACE, Sockets};
@@ -84,8 +83,10 @@ impl Tap {
         };
         let (ours, prefix) = address(1);
         let interface = format!("tap{number}");
-        let tap = device::Tap::open(&interface).map_err(|error| lacking(&error.to_string()))?;
-        netns::plug(&interface, &[address(2)]).map_err(|error| Stop::Failed(error.to_string()))?;
+        let tap =
+            linecho_devices::Tap::open(&interface).map_err(|error| lacking(&error.to_string()))?;
+        netns::configure(&interface, &[address(2)])
+            .map_err(|error| Stop::Failed(error.to_string()))?;
         if self.loss_percent > 0 {
             drop_packets(&interface, self.loss_percent)?;
         }

@@ -6,8 +6,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use linecho_examples::netns;
-use linecho_smoltcp::device::Tap;
+use linecho_devices::Tap;
+use linecho_devices::netns;
 
 use super::{Rounds, columns};
 use crate::bench::compare::leave_out;
@@ -136,7 +136,7 @@ fn sample(
         .load()
         .ok_or_else(|| io::Error::other("this is no steady load"))?;
     let address = SocketAddr::new(SERVER, PORT);
-    let plug_in = || netns::plug(TAP, &[(KERNEL, PREFIX_BITS)]).map_err(io::Error::other);
+    let plug_in = || netns::configure(TAP, &[(KERNEL, PREFIX_BITS)]).map_err(io::Error::other);
     let server = Server::start_behind(program, cores, address, plug_in)?;
     load::run(&server, load, time / 4, time)
 }

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use host::{Host, core_time};
-use linecho_smoltcp::device::FaultyLink;
-use linecho_smoltcp::device::faulty::{Faults, Side};
+use linecho_devices::FaultyLink;
+use linecho_devices::faulty::{Faults, Side};
 use linecho_smoltcp::smoltcp::phy::Medium;
 use linecho_smoltcp::smoltcp::time;
 use linecho_smoltcp::{Config, Instant, Options, Totals, Wake, stack_time};

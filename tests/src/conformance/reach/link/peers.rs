@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use linecho_smoltcp::device::FaultyLink;
-use linecho_smoltcp::device::faulty::Side;
+use linecho_devices::FaultyLink;
+use linecho_devices::faulty::Side;
 use linecho_smoltcp::smoltcp::iface::SocketHandle;
 use linecho_smoltcp::smoltcp::socket::tcp::{RecvError, Socket, State};
 use linecho_smoltcp::smoltcp::time;

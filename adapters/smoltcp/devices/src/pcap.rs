@@ -5,7 +5,7 @@
 //! with microseconds.
 //!
 //! ```
-//! use linecho_smoltcp::device::Pcap;
+//! use linecho_devices::Pcap;
 //! use smoltcp::phy::{Device, Loopback, Medium, TxToken};
 //! use smoltcp::time::Instant;
 //!
@@ -40,7 +40,7 @@ const LINKTYPE_RAW: u32 = 101;
 /// [`flush`](Self::flush) before the program sleeps.
 ///
 /// Where a device leaves checksums and segmentation to others, as an offloaded
-/// [`Tap`](super::tap::Tap) does, the frames are shown as the stack sees them: longer than the MTU, and
+/// `Tap` does, the frames are shown as the stack sees them: longer than the MTU, and
 /// with TCP checksums that are not filled in.
 #[derive(Debug)]
 pub struct Pcap<W> {

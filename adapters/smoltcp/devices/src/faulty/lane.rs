@@ -1,8 +1,7 @@
 //! One direction of a link: the frames under way, and what happens to them.
 
-use alloc::collections::BinaryHeap;
-use alloc::vec::Vec;
 use core::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
 
 use smoltcp::time::{Duration, Instant};
 

@@ -4,12 +4,9 @@
 //! smoltcp 0.14 drops a segment whose acknowledgement is older than the one before, and with it the data,
 //! which passt sends again after two seconds. Therefore an old acknowledgement is replaced by the newest.
 
-use std::boxed::Box;
-use std::vec;
-
 use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
 
-use crate::device::window::{set_window, updated, with_segment};
+use crate::window::{set_window, updated, with_segment};
 
 /// How many connections are remembered. One that is forgotten suffers nothing worse than delays.
 const CONNECTIONS: usize = 256;
@@ -70,7 +67,7 @@ fn set_acknowledgement(segment: &mut TcpPacket<&mut [u8]>, number: TcpSeqNumber)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::window::tests::{IPV4, IPV6, acknowledging, frame};
+    use crate::window::tests::{IPV4, IPV6, acknowledging, frame};
     use smoltcp::wire::{TcpControl, TcpRepr};
 
     #[test]

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 
 use super::vnet::Header;
-use crate::device::window;
+use crate::window;
 
 /// Our end of the cable.
 pub(super) struct Cable {

@@ -1,9 +1,8 @@
 use super::*;
-use crate::device::testing::{Client, PORT, Stack, echo, ipv4, ipv6, socket};
+use crate::testing::{Client, PORT, Stack, echo, ipv4, ipv6, socket};
 use smoltcp::phy::{RxToken as _, TxToken as _};
 use smoltcp::wire::IpAddress;
 use std::collections::BTreeSet;
-use std::vec;
 
 const HARSH: Faults = Faults {
     delay: Duration::from_millis(5),

@@ -4,8 +4,8 @@ mod forwarding;
 mod namespace;
 
 use super::*;
-use crate::device::testing::{Client, LIMIT, PORT, Stack, echo, ipv4, ipv6, pattern, wall_clock};
-use crate::device::{Interest, wait};
+use crate::testing::{Client, LIMIT, PORT, Stack, echo, ipv4, ipv6, pattern, wall_clock};
+use crate::{Interest, wait};
 use namespace::{in_namespace, ip};
 use smoltcp::phy::{Device, RxToken as _, TxToken as _};
 use smoltcp::wire::{IpAddress, UdpPacket};

@@ -3,8 +3,6 @@
 #![allow(dead_code, reason = "the tests of each device use a part of it")]
 
 use std::time::Duration as StdDuration;
-use std::vec;
-use std::vec::Vec;
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, Medium};

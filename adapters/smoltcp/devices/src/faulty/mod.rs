@@ -5,7 +5,7 @@
 //! stack: a test asks [`next_arrival`](FaultyLink::next_arrival) and jumps there.
 //!
 //! ```
-//! use linecho_smoltcp::device::faulty::{FaultyLink, Faults, Side};
+//! use linecho_devices::faulty::{FaultyLink, Faults, Side};
 //! use smoltcp::phy::{Device, Medium, TxToken};
 //! use smoltcp::time::{Duration, Instant};
 //!
@@ -22,8 +22,6 @@ mod lane;
 mod random;
 #[cfg(test)]
 mod tests;
-
-use alloc::vec::Vec;
 
 use lane::Lane;
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};

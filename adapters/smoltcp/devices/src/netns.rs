@@ -1,13 +1,13 @@
 //! A network namespace of the program's own, where it may make a TAP device without being root.
 //!
 //! ```no_run
-//! use linecho_examples::netns;
-//! use linecho_smoltcp::device::Tap;
+//! use linecho_devices::netns;
+//! use linecho_devices::Tap;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! netns::enter()?;
 //! let tap = Tap::open("tap0")?;
-//! netns::plug("tap0", &[("192.168.69.100".parse()?, 24), ("fdaa::100".parse()?, 64)])?;
+//! netns::configure("tap0", &[("192.168.69.100".parse()?, 24), ("fdaa::100".parse()?, 64)])?;
 //! // Whatever is started from here on is in the namespace too.
 //! std::process::Command::new("ping").arg("192.168.69.1").spawn()?;
 //! # Ok(())
@@ -25,7 +25,9 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 
-use crate::netlink::Netlink;
+mod netlink;
+
+use netlink::Netlink;
 
 /// Moves this process into a network namespace of its own, with its loopback interface up, and into a
 /// user namespace where that is needed for it: a user who is not root is root in there, and nowhere
@@ -42,7 +44,7 @@ pub fn enter() -> Result<(), NetnsError> {
         Err(Errno::EPERM) => enter_as_user()?,
         Err(errno) => return Err(NetnsError::new("make a network namespace", errno.into())),
     }
-    plug("lo", &[])
+    configure("lo", &[])
 }
 
 /// The same, for a user who is not root.
@@ -75,7 +77,7 @@ pub fn enter_as_user() -> Result<(), NetnsError> {
 ///
 /// # Errors
 /// See [`NetnsError`].
-pub fn plug(interface: &str, addresses: &[(IpAddr, u8)]) -> Result<(), NetnsError> {
+pub fn configure(interface: &str, addresses: &[(IpAddr, u8)]) -> Result<(), NetnsError> {
     let failed = |doing: String| move |error| NetnsError::new(doing, error);
     let mut netlink =
         Netlink::open().map_err(failed("ask the kernel for its interfaces".into()))?;

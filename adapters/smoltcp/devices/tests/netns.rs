@@ -17,8 +17,8 @@ mod linux {
     use std::process::{Command, ExitCode};
     use std::time::{Duration, Instant as Clock};
 
-    use linecho_examples::netns;
-    use linecho_smoltcp::device::{Interest, Tap, wait};
+    use linecho_devices::netns;
+    use linecho_devices::{Interest, Tap, wait};
     use smoltcp::iface::{Config, Interface, SocketSet};
     use smoltcp::socket::tcp;
     use smoltcp::time::Instant;
@@ -92,7 +92,7 @@ mod linux {
         let kernel = kernel
             .into_iter()
             .collect::<std::result::Result<Vec<(IpAddr, u8)>, _>>()?;
-        netns::plug("tap0", &kernel)?;
+        netns::configure("tap0", &kernel)?;
         for server in SERVER {
             serve(&mut tap, server)?;
         }

@@ -77,13 +77,12 @@ pub(super) mod tests {
         EthernetAddress, EthernetRepr, IpAddress, IpRepr, Ipv4Address, Ipv6Address, TcpControl,
         TcpRepr, TcpSeqNumber,
     };
-    use std::vec::Vec;
 
-    pub(in crate::device) const IPV4: (IpAddress, IpAddress) = (
+    pub(crate) const IPV4: (IpAddress, IpAddress) = (
         IpAddress::Ipv4(Ipv4Address::new(10, 0, 0, 1)),
         IpAddress::Ipv4(Ipv4Address::new(10, 0, 0, 2)),
     );
-    pub(in crate::device) const IPV6: (IpAddress, IpAddress) = (
+    pub(crate) const IPV6: (IpAddress, IpAddress) = (
         IpAddress::Ipv6(Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, 1)),
         IpAddress::Ipv6(Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, 2)),
     );
@@ -92,11 +91,7 @@ pub(super) mod tests {
         acknowledging(TcpControl::Psh, -67_890, window)
     }
 
-    pub(in crate::device) fn acknowledging(
-        control: TcpControl,
-        number: i32,
-        window: u16,
-    ) -> TcpRepr<'static> {
+    pub(crate) fn acknowledging(control: TcpControl, number: i32, window: u16) -> TcpRepr<'static> {
         TcpRepr {
             src_port: 1,
             dst_port: 2,
@@ -113,10 +108,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::device) fn frame(
-        segment: &TcpRepr<'_>,
-        (from, to): (IpAddress, IpAddress),
-    ) -> Vec<u8> {
+    pub(crate) fn frame(segment: &TcpRepr<'_>, (from, to): (IpAddress, IpAddress)) -> Vec<u8> {
         let ip = IpRepr::new(from, to, IpProtocol::Tcp, segment.buffer_len(), 64);
         let ethernet = EthernetRepr {
             src_addr: EthernetAddress([2, 0, 0, 0, 0, 1]),

@@ -5,13 +5,11 @@
 
 use core::mem;
 use core::ops::Range;
-use std::boxed::Box;
-use std::vec;
 
 use heapless::Deque;
 
 /// How many frames are read in a row at most: as many as the stack takes in a turn.
-const FRAMES: usize = crate::INGRESS_FRAMES;
+const FRAMES: usize = 64;
 
 /// Frames that were read, and that the stack has not had yet.
 pub(super) struct ReadAhead {

@@ -1,6 +1,6 @@
 use super::queue::MAX_FRAME_LEN;
 use super::*;
-use crate::device::testing::{Client, PORT, Stack, echo, ipv4, wall_clock};
+use crate::testing::{Client, PORT, Stack, echo, ipv4, wall_clock};
 use smoltcp::phy::{RxToken as _, TxToken as _};
 use smoltcp::time::Duration;
 use std::io::{Read, Write};

@@ -3,8 +3,6 @@
 
 use core::num::NonZeroU16;
 use core::ops::Range;
-use std::boxed::Box;
-use std::vec;
 
 use heapless::Vec;
 
@@ -12,7 +10,7 @@ use super::cable::Cable;
 use super::vnet::Header;
 
 /// How many frames are written in a row at most.
-const FRAMES: usize = crate::INGRESS_FRAMES;
+const FRAMES: usize = 64;
 
 /// Frames on their way out.
 pub(super) struct WriteBehind {

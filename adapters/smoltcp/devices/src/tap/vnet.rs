@@ -12,7 +12,7 @@ use smoltcp::wire::{
     TcpPacket, checksum,
 };
 
-use crate::device::window::lowered;
+use crate::window::lowered;
 
 /// The checksum is not filled in yet: the field holds the sum of the pseudo-header only.
 const NEEDS_CSUM: u8 = 1;

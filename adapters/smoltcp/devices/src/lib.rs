@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "faulty")]
+pub mod faulty;
+#[cfg(all(feature = "netns", target_os = "linux"))]
+pub mod netns;
+#[cfg(feature = "pcap")]
+pub mod pcap;
+#[cfg(all(feature = "stream", unix))]
+pub mod stream;
+#[cfg(all(feature = "tap", target_os = "linux"))]
+pub mod tap;
+#[cfg(all(any(feature = "stream", feature = "tap"), target_os = "linux"))]
+mod wait;
+#[cfg(any(
+    all(feature = "stream", unix),
+    all(feature = "tap", target_os = "linux")
+))]
+mod window;
+
+#[cfg(test)]
+mod testing;
+
+#[cfg(feature = "faulty")]
+pub use faulty::{FaultyLink, FaultyLoopback};
+#[cfg(feature = "pcap")]
+pub use pcap::Pcap;
+#[cfg(all(feature = "stream", unix))]
+pub use stream::FramedStream;
+#[cfg(all(feature = "tap", target_os = "linux"))]
+pub use tap::Tap;
+#[cfg(all(any(feature = "stream", feature = "tap"), target_os = "linux"))]
+pub use wait::{Interest, wait};
+
+pub use smoltcp;
