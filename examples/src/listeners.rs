@@ -32,7 +32,7 @@ pub fn listen(address: &Address) -> io::Result<Listeners> {
     let addresses = address.resolve()?;
     for _ in 1..PORT_TRIES {
         match listen_on(&addresses, true) {
-            Err(error) if address.port == 0 && error.source.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) if address.port == 0 && error.error.kind() == io::ErrorKind::AddrInUse => {}
             result => return result.map_err(|error| explained(&error)),
         }
     }
@@ -49,7 +49,7 @@ fn listen_on(addresses: &[SocketAddr], same_port: bool) -> Result<Listeners, Lis
         }
         match linecho_std::listen(address) {
             Ok(socket) => sockets.push(socket),
-            Err(error) if is_of_the_address(&error.source) => missing.push(error),
+            Err(error) if is_of_the_address(&error.error) => missing.push(error),
             Err(error) => return Err(error),
         }
     }
@@ -70,7 +70,7 @@ fn is_of_the_address(error: &io::Error) -> bool {
 
 /// Says what to do about it.
 fn explained(error: &ListenError) -> io::Error {
-    let kind = error.source.kind();
+    let kind = error.error.kind();
     let port = error.address.port();
     let advice = match kind {
         io::ErrorKind::AddrInUse => {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use linecho_std::{AcceptPaused, Closed, Observer};
+use linecho_std::{AcceptPaused, Observer, SessionEnd};
 
 use crate::log::{Level, Log, escaped};
 
@@ -16,12 +16,12 @@ impl Observer for Log {
         }
     }
 
-    fn closed(&self, peer: SocketAddr, closed: &Closed) {
+    fn closed(&self, peer: SocketAddr, end: &SessionEnd) {
         if self.level < Level::Info {
             return;
         }
-        let counters = &closed.counters;
-        let seconds = closed.duration.as_millis() as f64 / 1000.0;
+        let counters = &end.counters;
+        let seconds = end.duration.as_millis() as f64 / 1000.0;
         self.event(
             Level::Info,
             "closed",
@@ -32,7 +32,7 @@ impl Observer for Log {
                 ("bytes_in", counters.bytes_in.into()),
                 ("bytes_out", counters.bytes_out.into()),
                 ("seconds", seconds.into()),
-                ("reason", closed.reason.to_string().into()),
+                ("reason", end.reason.to_string().into()),
             ],
         );
     }

@@ -1,12 +1,12 @@
 //! Accepting connections, and handing them to the workers.
 //!
-//! The first worker accepts for all, and gives each connection to the worker that has the fewest. Why
-//! not each worker for itself? With a listening socket of its own for each (`SO_REUSEPORT`) the kernel
-//! spreads connections by a hash, so that of eight busy ones two workers may get seven and one; on macOS
-//! it does not spread them at all; those that wait behind a busy worker stay there; and the port of
-//! another instance of the same user is no longer found to be taken. With one socket that all workers
-//! watch, each new connection wakes them all. Handing over costs one wake-up for a batch, the limit on
-//! connections is kept in one place, and so is what happens when there are no descriptors left.
+//! The first worker accepts for all, and gives each connection to the worker that has the fewest. A
+//! listening socket for each worker (`SO_REUSEPORT`) would be worse: the kernel spreads connections
+//! by a hash, so that of eight busy ones two workers may get seven and one; macOS does not spread
+//! them at all; connections that wait behind a busy worker stay there; and a second server of the
+//! same user would take the port without an error. With one socket that all workers watch, each new
+//! connection wakes them all. Handing over costs one wake-up for a batch, and keeps the limit on
+//! connections and the shortage of descriptors in one place.
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,11 +32,11 @@ pub(crate) struct Acceptor {
     observer: Option<Arc<dyn Observer>>,
     max_connections: usize,
     listeners: Vec<Listener>,
-    /// The listener to ask first: each gets its turn.
+    /// The listener to ask first, so that each gets its turn.
     first: usize,
     /// For the workers from the second on.
     outlets: Vec<Outlet>,
-    /// No connection is accepted until then, or until another one closes.
+    /// The end of a pause, which also ends when a connection closes.
     paused_until: Option<Instant>,
     pause: Duration,
     last_told: Option<Instant>,
@@ -45,21 +45,21 @@ pub(crate) struct Acceptor {
 struct Listener {
     socket: TcpListener,
     address: SocketAddr,
-    /// Connections may wait: an event said so, and accept(2) has not denied it since.
+    /// An event said that connections wait, and accept(2) has not denied it since.
     waiting: bool,
 }
 
 pub(crate) struct Outlet {
     sender: Sender<Accepted>,
-    /// Something was sent since the worker was woken.
+    /// Connections were sent since the worker was woken.
     used: bool,
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-/// Between two reports of a pause.
+/// The shortest time between two reports of a pause.
 const SILENCE: Duration = Duration::from_secs(1);
-/// No time ends the pause, only a connection that closes.
+/// The end of a pause that only a connection that closes ends.
 const NEVER: Instant = Instant::from_micros(u64::MAX);
 
 impl Acceptor {
@@ -96,14 +96,14 @@ impl Acceptor {
         self.listeners.len()
     }
 
-    /// An event says that connections wait at this listener.
+    /// Notes an event: connections wait at this listener.
     pub(crate) fn note(&mut self, listener: usize) {
         if let Some(listener) = self.listeners.get_mut(listener) {
             listener.waiting = true;
         }
     }
 
-    /// Connections may wait of which no event has told yet, and a pause is over.
+    /// Ends a pause and tries every listener again, event or not.
     pub(crate) fn try_all(&mut self) {
         self.paused_until = None;
         for listener in &mut self.listeners {
@@ -111,20 +111,20 @@ impl Acceptor {
         }
     }
 
-    /// When it wants to be asked again, whatever else happens.
+    /// The time at which it has something to do, whatever else happens.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.is_ready()
             .then_some(Instant::ZERO)
             .or(self.paused_until)
     }
 
-    /// Whether [`next`](Self::next) is worth a call.
+    /// Returns `true` while [`next`](Self::next) is worth a call.
     pub(crate) fn is_ready(&self) -> bool {
         self.paused_until.is_none() && self.listeners.iter().any(|listener| listener.waiting)
     }
 
-    /// The next connection that waits. None may come although one waits: ask again while this
-    /// [is ready](Self::is_ready).
+    /// Accepts the next connection. `None` may mean that one attempt failed: call again while the
+    /// acceptor [is ready](Self::is_ready).
     pub(crate) fn next(&mut self, now: Instant) -> Option<Accepted> {
         if let Some(until) = self.paused_until {
             if now < until && self.shared.accept_paused.load(SeqCst) {
@@ -152,14 +152,14 @@ impl Acceptor {
         None
     }
 
-    /// Whether no more connections may be open. If so, pauses until one closes.
+    /// Returns `true` when no more connections may be open, and pauses until one closes.
     fn is_full(&mut self, now: Instant) -> bool {
-        if self.shared.open() < self.max_connections {
+        if self.shared.connections() < self.max_connections {
             return false;
         }
         self.shared.accept_paused.store(true, SeqCst);
-        // One may have closed just before it could see that.
-        if self.shared.open() < self.max_connections {
+        // One may have closed just before it could see the pause.
+        if self.shared.connections() < self.max_connections {
             return false;
         }
         self.paused_until = Some(NEVER);
@@ -174,8 +174,8 @@ impl Acceptor {
             // Only this connection failed, and it is no longer in the queue: see accept(2).
             Interrupted | ConnectionAborted | ConnectionReset | NetworkDown
             | NetworkUnreachable | HostUnreachable => {}
-            // No descriptors or memory left (EMFILE, ENFILE, ENOBUFS, ENOMEM), or unknown: to try again
-            // at once would keep a core busy.
+            // No descriptors or memory left (EMFILE, ENFILE, ENOBUFS, ENOMEM), or unknown: trying
+            // again at once would keep a core busy.
             _ => {
                 self.shared.accept_paused.store(true, SeqCst);
                 self.paused_until = Some(now + self.pause);
@@ -196,22 +196,23 @@ impl Acceptor {
         }
     }
 
-    /// Gives a connection to the worker that has the fewest. It comes back if that is the first one.
+    /// Gives a connection to the worker that has the fewest. Returns it if that is the first one.
     pub(crate) fn hand_over(&mut self, accepted: Accepted) -> Option<Accepted> {
-        // Linux gives a new connection the options of the listening socket. Where it is not known to
-        // be so they are set again; failing means that the peer has gone, which its session will find.
+        // Linux gives a new connection the options of the listening socket. Elsewhere that is not
+        // certain, so they are set again.
         if !cfg!(any(target_os = "linux", target_os = "android")) {
-            let _ = set_options(&SockRef::from(&accepted.0));
+            set_options(&SockRef::from(&accepted.0));
         }
         let workers = &self.shared.workers;
-        let fewest = (0..workers.len()).min_by_key(|&index| workers[index].open.load(SeqCst))?;
-        workers[fewest].open.fetch_add(1, SeqCst);
+        let fewest =
+            (0..workers.len()).min_by_key(|&index| workers[index].connections.load(SeqCst))?;
+        workers[fewest].connections.fetch_add(1, SeqCst);
         let Some(outlet) = fewest.checked_sub(1).map(|it| &mut self.outlets[it]) else {
             return Some(accepted);
         };
         outlet.used = true;
         if outlet.sender.send(accepted).is_err() {
-            // The worker has ended, and the server is about to.
+            // The worker has ended, and the server is about to end.
             self.shared.closed(fewest);
         }
         None

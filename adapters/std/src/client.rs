@@ -10,7 +10,7 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token};
 
 use crate::client_error::{ClientError, ConnectError};
-use crate::socket::{Ready, Socket, interest};
+use crate::socket::{LONGEST_SLEEP, Ready, Socket, interest};
 use crate::tee::Tee;
 
 /// Lines in flight at most. More would not make a filter faster: it is the bytes that count.
@@ -22,9 +22,6 @@ pub(crate) const BUFFER: usize = 64 * 1024;
 const LONGEST_LINE: usize = 64 * 1024 * 1024;
 /// Reads in a turn before the input is looked after.
 const BUDGET: usize = 4 * BUFFER;
-
-/// kevent(2) refuses to wait for more than three years.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 const SOCKET: Token = Token(0);
 

@@ -1,4 +1,4 @@
-//! One connection: what a worker keeps of it, and its turn.
+//! One connection of a worker, and its turn.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -6,24 +6,25 @@ use std::time::Duration;
 
 use embedded_io::{Read as _, ReadReady as _};
 use linecho_core::polled::{self, Turn};
-use linecho_core::{Config, Counters, Instant, Reason, Session};
+use linecho_core::{Config, Instant, Reason, Session};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token};
 use socket2::SockRef;
 
-use crate::observer::{Closed, Observed, Observer};
+use crate::observer::{Observed, SessionEnd};
 use crate::peer::Peer;
 use crate::pool::{Pool, Storage};
+use crate::recorder::Recorder;
 use crate::socket::{Ready, Socket, interest};
 
-/// What a worker keeps of a connection.
+/// A connection: its socket, and the session or what comes after it.
 pub(crate) struct Connection {
     stage: Stage,
     stream: TcpStream,
     peer: Peer,
     ready: Ready,
-    /// Whether it waits in the worker's queue for its turn.
+    /// It is in the worker's queue.
     pub(crate) queued: bool,
 }
 
@@ -32,9 +33,9 @@ enum Stage {
         session: Session<Storage>,
         opened: Instant,
     },
-    /// All has been written and our side is shut down. What the peer still sends is read and dropped:
-    /// to close a socket with unread input resets the connection, and a reset may destroy what was
-    /// echoed before the peer has read it (RFC 1122, 4.2.2.13).
+    /// Everything has been written and our side is shut down. Input is read and dropped: closing a
+    /// socket with unread input resets the connection, and the reset may destroy echo that the peer
+    /// has not read yet (RFC 1122, 4.2.2.13).
     Lingering { until: Instant, bytes_left: u32 },
 }
 
@@ -46,27 +47,26 @@ enum Stage {
 ))]
 const _: () = assert!(size_of::<Connection>() <= 112);
 
-/// What one connection may read in a turn, so that it does not hold up the others: two of the default
-/// buffers, since less would cost more calls in bulk, and of small buffers not too many, since each takes
-/// two calls.
+/// The budget of a turn, so that one connection does not hold up the others: two of the default
+/// buffers, since less would cost more calls in bulk, and a limited number of small buffers, since
+/// each takes two calls.
 const BYTES_PER_TURN: usize = 128 * 1024;
 const BUFFERS_PER_TURN: usize = 16;
 
-/// How long to wait for the peer to close its side after ours was shut down, and how many bytes to drop.
+/// The longest wait for the peer to close its side after ours was shut down, and the most bytes
+/// that are dropped meanwhile.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: u32 = 64 << 20;
-/// How many of them in a turn.
+/// The most bytes that are dropped in a turn.
 const LINGER_BYTES_PER_TURN: usize = 16 << 10;
 
-/// What comes after a turn.
+/// The wish of a connection after its turn.
 pub(crate) enum Next {
     /// Another turn, after the others had theirs.
     Again,
     /// A turn when the socket is ready, or at this deadline.
     Wait(Option<Instant>),
-    /// The session has ended, see [`Connection::end`].
-    End(Reason),
-    /// There is nothing more to do: drop the connection.
+    /// The end: drop the connection.
     Close,
 }
 
@@ -88,7 +88,7 @@ impl Connection {
         self.peer.into()
     }
 
-    /// Has events told under this token.
+    /// Registers its socket for events with this token.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.register(&mut self.stream, token, interest())
     }
@@ -97,14 +97,9 @@ impl Connection {
         self.ready.note(event);
     }
 
-    /// Gives it a turn. `content` is told what goes back.
+    /// Gives the connection a turn.
     #[inline]
-    pub(crate) fn turn(
-        &mut self,
-        pool: &mut Pool,
-        content: Option<&dyn Observer>,
-        now: Instant,
-    ) -> Next {
+    pub(crate) fn turn(&mut self, pool: &mut Pool, recorder: &Recorder, now: Instant) -> Next {
         let mut socket = Socket {
             stream: &self.stream,
             ready: &mut self.ready,
@@ -123,7 +118,7 @@ impl Connection {
             }
         }
         let budget = BYTES_PER_TURN.min(session.capacity().saturating_mul(BUFFERS_PER_TURN));
-        let turn = match content {
+        let turn = match recorder.content() {
             None => polled::serve(session, &mut socket, now, budget),
             Some(observer) => {
                 let mut observed = Observed {
@@ -140,7 +135,7 @@ impl Connection {
         match turn {
             Turn::Again => Next::Again,
             Turn::Wait { until, .. } => Next::Wait(until),
-            Turn::Ended(reason) => Next::End(reason),
+            Turn::Ended(reason) => self.end(reason, recorder, now),
         }
     }
 
@@ -152,42 +147,33 @@ impl Connection {
         }
     }
 
-    /// Has the session take in nothing more, and send what it holds.
+    /// Has the session read nothing more and send what it holds.
     pub(crate) fn end_input(&mut self) {
         if let Stage::Serving { session, .. } = &mut self.stage {
             session.end_of_input();
         }
     }
 
-    /// Ends the session now. How many bytes are lost with it; `None` if it had ended before.
-    pub(crate) fn cut(&mut self) -> Option<usize> {
+    /// Ends the session now, before the connection is dropped. Returns the number of bytes that are
+    /// lost with it.
+    pub(crate) fn cut(&mut self, recorder: &Recorder, now: Instant) -> usize {
         let Stage::Serving { session, .. } = &mut self.stage else {
-            return None;
+            return 0;
         };
         let held = session.held();
         session.end(Reason::Shutdown);
-        // The peer is to notice that something is missing.
+        // A reset tells the peer that something is missing.
         if held > 0 {
             reset(&self.stream);
         }
-        Some(held)
+        self.record(Reason::Shutdown, recorder, now);
+        held
     }
 
-    /// What a session that has ended for this reason did.
-    pub(crate) fn closed(&self, reason: Reason, now: Instant) -> Closed {
-        let (counters, opened) = match &self.stage {
-            Stage::Serving { session, opened } => (session.counters(), *opened),
-            Stage::Lingering { .. } => (Counters::default(), now),
-        };
-        Closed {
-            reason,
-            counters,
-            duration: now.saturating_duration_since(opened),
-        }
-    }
-
-    /// Closes the connection of a session that has ended, as the reason wants it.
-    pub(crate) fn end(&mut self, reason: Reason, now: Instant) -> Next {
+    /// Records a session that has ended for this reason, and begins the end that fits it.
+    #[cold]
+    fn end(&mut self, reason: Reason, recorder: &Recorder, now: Instant) -> Next {
+        self.record(reason, recorder, now);
         match reason {
             // The peer has closed its side and all of it was read: closing ours cannot reset.
             Reason::PeerClosed => Next::Close,
@@ -202,13 +188,24 @@ impl Connection {
                 };
                 Next::Again
             }
-            // What the peer did not take is lost, and it is to notice; and the kernel is not to keep
-            // the rest for a peer that takes nothing.
+            // A reset tells the peer that output is lost, and has the kernel drop that output.
             Reason::WriteStalled => {
                 reset(&self.stream);
                 Next::Close
             }
             Reason::Idle | Reason::Reset(_) => Next::Close,
+        }
+    }
+
+    /// Records the session's end.
+    pub(crate) fn record(&self, reason: Reason, recorder: &Recorder, now: Instant) {
+        if let Stage::Serving { session, opened } = &self.stage {
+            let end = SessionEnd {
+                reason,
+                counters: session.counters(),
+                duration: now.saturating_duration_since(*opened),
+            };
+            recorder.closed(self.peer(), &end);
         }
     }
 }
@@ -242,7 +239,7 @@ fn linger(socket: &mut Socket, until: Instant, bytes_left: &mut u32, now: Instan
     }
 }
 
-/// Has the kernel reset the connection when it is closed, and drop what it has yet to send.
+/// Has the kernel reset the connection when it is closed, and drop its unsent output.
 fn reset(stream: &TcpStream) {
     // Failing means that there is no connection any more.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));

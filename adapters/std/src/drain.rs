@@ -1,95 +1,86 @@
-//! How a worker ends: what a shutdown finishes, and what it cuts.
+//! The timetable of a shutdown.
 
-use linecho_core::{Instant, Reason};
+use std::time::Duration;
 
-use crate::connection::Connection;
-use crate::handle::Phase;
-use crate::listen::BACKLOG;
-use crate::worker::Worker;
+use linecho_core::Instant;
 
-/// The stages of a drain.
+/// The timetable of one worker's shutdown: input ends at half the drain timeout, everything at its
+/// end.
 pub(crate) struct Drain {
-    /// From here on nothing more is taken in: a peer that never stops sending would not be done before
-    /// the end, and lose lines then. `None` once that has been said.
-    no_more_input: Option<Instant>,
-    /// What is not done is cut.
+    /// From here on nothing more is read: a peer that never stops sending would not be done before
+    /// the end, and lose lines then. `None` once the connections have been told.
+    end_of_input: Option<Instant>,
     end: Instant,
 }
 
+/// The action that is due in a shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing.
+    Wait,
+    /// Have every session read nothing more and send what it holds. Due once.
+    EndInput,
+    /// Cut off what is left.
+    Cut,
+}
+
 impl Drain {
-    /// When there is something to do, whatever else happens.
+    /// A drain that begins `now` and lasts at most `timeout`.
+    pub(crate) fn new(now: Instant, timeout: Duration) -> Self {
+        Self {
+            end_of_input: Some(now + timeout / 2),
+            end: now + timeout,
+        }
+    }
+
+    /// The time of the next action.
     pub(crate) fn due(&self) -> Instant {
-        self.no_more_input.unwrap_or(self.end)
+        self.end_of_input.unwrap_or(self.end)
+    }
+
+    /// Returns the action that is due.
+    pub(crate) fn step(&mut self, now: Instant) -> Step {
+        if now >= self.end {
+            return Step::Cut;
+        }
+        if self.end_of_input.is_some_and(|limit| now >= limit) {
+            self.end_of_input = None;
+            return Step::EndInput;
+        }
+        Step::Wait
     }
 }
 
-impl Worker {
-    /// Goes on with a shutdown. Whether it is over.
-    pub(crate) fn finished(&mut self, now: Instant) -> bool {
-        match self.shared.phase() {
-            Phase::Serving => return false,
-            Phase::Draining => self.drain(now),
-            Phase::Stopping => {
-                self.acceptor = None;
-                self.inbox = None;
-                self.cut_all(now);
-            }
-        }
-        self.connections.is_empty() && self.acceptor.is_none() && self.inbox.is_none()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
     }
 
-    fn drain(&mut self, now: Instant) {
-        let Some(drain) = &mut self.drain else {
-            return self.begin_drain(now);
-        };
-        if now >= drain.end {
-            return self.cut_all(now);
-        }
-        if drain.no_more_input.is_some_and(|limit| now >= limit) {
-            drain.no_more_input = None;
-            self.each(Connection::end_input);
-        }
+    #[test]
+    fn input_ends_once_at_half_time_and_everything_at_the_end() {
+        let mut drain = Drain::new(at(10), Duration::from_millis(100));
+        assert_eq!(drain.due(), at(60));
+        assert_eq!(drain.step(at(10)), Step::Wait);
+        assert_eq!(drain.step(at(59)), Step::Wait);
+        assert_eq!(drain.step(at(60)), Step::EndInput);
+        assert_eq!(drain.step(at(60)), Step::Wait);
+        assert_eq!(drain.due(), at(110));
+        assert_eq!(drain.step(at(109)), Step::Wait);
+        assert_eq!(drain.step(at(110)), Step::Cut);
+        assert_eq!(drain.step(at(111)), Step::Cut, "until all is gone");
     }
 
-    fn begin_drain(&mut self, now: Instant) {
-        self.drain = Some(Drain {
-            no_more_input: Some(now + self.drain_timeout / 2),
-            end: now + self.drain_timeout,
-        });
-        self.each(Connection::shut_down);
-        if let Some(acceptor) = &mut self.acceptor {
-            // Those that wait are established for their peers, and may have sent a line.
-            acceptor.try_all();
-            let waiting = acceptor.listeners() * BACKLOG as usize;
-            self.accept(waiting, now);
-            // Closes the listening sockets. The other workers see then that no connection comes.
-            self.acceptor = None;
-            self.shared.wake_all();
-        }
+    #[test]
+    fn a_late_look_does_not_end_input_first() {
+        let mut drain = Drain::new(at(0), Duration::from_millis(100));
+        assert_eq!(drain.step(at(500)), Step::Cut);
     }
 
-    /// Does something to each connection, and has it get a turn.
-    fn each(&mut self, mut action: impl FnMut(&mut Connection)) {
-        for key in 0..self.connections.capacity() {
-            if let Some(connection) = self.connections.get_mut(key) {
-                action(connection);
-                self.enqueue(key);
-            }
-        }
-    }
-
-    /// Closes all connections, and notes what is lost with them.
-    fn cut_all(&mut self, now: Instant) {
-        for key in 0..self.connections.capacity() {
-            let Some(bytes) = self.connections.get_mut(key).map(Connection::cut) else {
-                continue;
-            };
-            if let Some(bytes) = bytes {
-                self.cut.connections += usize::from(bytes > 0);
-                self.cut.bytes += bytes as u64;
-                self.end(key, Reason::Shutdown, now);
-            }
-            self.close(key);
-        }
+    #[test]
+    fn without_time_everything_is_cut_at_once() {
+        assert_eq!(Drain::new(at(7), Duration::ZERO).step(at(7)), Step::Cut);
     }
 }

@@ -1,4 +1,4 @@
-//! What the workers of a server share, and the handle that a program has on it.
+//! The state that the workers of a server share, and a program's handle on it.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::SeqCst};
@@ -13,17 +13,19 @@ use mio::Waker;
 pub struct Handle(pub(crate) Arc<Shared>);
 
 impl Handle {
-    /// Asks the server to finish: it accepts the connections that already wait, as far as its limits
-    /// allow, then no more; takes in what has arrived on its connections, sends all of it back, the unfinished rest of a last line
-    /// too, and closes them in order. Connections that are not done by the end of the drain timeout are
-    /// cut, and [`Server::run`](crate::Server::run) says so in its report.
+    /// Asks the server to finish. It accepts the connections that already wait, as far as its
+    /// limits allow, and then no more. It takes in what has arrived on its connections, sends all
+    /// of it back with the unfinished rest of a last line, and closes them in order. Connections
+    /// that are not done by the end of the drain timeout are cut off, which the report of
+    /// [`Server::run`](crate::Server::run) tells.
     ///
-    /// The second call cuts what is left at once.
+    /// The second call cuts off at once what is left.
     pub fn shutdown(&self) {
         self.0.advance();
     }
 
-    /// What the server has done so far. Bytes and lines are those of the sessions that have ended.
+    /// Returns what the server has done so far. Bytes and lines are those of the sessions that have
+    /// ended.
     #[must_use]
     pub fn totals(&self) -> Totals {
         let mut sum = Totals::default();
@@ -33,15 +35,15 @@ impl Handle {
         sum
     }
 
-    /// How many connections are open now. Some may have a session that has ended, and wait for the
-    /// peer to close its side.
+    /// Returns the number of connections that are open now. Those count whose session has ended and
+    /// that wait for the peer to close its side.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.0.open()
+        self.0.connections()
     }
 }
 
-/// How far the life of a server has come.
+/// The phase of a server's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Serving,
@@ -49,20 +51,20 @@ pub(crate) enum Phase {
     Stopping,
 }
 
-/// What the workers of a server share.
+/// The state that the workers of a server share.
 pub(crate) struct Shared {
     epoch: time::Instant,
     phase: AtomicU8,
     pub(crate) workers: Box<[WorkerState]>,
-    /// Connections wait that the next one to close makes room for.
+    /// Accepting is paused: the next connection that closes wakes the acceptor.
     pub(crate) accept_paused: AtomicBool,
 }
 
-/// What others can see of a worker.
+/// The part of a worker that others see.
 pub(crate) struct WorkerState {
     pub(crate) waker: Waker,
     /// Its connections, those included that are on their way to it.
-    pub(crate) open: AtomicUsize,
+    pub(crate) connections: AtomicUsize,
     totals: Mutex<Totals>,
 }
 
@@ -76,7 +78,7 @@ impl Shared {
     pub(crate) fn new(wakers: impl IntoIterator<Item = Waker>) -> Self {
         let state = |waker| WorkerState {
             waker,
-            open: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
             totals: Mutex::default(),
         };
         Self {
@@ -105,7 +107,7 @@ impl Shared {
         self.wake_all();
     }
 
-    /// Cuts everything at once.
+    /// Cuts off everything at once.
     pub(crate) fn stop(&self) {
         self.phase.store(u8::MAX, SeqCst);
         self.wake_all();
@@ -117,18 +119,19 @@ impl Shared {
         }
     }
 
-    /// Has a worker look around. An error can only mean that it has been woken already.
+    /// Wakes a worker. An error can only mean that it has been woken already.
     pub(crate) fn wake(&self, worker: usize) {
         let _: io::Result<()> = self.workers[worker].waker.wake();
     }
 
-    pub(crate) fn open(&self) -> usize {
-        self.workers.iter().map(|it| it.open.load(SeqCst)).sum()
+    pub(crate) fn connections(&self) -> usize {
+        let each = self.workers.iter().map(|it| it.connections.load(SeqCst));
+        each.sum()
     }
 
-    /// A connection of a worker is gone, and its file descriptor with it.
+    /// Counts a connection of a worker that is gone, its file descriptor with it.
     pub(crate) fn closed(&self, worker: usize) {
-        self.workers[worker].open.fetch_sub(1, SeqCst);
+        self.workers[worker].connections.fetch_sub(1, SeqCst);
         if self.accept_paused.load(SeqCst) && self.accept_paused.swap(false, SeqCst) {
             self.wake(0);
         }

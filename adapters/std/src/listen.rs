@@ -8,22 +8,22 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-/// Connections that wait to be accepted, at most; the kernel may keep fewer
-/// (`net.core.somaxconn` on Linux). Std's 128 make clients of a burst wait for a second.
+/// The most connections that wait to be accepted; the kernel may keep fewer (`net.core.somaxconn`
+/// on Linux). With std's 128, clients of a burst wait for a second.
 pub(crate) const BACKLOG: i32 = 4096;
 
-/// A peer that has been silent for this long is asked whether it is still there; one that is not is
-/// noticed in about two minutes.
+/// Keep-alive probes after a minute of silence, then one in 10 s: a peer that vanished is noticed
+/// in about two minutes.
 const KEEP_ALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(60))
     .with_interval(Duration::from_secs(10));
 
-/// A socket that listens on `address` alone: an IPv6 address takes no IPv4 connections, whatever the
-/// system's default is, so that both can be asked for.
+/// Returns a socket that listens on `address` alone: an IPv6 address takes no IPv4 connections,
+/// whatever the system's default is, so that a server can listen on both.
 ///
 /// # Errors
 ///
-/// When it cannot be made, above all because another process listens there already.
+/// [`ListenError`], most often because another process listens there already.
 pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let listen = || {
         let socket = Socket::new(
@@ -42,39 +42,39 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
         socket.listen(BACKLOG)?;
         Ok(socket.into())
     };
-    listen().map_err(|source| ListenError { address, source })
+    listen().map_err(|error| ListenError { address, error })
 }
 
-/// It is not possible to listen on an address.
+/// The error of [`listen`]: an address, and the system's reason.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ListenError {
     /// The address.
     pub address: SocketAddr,
-    /// What the system says.
-    pub source: io::Error,
+    /// The system's error.
+    pub error: io::Error,
 }
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen on {}: {}", self.address, self.source)
+        write!(f, "cannot listen on {}: {}", self.address, self.error)
     }
 }
 
-impl Error for ListenError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
-    }
-}
+/// The text has the cause in it, so [`source`](Error::source) does not repeat it.
+impl Error for ListenError {}
 
-/// Sets on a socket what every connection needs:
+/// Sets on a socket the options that every connection wants:
 /// - `TCP_NODELAY`: a line goes back at once;
-/// - keep-alive: a peer that vanished without a word does not stay open for ever;
-/// - `SO_OOBINLINE`: urgent data are bytes like any other. They would be missing in the echo.
-pub(crate) fn set_options(socket: &SockRef<'_>) -> io::Result<()> {
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&KEEP_ALIVE)?;
-    socket.set_out_of_band_inline(true)
+/// - keep-alive: a connection to a peer that vanished does not stay open for ever;
+/// - `SO_OOBINLINE`: urgent data are bytes like any other, which would be missing in the echo.
+///
+/// An echo is right without them, so a socket that refuses one is served all the same. MPTCP
+/// sockets refuse `SO_OOBINLINE`.
+pub(crate) fn set_options(socket: &SockRef<'_>) {
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&KEEP_ALIVE);
+    let _ = socket.set_out_of_band_inline(true);
 }
 
 #[cfg(test)]
@@ -83,12 +83,12 @@ mod tests {
 
     use super::*;
 
-    /// The server relies on it where it does not set them again.
+    /// On these systems the server does not set them again.
     #[test]
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn a_connection_gets_the_options_of_its_listener() {
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        set_options(&SockRef::from(&listener)).unwrap();
+        set_options(&SockRef::from(&listener));
         let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         let accepted = SockRef::from(&accepted);
@@ -111,7 +111,7 @@ mod tests {
         assert!(SockRef::from(&v6).only_v6().unwrap());
         // Somebody else may have taken the port in the meantime.
         if let Err(error) = listen(([127, 0, 0, 1], port).into()) {
-            assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
+            assert_eq!(error.error.kind(), io::ErrorKind::AddrInUse);
             assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
         }
     }

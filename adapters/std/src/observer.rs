@@ -1,4 +1,4 @@
-//! What a program can learn while a server runs.
+//! The events of a server, for logs and metrics.
 
 use std::fmt;
 use std::io;
@@ -8,63 +8,64 @@ use std::time::Duration;
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use linecho_core::{Counters, Reason};
 
-/// Is told what happens in a [`Server`](crate::Server), for logs and metrics. Every method does
+/// Receives the events of a [`Server`](crate::Server), for logs and metrics. Every method does
 /// nothing by default.
 ///
 /// The workers call it, each from its own thread, and serve nobody until it returns: it must be
 /// quick. If it panics, the server stops.
 pub trait Observer: Send + Sync {
-    /// A connection was accepted.
+    /// Receives a connection that was accepted.
     fn opened(&self, peer: SocketAddr) {
         let _ = peer;
     }
 
-    /// A connection's session has ended.
-    fn closed(&self, peer: SocketAddr, closed: &Closed) {
-        let _ = (peer, closed);
+    /// Receives the end of a connection's session.
+    fn closed(&self, peer: SocketAddr, end: &SessionEnd) {
+        let _ = (peer, end);
     }
 
-    /// No connection is accepted for a while; those that come wait in the kernel's queue. Told at
-    /// most once a second.
+    /// Receives the cause of a pause in accepting, at most once a second. Connections that come
+    /// meanwhile wait in the kernel's queue.
     fn accept_paused(&self, cause: &AcceptPaused) {
         let _ = cause;
     }
 
-    /// Whether [`echoed`](Self::echoed) is to be called. Asked once, when the server begins to run.
+    /// Returns `true` if [`echoed`](Self::echoed) is wanted. Each worker asks once, when it begins
+    /// to run.
     fn wants_content(&self) -> bool {
         false
     }
 
-    /// These bytes went back to the peer: one or more lines, or a part of one.
+    /// Receives bytes that went back to the peer: one or more lines, or a part of one.
     fn echoed(&self, peer: SocketAddr, bytes: &[u8]) {
         let _ = (peer, bytes);
     }
 }
 
-/// How a session ended.
+/// The end of a session, and what the session did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Closed {
-    /// Why it ended.
+pub struct SessionEnd {
+    /// The reason.
     pub reason: Reason,
-    /// What it did.
+    /// Bytes and lines of the session.
     pub counters: Counters,
-    /// How long it lasted, from its acceptance on.
+    /// The time from the acceptance of the connection to the end of the session.
     pub duration: Duration,
 }
 
-/// Why no connection is accepted for a while.
+/// The cause of a pause in accepting.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AcceptPaused {
-    /// As many connections are open as may be; the next is accepted when one of them closes.
+    /// The limit on open connections is reached; the next one is accepted when one closes.
     MaxConnections(usize),
-    /// accept(2) failed, most likely since there is no file descriptor left. It is tried again in
+    /// accept(2) failed, most likely because there is no file descriptor left. It is tried again in
     /// 10 to 100 ms, or when a connection closes.
     Error {
-        /// The address that listens.
+        /// The address of the listening socket.
         address: SocketAddr,
-        /// What happened.
+        /// The system's error.
         error: io::Error,
     },
 }
@@ -88,7 +89,7 @@ impl fmt::Display for AcceptPaused {
     }
 }
 
-/// A transport that tells the observer what was written to it.
+/// A transport that passes on to the observer what is written to it.
 pub(crate) struct Observed<'a, T> {
     pub(crate) io: T,
     pub(crate) peer: SocketAddr,

@@ -1,12 +1,12 @@
-//! Line buffers that are lent to connections for as long as these hold bytes.
+//! Line buffers that connections borrow while they hold bytes.
 
 use std::io;
 
 use memmap2::MmapMut;
 
-/// The storage of a session: a line buffer while it is lent one.
+/// The storage of a session: a line buffer, or nothing.
 ///
-/// In a box, so that it takes 8 bytes in each idle connection and not 16.
+/// The box makes it 8 bytes in each idle connection instead of 16.
 #[derive(Debug, Default)]
 pub(crate) struct Storage(Option<Box<MmapMut>>);
 
@@ -24,21 +24,21 @@ impl AsMut<[u8]> for Storage {
     }
 }
 
-/// The buffers of a worker that are not lent. The one that came back last, still in the cache, goes
-/// out first.
+/// The spare buffers of a worker. The last one to come back goes out first, since it is in the
+/// cache.
 pub(crate) struct Pool {
     spare: Vec<Storage>,
     lent: usize,
     buffer_bytes: usize,
-    /// Spare buffers are kept up to here, or up to as many as are lent.
+    /// The number of spare buffers that are kept even if fewer are lent.
     always_kept: usize,
 }
 
-/// Memory that a worker keeps for buffers though none is lent.
+/// The memory that a worker keeps for spare buffers though none is lent.
 const KEPT_BYTES: usize = 4 << 20;
 
 impl Pool {
-    /// A pool of buffers of `buffer_bytes` bytes.
+    /// Makes a pool of buffers of `buffer_bytes` bytes.
     pub(crate) fn new(buffer_bytes: usize) -> Self {
         Self {
             spare: Vec::new(),
@@ -48,8 +48,8 @@ impl Pool {
         }
     }
 
-    /// A buffer. What it contains is not zeroed between connections: a session never shows more of
-    /// it than what was read into it.
+    /// Lends a buffer. It is not zeroed between connections: a session never shows more of it than
+    /// what was read into it.
     ///
     /// # Errors
     ///
@@ -75,13 +75,12 @@ impl Pool {
     }
 }
 
-/// Memory from the kernel, which gives it page by page as it is touched: a connection that holds 10 bytes
-/// of a line costs one page of its buffer. An allocator would give memory that was used before, and touch
-/// all of it to zero it.
+/// Maps memory, which the kernel provides page by page as it is touched: a connection that holds 10
+/// bytes of a line costs one page of its buffer. An allocator would zero all of it.
 #[cold]
 fn map(bytes: usize) -> io::Result<Storage> {
     let buffer = MmapMut::map_anon(bytes)?;
-    // Where pages of 2 MiB are the rule, one byte would cost one. Not all kernels know of them.
+    // With huge pages, one byte would cost 2 MiB. Not all kernels have them.
     #[cfg(target_os = "linux")]
     let _ = buffer.advise(memmap2::Advice::NoHugePage);
     Ok(Storage(Some(Box::new(buffer))))

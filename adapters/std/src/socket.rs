@@ -1,13 +1,17 @@
 //! A socket of mio as a transport of embedded-io.
 
 use std::io::{self, Read as _, Write as _};
+use std::time::Duration;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use mio::Interest;
 use mio::event::Event;
 use mio::net::TcpStream;
 
-/// What [`Ready`] needs to be told of.
+/// The longest wait for events: kevent(2) refuses more than three years.
+pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+/// The events that [`Ready`] needs.
 pub(crate) fn interest() -> Interest {
     let both = Interest::READABLE | Interest::WRITABLE;
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -15,26 +19,26 @@ pub(crate) fn interest() -> Interest {
     both
 }
 
-/// What is known of a socket's readiness: set by events, which come once for each change
-/// (edge-triggered), and cleared by reads and writes that found the end of it.
+/// The known readiness of a socket: set by events, which come once for each change
+/// (edge-triggered), and cleared by reads and writes that reach its end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ready(u8);
 
 const READ: u8 = 1;
 const WRITE: u8 = 2;
-/// There is more to find than bytes: only a read that finds nothing shows that all was read.
+/// A short read does not mean that all was read: an end or an error may follow.
 const READ_ON: u8 = 4;
 
-/// A read or write that moves less than it could has found the end, as epoll(7) says and kqueue does;
-/// one more call to learn that would be one more call per line. Elsewhere (Windows), mio tells of news
-/// only after a call that found nothing.
+/// A read or write that moves less than it could has reached the end of the readiness, as epoll(7)
+/// says and kqueue does; one more call to learn that would be one more call per line. On Windows,
+/// mio reports the next event only after a call that found nothing.
 const SHORT_IS_THE_END: bool = cfg!(unix);
 
 impl Ready {
-    /// A new connection: nothing has arrived that an event would not tell of.
+    /// The readiness of a new connection: an event will tell of anything that arrives.
     pub(crate) const NEW: Self = Self(WRITE);
 
-    /// Takes in what an event says.
+    /// Notes an event.
     #[inline]
     pub(crate) fn note(&mut self, event: &Event) {
         if event.is_readable() {
@@ -43,8 +47,8 @@ impl Ready {
         if event.is_writable() {
             self.0 |= WRITE;
         }
-        // After the last bytes there is the end of input or an error to be read. And a read stops
-        // short at urgent data though more follows it.
+        // After the last bytes, the end of input or an error is still to be read. And a read stops
+        // short at urgent data though more follows.
         if event.is_read_closed() || event.is_priority() {
             self.0 |= READ | READ_ON;
         }
@@ -54,21 +58,22 @@ impl Ready {
         }
     }
 
-    /// Something may have arrived of which no event has told yet.
+    /// Supposes that input has arrived, event or not.
     pub(crate) fn suppose_input(&mut self) {
         self.0 |= READ | READ_ON;
     }
 }
 
-/// A stream and its readiness as a transport that never blocks: a call that the stream was not ready
-/// for after all reports `Interrupted`, and the readiness is known better from then on.
+/// A stream and its readiness as a transport that never blocks. A call that the stream turns out
+/// not to be ready for clears the readiness and reports `Interrupted`.
 pub(crate) struct Socket<'a> {
     pub(crate) stream: &'a TcpStream,
     pub(crate) ready: &'a mut Ready,
 }
 
 impl Socket<'_> {
-    /// Says what to report for an error, and which readiness is gone.
+    /// Returns the error to report, and clears the readiness that is `gone` if the call would
+    /// block.
     #[cold]
     fn failed(&mut self, error: io::Error, gone: u8) -> io::Error {
         if error.kind() == io::ErrorKind::WouldBlock {

@@ -1,28 +1,28 @@
-//! When to look for passed deadlines.
+//! The timetable of the search for passed deadlines.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use linecho_core::Instant;
 
-/// When to look at all connections for deadlines that have passed.
+/// The timetable of sweeps over all connections, which find deadlines that have passed.
 ///
-/// A queue of deadlines would cost memory for each connection and work for each line. This keeps one
-/// instant for all connections: no deadline comes before it. When it has come, a sweep gives each
-/// connection a turn, and what these say is the earliest next one.
+/// A queue of deadlines would cost memory for each connection and work for each line. This keeps
+/// one instant for all connections: no deadline comes before it. When it has come, a sweep gives
+/// each connection a turn, and learns the earliest next deadline from them.
 pub(crate) struct Sweep {
-    /// No deadline comes before this, but for those of the slots that a running sweep has yet to see.
+    /// The earliest deadline, apart from those of the slots that a running sweep has not seen.
     next: Option<Instant>,
     not_before: Instant,
-    /// The slots that a running sweep has yet to see.
+    /// The slots that a running sweep has not seen.
     left: Range<usize>,
 }
 
-/// Slots seen between two looks at the sockets, so that a sweep holds up nobody.
+/// The most slots between two looks at the sockets, so that a sweep holds up nobody.
 const SLOTS_PER_TURN: usize = 1024;
 
-/// The pause between two sweeps, for each slot: they take a few percent of a core at the very most, and
-/// end a session later than its deadline by 10 ms, or 200 ms with 100,000 connections.
+/// The pause between two sweeps, for each slot: they take a few percent of a core at the very most,
+/// and end a session later than its deadline by 10 ms, or 200 ms with 100,000 connections.
 const PAUSE_PER_SLOT: Duration = Duration::from_micros(2);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -35,7 +35,7 @@ impl Sweep {
         }
     }
 
-    /// A connection has this deadline now.
+    /// Notes the deadline that a connection has now.
     #[inline]
     pub(crate) fn note(&mut self, deadline: Instant) {
         if self.next.is_none_or(|next| deadline < next) {
@@ -43,7 +43,7 @@ impl Sweep {
         }
     }
 
-    /// When [`slots`](Self::slots) has something to say, whatever else happens.
+    /// The time of the next call of [`slots`](Self::slots), whatever else happens.
     pub(crate) fn due(&self) -> Option<Instant> {
         if self.left.is_empty() {
             self.next.map(|next| next.max(self.not_before))
@@ -52,7 +52,7 @@ impl Sweep {
         }
     }
 
-    /// The slots to give a turn now, of `slots` that there are.
+    /// Returns the slots to give a turn now, out of `slots`.
     pub(crate) fn slots(&mut self, now: Instant, slots: usize) -> Range<usize> {
         if self.due().is_none_or(|due| due > now) {
             return 0..0;

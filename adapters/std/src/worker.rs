@@ -1,25 +1,30 @@
 //! The event loop that serves connections.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
-use linecho_core::{Config, Instant, Reason};
+use linecho_core::{Instant, Reason};
 use mio::event::Event;
 use mio::{Events, Poll, Token};
 use slab::Slab;
 
 use crate::acceptor::{Accepted, Acceptor};
 use crate::connection::{Connection, Next};
-use crate::drain::Drain;
-use crate::handle::Shared;
-use crate::observer::Observer;
+use crate::drain::{Drain, Step};
+use crate::handle::{Phase, Shared};
+use crate::listen::BACKLOG;
 use crate::pool::Pool;
-use crate::server::Cut;
+use crate::recorder::Recorder;
+use crate::report::Unfinished;
+use crate::settings::Settings;
+use crate::socket::LONGEST_SLEEP;
 use crate::sweep::Sweep;
 
-/// Wakes the loop. Tokens count down from here for listeners, and up from 0 for connections.
+/// The token of the waker. Tokens count down from here for listeners, and up from 0 for
+/// connections.
 pub(crate) const WAKE: Token = Token(usize::MAX);
 
 /// The token of a listener.
@@ -27,43 +32,74 @@ pub(crate) const fn listener_token(index: usize) -> Token {
     Token(usize::MAX - 1 - index)
 }
 
-/// Events taken from the kernel at once.
+/// The most events taken from the kernel at once.
 const EVENTS: usize = 512;
 
-/// kevent(2) refuses to wait for more than three years.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
-
-/// Connections accepted in a turn of the loop, so that those that are open are not held up.
+/// The most connections accepted in a turn of the loop, so that open ones are not held up.
 const ACCEPTS_PER_TURN: usize = 64;
+
+/// Connections that a worker has room for from the start. The system provides that memory page by
+/// page as it is touched. A smaller table would be copied on its way up, and leave holes behind
+/// that are as large as all connections together.
+const FIRST_CONNECTIONS: usize = 4096;
 
 /// An event loop and its connections, which never leave it.
 pub(crate) struct Worker {
-    pub(crate) index: usize,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) observer: Option<Arc<dyn Observer>>,
-    pub(crate) config: Config,
-    pub(crate) drain_timeout: Duration,
-    pub(crate) poll: Poll,
-    pub(crate) pool: Pool,
-    pub(crate) connections: Slab<Connection>,
+    index: usize,
+    shared: Arc<Shared>,
+    recorder: Recorder,
+    settings: Settings,
+    poll: Poll,
+    pool: Pool,
+    connections: Slab<Connection>,
     /// The connections that have a turn coming, each once.
-    pub(crate) queue: Vec<usize>,
-    pub(crate) sweep: Sweep,
+    queue: Vec<usize>,
+    sweep: Sweep,
+    source: Source,
+    drain: Option<Drain>,
+    unfinished: Unfinished,
+}
+
+/// Where a worker gets its connections from.
+pub(crate) enum Source {
     /// The first worker accepts for all.
-    pub(crate) acceptor: Option<Acceptor>,
-    /// Where the others get their connections from, until there will be no more.
-    pub(crate) inbox: Option<Receiver<Accepted>>,
-    pub(crate) drain: Option<Drain>,
-    pub(crate) cut: Cut,
+    Acceptor(Acceptor),
+    /// The others receive from the first.
+    Inbox(Receiver<Accepted>),
+    /// There will be no more.
+    Closed,
 }
 
 impl Worker {
-    /// Serves until the server has been shut down, and says what was cut then.
-    pub(crate) fn run(mut self) -> io::Result<Cut> {
-        // An observer that panics, say: the server does not go on half alive.
+    pub(crate) fn new(
+        index: usize,
+        shared: Arc<Shared>,
+        recorder: Recorder,
+        settings: Settings,
+        poll: Poll,
+        source: Source,
+    ) -> Self {
+        Self {
+            index,
+            shared,
+            recorder,
+            settings,
+            poll,
+            pool: Pool::new(settings.max_line),
+            connections: Slab::with_capacity(FIRST_CONNECTIONS),
+            queue: Vec::new(),
+            sweep: Sweep::new(),
+            source,
+            drain: None,
+            unfinished: Unfinished::default(),
+        }
+    }
+
+    /// Serves until the server has been shut down. Returns what was cut off then.
+    pub(crate) fn run(mut self) -> io::Result<Unfinished> {
+        // The observer may panic. The server does not go on half alive then.
         let _stop_on_panic = StopOnPanic(self.shared.clone());
-        let wants_content = |it: &Arc<dyn Observer>| it.wants_content().then(|| it.clone());
-        let content = self.observer.as_ref().and_then(wants_content);
+        self.recorder.start();
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let timeout = self.timeout();
@@ -81,30 +117,27 @@ impl Worker {
             for key in self.sweep.slots(now, self.connections.capacity()) {
                 self.enqueue(key);
             }
-            self.serve_queue(content.as_deref(), now);
-            self.accept(ACCEPTS_PER_TURN, now);
-            self.receive(now);
+            self.serve_queue(now);
+            self.take_in(ACCEPTS_PER_TURN, now);
             if self.finished(now) {
-                return Ok(self.cut);
+                return Ok(self.unfinished);
             }
         }
     }
 
-    /// How long to sleep if nothing happens; `None` for as long as that is so.
+    /// Returns how long to sleep if nothing happens; `None` for ever.
     fn timeout(&self) -> Option<Duration> {
         if !self.queue.is_empty() {
             return Some(Duration::ZERO);
         }
         let due = [
             self.sweep.due(),
-            self.acceptor.as_ref().and_then(Acceptor::due),
+            self.source.due(),
             self.drain.as_ref().map(Drain::due),
         ];
         let next = due.into_iter().flatten().min()?;
-        Some(
-            next.saturating_duration_since(self.shared.now())
-                .min(LONGEST_SLEEP),
-        )
+        let sleep = next.saturating_duration_since(self.shared.now());
+        Some(sleep.min(LONGEST_SLEEP))
     }
 
     #[inline]
@@ -113,13 +146,13 @@ impl Worker {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.note(event);
             self.enqueue(key);
-        } else if let Some(acceptor) = &mut self.acceptor {
+        } else if let Source::Acceptor(acceptor) = &mut self.source {
             acceptor.note(listener_token(0).0.wrapping_sub(key));
         }
     }
 
     #[inline]
-    pub(crate) fn enqueue(&mut self, key: usize) {
+    fn enqueue(&mut self, key: usize) {
         if let Some(connection) = self.connections.get_mut(key) {
             if !connection.queued {
                 connection.queued = true;
@@ -129,7 +162,7 @@ impl Worker {
     }
 
     /// Gives each connection in the queue one turn. Those that want another are in the queue then.
-    fn serve_queue(&mut self, content: Option<&dyn Observer>, now: Instant) {
+    fn serve_queue(&mut self, now: Instant) {
         let count = self.queue.len();
         for position in 0..count {
             let key = self.queue[position];
@@ -137,93 +170,140 @@ impl Worker {
                 continue;
             };
             connection.queued = false;
-            let mut next = connection.turn(&mut self.pool, content, now);
-            if let Next::End(reason) = next {
-                next = self.end(key, reason, now);
-            }
-            match next {
+            match connection.turn(&mut self.pool, &self.recorder, now) {
                 Next::Wait(None) => {}
                 Next::Wait(Some(deadline)) => self.sweep.note(deadline),
                 Next::Again => self.enqueue(key),
-                Next::Close | Next::End(_) => self.close(key),
+                Next::Close => self.close(key),
             }
         }
         self.queue.drain(..count);
     }
 
-    /// Reports a session that has ended.
-    pub(crate) fn end(&mut self, key: usize, reason: Reason, now: Instant) -> Next {
-        let Some(connection) = self.connections.get_mut(key) else {
-            return Next::Close;
-        };
-        let closed = connection.closed(reason, now);
-        self.shared.workers[self.index]
-            .totals()
-            .close(reason, &closed.counters);
-        if let Some(observer) = &self.observer {
-            observer.closed(connection.peer(), &closed);
-        }
-        connection.end(reason, now)
-    }
-
-    pub(crate) fn close(&mut self, key: usize) {
+    fn close(&mut self, key: usize) {
         if self.connections.try_remove(key).is_some() {
             self.shared.closed(self.index);
         }
     }
 
-    /// Accepts at most `count` connections, and gives each to its worker.
-    pub(crate) fn accept(&mut self, count: usize, now: Instant) {
-        let Some(mut acceptor) = self.acceptor.take() else {
-            return;
-        };
-        for _ in 0..count {
-            let accepted = acceptor.next(now);
-            if let Some(own) = accepted.and_then(|it| acceptor.hand_over(it)) {
-                self.open(own, now);
+    /// Takes in new connections. The first worker accepts at most `count`, and hands the others
+    /// theirs.
+    fn take_in(&mut self, count: usize, now: Instant) {
+        match mem::replace(&mut self.source, Source::Closed) {
+            Source::Acceptor(mut acceptor) => {
+                for _ in 0..count {
+                    let accepted = acceptor.next(now);
+                    if let Some(own) = accepted.and_then(|it| acceptor.hand_over(it)) {
+                        self.open(own, now);
+                    }
+                    if !acceptor.is_ready() {
+                        break;
+                    }
+                }
+                acceptor.wake_workers();
+                self.source = Source::Acceptor(acceptor);
             }
-            if !acceptor.is_ready() {
-                break;
-            }
-        }
-        acceptor.wake_workers();
-        self.acceptor = Some(acceptor);
-    }
-
-    /// Takes the connections that the first worker has accepted for this one.
-    fn receive(&mut self, now: Instant) {
-        while let Some(inbox) = &self.inbox {
-            match inbox.try_recv() {
-                Ok(accepted) => self.open(accepted, now),
-                Err(TryRecvError::Empty) => return,
-                Err(TryRecvError::Disconnected) => self.inbox = None,
-            }
+            Source::Inbox(inbox) => loop {
+                match inbox.try_recv() {
+                    Ok(accepted) => self.open(accepted, now),
+                    Err(TryRecvError::Empty) => break self.source = Source::Inbox(inbox),
+                    Err(TryRecvError::Disconnected) => break,
+                }
+            },
+            Source::Closed => {}
         }
     }
 
     fn open(&mut self, (stream, peer): Accepted, now: Instant) {
         let entry = self.connections.vacant_entry();
         let key = entry.key();
-        let connection = entry.insert(Connection::new(stream, peer, self.config, now));
+        let connection = entry.insert(Connection::new(stream, peer, self.settings.session, now));
         if self.drain.is_some() {
             connection.shut_down();
         }
-        // Its first turn, from which its deadline is known, comes soon: it is ready to be written to,
-        // and the next poll says so.
-        let registered = connection.register(self.poll.registry(), Token(key));
-        self.shared.workers[self.index].totals().open();
-        if let Some(observer) = &self.observer {
-            observer.opened(peer);
-        }
-        // The kernel is out of memory for it, or at a limit that the user has.
-        if let Err(error) = registered {
-            self.end(key, Reason::Reset(error.kind().into()), now);
+        self.recorder.opened(peer);
+        // Its first turn, which tells its deadline, comes soon: the socket is ready to be written
+        // to, and the next poll says so.
+        if let Err(error) = connection.register(self.poll.registry(), Token(key)) {
+            // The kernel is out of memory for it, or at a limit that the user has.
+            let reason = Reason::Reset(error.kind().into());
+            connection.record(reason, &self.recorder, now);
             self.close(key);
+        }
+    }
+
+    /// Goes on with a shutdown. Returns `true` when it is over.
+    fn finished(&mut self, now: Instant) -> bool {
+        match self.shared.phase() {
+            Phase::Serving => return false,
+            Phase::Draining => self.drain(now),
+            Phase::Stopping => {
+                self.source = Source::Closed;
+                self.cut_all(now);
+            }
+        }
+        self.connections.is_empty() && matches!(self.source, Source::Closed)
+    }
+
+    fn drain(&mut self, now: Instant) {
+        let Some(drain) = &mut self.drain else {
+            return self.begin_drain(now);
+        };
+        match drain.step(now) {
+            Step::Wait => {}
+            Step::EndInput => self.each(Connection::end_input),
+            Step::Cut => self.cut_all(now),
+        }
+    }
+
+    fn begin_drain(&mut self, now: Instant) {
+        self.drain = Some(Drain::new(now, self.settings.drain_timeout));
+        self.each(Connection::shut_down);
+        if let Source::Acceptor(acceptor) = &mut self.source {
+            // Connections that wait are established for their peers, which may have sent a line.
+            acceptor.try_all();
+            let waiting = acceptor.listeners() * BACKLOG as usize;
+            self.take_in(waiting, now);
+            // Closes the listening sockets and the inboxes.
+            self.source = Source::Closed;
+            self.shared.wake_all();
+        }
+    }
+
+    /// Does something to each connection, and gives it a turn.
+    fn each(&mut self, mut action: impl FnMut(&mut Connection)) {
+        for key in 0..self.connections.capacity() {
+            if let Some(connection) = self.connections.get_mut(key) {
+                action(connection);
+                self.enqueue(key);
+            }
+        }
+    }
+
+    /// Closes all connections, and notes what is lost with them.
+    fn cut_all(&mut self, now: Instant) {
+        for key in 0..self.connections.capacity() {
+            if let Some(connection) = self.connections.get_mut(key) {
+                let bytes = connection.cut(&self.recorder, now);
+                self.unfinished.connections += usize::from(bytes > 0);
+                self.unfinished.bytes += bytes as u64;
+                self.close(key);
+            }
         }
     }
 }
 
-/// Cuts everything if the thread that holds it panics.
+impl Source {
+    /// The time at which it has something to do, whatever else happens.
+    fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Acceptor(acceptor) => acceptor.due(),
+            Self::Inbox(_) | Self::Closed => None,
+        }
+    }
+}
+
+/// Stops the server if the thread that holds it panics.
 struct StopOnPanic(Arc<Shared>);
 
 impl Drop for StopOnPanic {

@@ -144,8 +144,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .workers(arguments.workers.map_or(0, usize::from))
         .drain_timeout(arguments.drain_timeout)
         .observer(Arc::new(log))
-        .serve(sockets)
-        .map_err(|error| format!("cannot start the workers: {error}"))?;
+        .on(sockets)?;
 
     shut_down_on_signals(server.handle(), log)
         .map_err(|error| format!("cannot handle signals: {error}"))?;
@@ -237,11 +236,13 @@ fn shut_down_on_signals(_: Handle, _: Log) -> io::Result<()> {
 }
 
 fn log_report(log: Log, report: &Report) {
-    let Report { totals, cut, .. } = report;
-    if cut.connections > 0 {
+    let Report {
+        totals, unfinished, ..
+    } = report;
+    if unfinished.connections > 0 {
         let details = [
-            ("connections", cut.connections.into()),
-            ("bytes_held", cut.bytes.into()),
+            ("connections", unfinished.connections.into()),
+            ("bytes_held", unfinished.bytes.into()),
         ];
         log.event(Level::Warning, "cut what was not done in time", &details);
     }

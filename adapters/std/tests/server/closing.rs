@@ -23,8 +23,8 @@ fn half_close_gets_the_rest_and_an_end() {
     wait_until("it is closed", || server.handle.connections() == 0);
 }
 
-/// The peer sends far more than the server reads before it closes. Without reading on, the kernel would
-/// answer with a reset, and what was echoed would be lost in it.
+/// The peer sends far more than the server reads before it closes. Without reading on, the kernel
+/// would answer with a reset, and what was echoed would be lost in it.
 #[test]
 fn unread_input_does_not_destroy_the_echo() {
     let config = Config::new().long_lines(LongLines::Close);
@@ -109,8 +109,9 @@ fn a_reset_is_told_with_its_kind() {
     assert_eq!(server.handle.totals().reset, 1);
 }
 
-/// A read stops at urgent data though more follows, so that it looks as if all had been read. The server
-/// has to see everything at once for that: it waits behind another connection until all has arrived.
+/// A read stops at urgent data though more follows, so that it looks as if all had been read. The
+/// server has to see everything at once for that: it waits behind another connection until all has
+/// arrived.
 #[test]
 fn urgent_data_are_bytes_like_any_other() {
     let server = Running::start(Server::builder().max_connections(1));

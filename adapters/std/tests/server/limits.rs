@@ -80,6 +80,6 @@ fn a_taken_port_is_an_error_that_names_the_address() {
     let server = Running::start(Server::builder());
     let error = listen(server.address).unwrap_err();
     assert_eq!(error.address, server.address);
-    assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(error.error.kind(), std::io::ErrorKind::AddrInUse);
     assert!(error.to_string().contains(&server.address.to_string()));
 }

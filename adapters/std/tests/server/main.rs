@@ -4,3 +4,4 @@ mod closing;
 mod limits;
 mod running;
 mod shutdown;
+mod starting;

@@ -1,20 +1,20 @@
 //! A server that runs beside a test.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use linecho_std::{AcceptPaused, Builder, Closed, Handle, Observer, Report, Server, listen};
+use linecho_std::{AcceptPaused, Builder, Handle, Observer, Report, Server, SessionEnd, listen};
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// No wait takes longer, or its test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What the kernel is asked to keep for a connection in each direction: little, so that a peer that does not
-/// read is soon noticed.
+/// The size of the kernel's buffers in each direction: small, so that a peer that does not read is
+/// soon noticed.
 const KERNEL_BUFFER: usize = 16 << 10;
 
 /// A server that serves on a thread of its own. It is stopped when this is dropped.
@@ -25,11 +25,11 @@ pub(crate) struct Running {
     thread: Option<JoinHandle<Report>>,
 }
 
-/// What the observer was told.
+/// An event that the observer received.
 #[derive(Debug)]
 pub(crate) enum Event {
     Opened(SocketAddr, Option<String>),
-    Closed(SocketAddr, Closed),
+    Closed(SocketAddr, SessionEnd),
     Full(usize),
     Echoed(SocketAddr, Vec<u8>),
 }
@@ -51,8 +51,8 @@ impl Observer for Recorder {
         ));
     }
 
-    fn closed(&self, peer: SocketAddr, closed: &Closed) {
-        self.record(Event::Closed(peer, *closed));
+    fn closed(&self, peer: SocketAddr, end: &SessionEnd) {
+        self.record(Event::Closed(peer, *end));
     }
 
     fn accept_paused(&self, cause: &AcceptPaused) {
@@ -78,14 +78,17 @@ pub(crate) struct Listening {
 
 impl Listening {
     pub(crate) fn new(builder: Builder) -> Self {
-        let (sender, events) = mpsc::channel();
-        let address = "127.0.0.1:0".parse().unwrap();
-        let recorder = Arc::new(Recorder(Mutex::new(sender)));
-        let listener = listen(address).unwrap();
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let socket = SockRef::from(&listener);
         socket.set_recv_buffer_size(KERNEL_BUFFER).unwrap();
         socket.set_send_buffer_size(KERNEL_BUFFER).unwrap();
-        let server = builder.observer(recorder).serve([listener]).unwrap();
+        Self::on(builder, listener)
+    }
+
+    pub(crate) fn on(builder: Builder, listener: TcpListener) -> Self {
+        let (sender, events) = mpsc::channel();
+        let recorder = Arc::new(Recorder(Mutex::new(sender)));
+        let server = builder.observer(recorder).on([listener]).unwrap();
         Self { server, events }
     }
 
@@ -118,13 +121,13 @@ impl Running {
         thread.join().unwrap()
     }
 
-    /// What the observer is told next.
+    /// The next event that the observer receives.
     pub(crate) fn event(&self) -> Event {
         self.events.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// How the next session to end did, whatever the observer is told before.
-    pub(crate) fn closed(&self) -> Closed {
+    /// The end of the next session to end, whatever the observer receives before.
+    pub(crate) fn closed(&self) -> SessionEnd {
         loop {
             if let Event::Closed(_, closed) = self.event() {
                 return closed;
@@ -181,8 +184,9 @@ pub(crate) fn stuck_peer(server: &Running) -> TcpStream {
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    // The kernel keeps less than half of this in both directions together, see socket(7) for how a size is
-    // doubled. So all of it is sent only when the session holds the rest, and it has room for that.
+    // The kernel keeps less than half of this in both directions together, see socket(7) for how a
+    // size is doubled. So all of it is sent only when the session holds the rest, and it has room
+    // for that.
     let lines = b"a line that is not read\n".repeat(STUCK_MAX_LINE / 2 / 24);
     stream.write_all(&lines).unwrap();
     stream

@@ -27,7 +27,10 @@ fn what_has_arrived_goes_back_with_the_unfinished_rest() {
     let address = server.address;
     let report = server.join();
     assert_eq!((report.totals.opened, report.totals.shutdown), (8, 8));
-    assert_eq!((report.cut.connections, report.cut.bytes), (0, 0));
+    assert_eq!(
+        (report.unfinished.connections, report.unfinished.bytes),
+        (0, 0)
+    );
     let refused = TcpStream::connect_timeout(&address, PATIENCE).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }
@@ -62,9 +65,9 @@ fn a_peer_that_takes_nothing_is_cut_and_reported() {
     drop(other);
     assert_eq!(server.closed().reason, Reason::Shutdown);
     let report = server.join();
-    assert_eq!(report.cut.connections, 1, "{report:?}");
+    assert_eq!(report.unfinished.connections, 1, "{report:?}");
     let held = report.totals.counters.bytes_in - report.totals.counters.bytes_out;
-    assert_eq!(report.cut.bytes, held);
+    assert_eq!(report.unfinished.bytes, held);
     assert_ne!(held, 0);
     let error = std::io::copy(&mut greedy, &mut std::io::sink()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
@@ -89,7 +92,10 @@ fn a_peer_that_never_stops_sending_is_not_cut() {
     let report = server.join();
     reader.join().unwrap();
     writer.join().unwrap();
-    assert_eq!((report.cut.connections, report.cut.bytes), (0, 0));
+    assert_eq!(
+        (report.unfinished.connections, report.unfinished.bytes),
+        (0, 0)
+    );
     assert_eq!(
         report.totals.counters.bytes_in,
         report.totals.counters.bytes_out
@@ -103,7 +109,7 @@ fn the_second_call_cuts_at_once() {
     let _greedy = stuck_peer(&server);
     server.handle.shutdown();
     server.handle.shutdown();
-    assert_eq!(server.join().cut.connections, 1);
+    assert_eq!(server.join().unfinished.connections, 1);
 }
 
 #[test]

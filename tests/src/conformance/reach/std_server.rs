@@ -97,7 +97,7 @@ impl Server for Running {
     fn is_down(&mut self) -> Result<bool, Stop> {
         if let Some(thread) = self.thread.take_if(|thread| thread.is_finished()) {
             match thread.join() {
-                Ok(Ok(report)) if report.cut.connections == 0 => {}
+                Ok(Ok(report)) if report.unfinished.connections == 0 => {}
                 Ok(result) => {
                     return Err(Stop::Failed(format!("the server ended with {result:?}")));
                 }

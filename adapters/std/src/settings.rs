@@ -1,0 +1,28 @@
+//! The settings of a server, as its builder collects them.
+
+use std::time::Duration;
+
+use linecho_core::Config;
+
+/// The settings of a server; [`Builder`](crate::Builder) documents them.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) session: Config,
+    pub(crate) max_line: usize,
+    pub(crate) max_connections: usize,
+    /// 0 for one per core.
+    pub(crate) workers: usize,
+    pub(crate) drain_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            session: Config::new(),
+            max_line: 64 * 1024,
+            max_connections: usize::MAX,
+            workers: 0,
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How a server starts, and which errors tell that it cannot.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+
+use crate::running::{Listening, Running, echo};
+use linecho_std::{Server, StartError};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+#[test]
+fn without_an_address_there_is_no_server() {
+    let error = Server::builder().listen([]).err();
+    assert!(matches!(error, Some(StartError::NoListener)), "{error:?}");
+    let error = Server::builder().on(Vec::<TcpListener>::new()).err();
+    assert!(matches!(error, Some(StartError::NoListener)), "{error:?}");
+}
+
+#[test]
+fn a_taken_address_is_named() {
+    let server = Running::start(Server::builder());
+    let free = "127.0.0.1:0".parse().unwrap();
+    match Server::builder().listen([free, server.address]).err() {
+        Some(StartError::Listen(error)) => assert_eq!(error.address, server.address),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// macOS and Windows do not tell whether a socket listens.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_socket_that_does_not_listen_is_refused() {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&any.into()).unwrap();
+    let bound = socket.local_addr().unwrap().as_socket().unwrap();
+    let error = Server::builder().on([socket.into()]).err();
+    assert!(
+        matches!(error, Some(StartError::NotListening(address)) if address == bound),
+        "{error:?}"
+    );
+
+    let listener = TcpListener::bind(any).unwrap();
+    let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let own = peer.local_addr().unwrap();
+    let connected = TcpListener::from(std::os::fd::OwnedFd::from(peer));
+    let error = Server::builder().on([listener, connected]).err();
+    assert!(
+        matches!(error, Some(StartError::NotListening(address)) if address == own),
+        "{error:?}"
+    );
+}
+
+const FEW_FILES: &str = "LINECHO_TEST_FEW_FILES";
+
+/// The limit is set in a process of its own, since other tests need files.
+#[test]
+#[cfg(unix)]
+fn no_address_is_blamed_for_a_lack_of_files() {
+    if std::env::var_os(FEW_FILES).is_some() {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let error = Server::builder().workers(200).listen([address]).err();
+        let Some(StartError::EventLoop(cause)) = &error else {
+            panic!("{error:?}");
+        };
+        let text = error.as_ref().unwrap().to_string();
+        assert!(text.contains(&cause.to_string()), "{text}");
+        assert!(!text.contains("127.0.0.1"), "{text}");
+        return;
+    }
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$0\" --exact \"$1\""])
+        .arg(std::env::current_exe().unwrap())
+        .arg("starting::no_address_is_blamed_for_a_lack_of_files")
+        .env(FEW_FILES, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
+}
+
+/// A program under `mptcpize run` gets such sockets. They refuse `SO_OOBINLINE`.
+#[test]
+#[cfg(target_os = "linux")]
+fn sockets_that_refuse_an_option_are_served() {
+    let Ok(socket) = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP)) else {
+        eprintln!("not tested: this kernel has no MPTCP (sysctl net.mptcp.enabled)");
+        return;
+    };
+    assert!(SockRef::from(&socket).set_out_of_band_inline(true).is_err());
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&any.into()).unwrap();
+    socket.listen(1).unwrap();
+    let server = Listening::on(Server::builder(), socket.into()).start();
+    echo(&mut server.connect(), b"served all the same\n");
+}
