@@ -1,11 +1,8 @@
-//! What the programs of linecho share. They are in `src/bin`: read those first.
+//! Options, addresses and the log, as the programs of linecho share them. The programs are in `src/bin`:
+//! read those first.
 
 pub mod address;
-pub mod clock;
 pub mod listeners;
 pub mod log;
-pub mod loopback;
-pub mod policy;
+pub mod options;
 mod server_log;
-#[cfg(target_os = "linux")]
-pub mod tap;

@@ -4,10 +4,7 @@ use std::net::SocketAddr;
 
 use linecho_std::{AcceptPaused, Observer, SessionEnd};
 
-use crate::log::{Level, Log, escaped};
-
-/// Bytes of content that are shown at once.
-const CONTENT_BYTES: usize = 200;
+use crate::log::{Level, Log, Value};
 
 impl Observer for Log {
     fn opened(&self, peer: SocketAddr) {
@@ -31,7 +28,7 @@ impl Observer for Log {
                 ("overlong", counters.overlong.into()),
                 ("bytes_in", counters.bytes_in.into()),
                 ("bytes_out", counters.bytes_out.into()),
-                ("seconds", seconds.into()),
+                ("seconds", Value::Seconds(seconds)),
                 ("reason", end.reason.to_string().into()),
             ],
         );
@@ -49,7 +46,7 @@ impl Observer for Log {
         let details = [
             ("peer", peer.to_string().into()),
             ("bytes", bytes.len().into()),
-            ("content", escaped(bytes, CONTENT_BYTES).into()),
+            ("content", Value::Content(bytes.into())),
         ];
         self.event(Level::Content, "echoed", &details);
     }

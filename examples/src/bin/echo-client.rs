@@ -16,6 +16,7 @@ use linecho_std::{Client, ClientError, ConnectError};
 /// come back.
 #[derive(Parser)]
 #[command(
+    name = "echo-client",
     version,
     after_help = "Exit codes: 0 all came back, 1 something did not, 2 wrong usage."
 )]

@@ -5,15 +5,13 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
-use clap::{ArgAction, Parser};
+use clap::Parser;
 use linecho_examples::address::Address;
 use linecho_examples::listeners;
-use linecho_examples::log::{Format, Level, Log};
-use linecho_examples::policy::Policy;
-use linecho_std::{Config, Handle, Report, Server};
+use linecho_examples::log::{Level, Log};
+use linecho_examples::options::{LogOptions, SessionOptions};
+use linecho_std::{Handle, Report, Server};
 
 /// Echoes every line that it gets, to thousands of TCP connections at once.
 ///
@@ -38,73 +36,21 @@ struct Arguments {
     )]
     listen: Vec<Address>,
 
-    /// The longest line that goes back in one piece, its newline included
-    #[arg(
-        long,
-        value_name = "BYTES",
-        env = "LINECHO_MAX_LINE",
-        default_value_t = 65_536
-    )]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    max_line: u32,
-
-    /// What happens to a longer line
-    #[arg(
-        long,
-        value_name = "POLICY",
-        env = "LINECHO_LONG_LINES",
-        default_value = "flush"
-    )]
-    long_lines: Policy,
+    #[command(flatten)]
+    session: SessionOptions,
 
     /// How many connections may be open; more have to wait [default: no limit]
     #[arg(long, value_name = "NUMBER", env = "LINECHO_MAX_CONNECTIONS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
 
-    /// Close a connection on which nothing went back for so long, for example 90s or 5m, at most 49 days
-    /// [default: never]
-    #[arg(long, value_name = "TIME", env = "LINECHO_IDLE_TIMEOUT")]
-    #[arg(value_parser = humantime::parse_duration)]
-    idle_timeout: Option<Duration>,
-
-    /// Close a connection whose peer takes nothing of its echo for so long, at most 49 days
-    /// [default: never]
-    #[arg(long, value_name = "TIME", env = "LINECHO_WRITE_TIMEOUT")]
-    #[arg(value_parser = humantime::parse_duration)]
-    write_timeout: Option<Duration>,
-
-    /// How long to wait for peers to take what is theirs before stopping
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "LINECHO_DRAIN_TIMEOUT",
-        default_value = "5s"
-    )]
-    #[arg(value_parser = humantime::parse_duration)]
-    drain_timeout: Duration,
-
     /// How many threads serve connections [default: one per core]
     #[arg(long, value_name = "NUMBER", env = "LINECHO_WORKERS")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
 
-    /// Log more; twice: also what peers send
-    #[arg(short, long, env = "LINECHO_VERBOSE", action = ArgAction::Count)]
-    verbose: u8,
-
-    /// Log only warnings
-    #[arg(short, long, env = "LINECHO_QUIET", value_parser = BoolishValueParser::new())]
-    quiet: bool,
-
-    /// How to log
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        env = "LINECHO_LOG_FORMAT",
-        default_value = "text"
-    )]
-    log_format: Format,
+    #[command(flatten)]
+    log: LogOptions,
 }
 
 fn main() -> ExitCode {
@@ -119,10 +65,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let log = Log {
-        format: arguments.log_format,
-        level: level(arguments),
-    };
+    let log = arguments.log.log();
     allow_many_connections(log);
 
     let mut sockets = Vec::new();
@@ -134,15 +77,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         sockets.extend(found.sockets);
     }
     let server = Server::builder()
-        .session(session(arguments))
-        .max_line(arguments.max_line as usize)
+        .session(arguments.session.config())
+        .max_line(arguments.session.max_line as usize)
         .max_connections(
             arguments
                 .max_connections
                 .map_or(usize::MAX, |it| it as usize),
         )
         .workers(arguments.workers.map_or(0, usize::from))
-        .drain_timeout(arguments.drain_timeout)
+        .drain_timeout(arguments.session.drain_timeout)
         .observer(Arc::new(log))
         .on(sockets)?;
 
@@ -162,23 +105,6 @@ fn print_addresses(addresses: &[SocketAddr]) -> io::Result<()> {
         writeln!(stdout, "listening {address}")?;
     }
     stdout.flush()
-}
-
-fn level(arguments: &Arguments) -> Level {
-    match arguments.verbose {
-        _ if arguments.quiet => Level::Warning,
-        0 => Level::Info,
-        1 => Level::Detail,
-        _ => Level::Content,
-    }
-}
-
-fn session(arguments: &Arguments) -> Config {
-    // A timeout of zero is none.
-    Config::new()
-        .long_lines(arguments.long_lines.into())
-        .idle_timeout(arguments.idle_timeout.unwrap_or_default())
-        .write_timeout(arguments.write_timeout.unwrap_or_default())
 }
 
 /// A connection is a file descriptor, and shells allow a program 1,024 of them unless it asks for more.

@@ -95,8 +95,9 @@ impl Recipe {
     pub(super) fn for_ours(name: &str) -> io::Result<Self> {
         let target = target_directory()?;
         let mut tool = cargo_build();
-        tool.args(["-p", "linecho-examples", "--bin", name, "--manifest-path"]);
-        tool.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+        // From the workspace, as the README's command does, and with its profile.
+        tool.args(["--bin", name, "--manifest-path"]);
+        tool.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
         tool.arg("--target-dir").arg(&target);
         let path = target.join("release").join(name);
         Ok(Self { tool, path })

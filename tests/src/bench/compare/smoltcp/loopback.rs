@@ -2,7 +2,7 @@
 
 use std::io;
 
-use linecho_examples::clock::Clock;
+use linecho_examples_smoltcp::clock::Clock;
 use linecho_smoltcp::{Instant, Listener, Options, egress, ingress, stack_time};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Loopback, Medium};

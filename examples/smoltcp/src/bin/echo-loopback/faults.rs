@@ -14,7 +14,7 @@ const MAX_DELAY: Duration = Duration::from_secs(60);
 /// What the link does to frames. Any of these puts the run on a link in virtual time.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Faults (any of these puts it on a faulty link, in virtual time)")]
-pub struct FaultOptions {
+pub(crate) struct FaultOptions {
     /// How many frames are lost
     #[arg(long, value_name = "PERCENT", value_parser = permille)]
     drop: Option<u16>,
@@ -43,7 +43,7 @@ pub struct FaultOptions {
 impl FaultOptions {
     /// The faults, if any were asked for.
     #[must_use]
-    pub fn faults(&self) -> Option<Faults> {
+    pub(crate) fn faults(&self) -> Option<Faults> {
         let chances = [self.drop, self.corrupt, self.reorder, self.duplicate];
         if chances.iter().all(Option::is_none) && self.delay.is_none() && self.rate.is_none() {
             return None;

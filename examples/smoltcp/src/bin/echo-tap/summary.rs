@@ -4,7 +4,7 @@ use linecho_smoltcp::Totals;
 
 /// Connections by what ended them, what went through them, and the frames of the device.
 #[must_use]
-pub fn summary(totals: &Totals, frames: &[(&str, u64)]) -> String {
+pub(crate) fn summary(totals: &Totals, frames: &[(&str, u64)]) -> String {
     let by_reason = [
         ("peer closed", totals.peer_closed),
         ("idle", totals.idle),

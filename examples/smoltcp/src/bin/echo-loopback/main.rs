@@ -1,19 +1,27 @@
 //! Server and clients on one smoltcp stack: no kernel networking, no privilege, every byte checked.
 
+mod faults;
+mod figures;
+mod lines;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod time;
+
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{self, Duration};
+use std::time::Duration;
 
+use crate::faults::FaultOptions;
+use crate::figures::{Figures, Grouped, Part, RoundTrips};
+use crate::stream::{MAX_WINDOW, Plan, Stream};
+use crate::time::{Time, Virtual};
 use clap::Parser;
 use linecho_devices::{FaultyLoopback, Pcap};
-use linecho_examples::clock::Clock;
-use linecho_examples::loopback::faults::FaultOptions;
-use linecho_examples::loopback::figures::{Figures, Grouped, Part, RoundTrips};
-use linecho_examples::loopback::stream::{MAX_WINDOW, Plan, Stream};
-use linecho_examples::loopback::time::{Time, Virtual};
+use linecho_examples_smoltcp::clock::Clock;
 use linecho_smoltcp::smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use linecho_smoltcp::smoltcp::phy::{Device, Loopback, Medium};
 use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
@@ -109,7 +117,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let figures = match arguments.faults.faults() {
         None => stream(arguments, &mut Loopback::new(Medium::Ip), Clock::start())?,
         Some(faults) => {
-            let started = time::Instant::now();
+            let started = std::time::Instant::now();
             let mut link = FaultyLoopback::new(Medium::Ip, MTU, arguments.seed, faults);
             let figures = stream(arguments, &mut link, Virtual::default())?;
             Figures {
@@ -261,7 +269,7 @@ fn plans(arguments: &Arguments) -> Vec<Plan> {
 struct Watch {
     bytes: u64,
     since: Instant,
-    wall_since: time::Instant,
+    wall_since: std::time::Instant,
 }
 
 impl Watch {
@@ -269,7 +277,7 @@ impl Watch {
         Self {
             bytes: 0,
             since: now,
-            wall_since: time::Instant::now(),
+            wall_since: std::time::Instant::now(),
         }
     }
 
@@ -342,7 +350,3 @@ fn memory(arguments: &Arguments, plans: &[Plan]) -> Vec<Part> {
 fn cannot_write(path: &Path, error: &io::Error) -> String {
     format!("cannot write {}: {error}", path.display())
 }
-
-#[cfg(test)]
-#[path = "../loopback/wrong_byte_tests.rs"]
-mod tests;

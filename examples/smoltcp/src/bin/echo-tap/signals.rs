@@ -11,14 +11,14 @@ use signal_hook::{flag, low_level::pipe};
 
 /// The signals that the program handles.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     bell: UnixStream,
     raised: [(Signal, Arc<AtomicBool>); 3],
 }
 
 /// A signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// Ctrl-C.
     Interrupt,
     /// The polite `kill`.
@@ -33,7 +33,7 @@ impl Signals {
     /// # Errors
     ///
     /// When the process has no file descriptors left.
-    pub fn handle() -> io::Result<Self> {
+    pub(crate) fn handle() -> io::Result<Self> {
         let (bell, mut rope) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         let raised = [Signal::Interrupt, Signal::Terminate, Signal::Child]
@@ -54,7 +54,7 @@ impl Signals {
     }
 
     /// The signals that have come since the last call.
-    pub fn take(&mut self) -> impl Iterator<Item = Signal> {
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Signal> {
         // Whatever it returns: when the bell is broken, there are still the flags.
         let _ = self.bell.read(&mut [0; 64]);
         let raised = self.raised.iter();

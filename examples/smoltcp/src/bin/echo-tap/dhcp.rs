@@ -6,14 +6,14 @@ use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr, Ipv4Address, Ipv4Cidr};
 
 /// The DHCP client of an interface.
 #[derive(Clone, Copy, Debug)]
-pub struct Dhcp {
+pub(crate) struct Dhcp {
     socket: SocketHandle,
     address: Option<Ipv4Cidr>,
 }
 
 /// What has become of the lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lease {
+pub(crate) enum Lease {
     /// There is an address, or another one than before.
     Got {
         /// The address.
@@ -31,7 +31,7 @@ pub enum Lease {
 impl Dhcp {
     /// Puts its socket into `sockets`. It asks when they are next served.
     #[must_use]
-    pub fn start(sockets: &mut SocketSet<'_>) -> Self {
+    pub(crate) fn start(sockets: &mut SocketSet<'_>) -> Self {
         Self {
             socket: sockets.add(dhcpv4::Socket::new()),
             address: None,
@@ -39,7 +39,11 @@ impl Dhcp {
     }
 
     /// Looks whether an answer has come, and sets address and default route by it.
-    pub fn turn(&mut self, iface: &mut Interface, sockets: &mut SocketSet<'_>) -> Option<Lease> {
+    pub(crate) fn turn(
+        &mut self,
+        iface: &mut Interface,
+        sockets: &mut SocketSet<'_>,
+    ) -> Option<Lease> {
         let socket = sockets.get_mut::<dhcpv4::Socket<'_>>(self.socket);
         let (address, gateway) = match socket.poll()? {
             Event::Configured(config) => (Some(config.address), config.router),

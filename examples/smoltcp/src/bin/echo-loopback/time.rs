@@ -4,10 +4,10 @@ use linecho_devices::FaultyLoopback;
 use linecho_smoltcp::smoltcp::phy::Loopback;
 use linecho_smoltcp::{Instant, Wake};
 
-use crate::clock::Clock;
+use linecho_examples_smoltcp::clock::Clock;
 
 /// The clock of a run over the device `D`.
-pub trait Time<D> {
+pub(crate) trait Time<D> {
     /// What time it is.
     fn now(&self) -> Instant;
 
@@ -27,7 +27,7 @@ impl Time<Loopback> for Clock {
 
 /// Time that jumps to when something happens next.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Virtual(Instant);
+pub(crate) struct Virtual(Instant);
 
 impl Time<FaultyLoopback> for Virtual {
     fn now(&self) -> Instant {

@@ -12,32 +12,32 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a run has found.
 #[derive(Clone, Debug)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// Lines that came back.
-    pub lines: u64,
+    pub(crate) lines: u64,
     /// Bytes that came back.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// How long it took, by the clock of the stack.
-    pub time: Duration,
+    pub(crate) time: Duration,
     /// How long it took by the clock on the wall, if the stack has another one.
-    pub wall_time: Option<Duration>,
+    pub(crate) wall_time: Option<Duration>,
     /// How long lines were under way.
-    pub round_trips: RoundTrips,
+    pub(crate) round_trips: RoundTrips,
     /// What the link did to frames, if it had faults.
-    pub link: Option<faulty::Counters>,
+    pub(crate) link: Option<faulty::Counters>,
     /// Bytes of memory, by part.
-    pub memory: Vec<Part>,
+    pub(crate) memory: Vec<Part>,
 }
 
 /// What a part of the stack takes in memory.
 #[derive(Clone, Copy, Debug)]
-pub struct Part {
+pub(crate) struct Part {
     /// What it is.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// How many there are.
-    pub count: usize,
+    pub(crate) count: usize,
     /// How many bytes each of them takes.
-    pub bytes_each: usize,
+    pub(crate) bytes_each: usize,
 }
 
 impl Part {
@@ -48,7 +48,7 @@ impl Part {
 
 /// The distribution of round-trip times, to three digits.
 #[derive(Clone, Debug)]
-pub struct RoundTrips(Histogram<u64>);
+pub(crate) struct RoundTrips(Histogram<u64>);
 
 impl RoundTrips {
     /// None yet.
@@ -56,12 +56,12 @@ impl RoundTrips {
     /// # Errors
     ///
     /// Never, since the bounds are constants that are valid.
-    pub fn new() -> Result<Self, hdrhistogram::CreationError> {
+    pub(crate) fn new() -> Result<Self, hdrhistogram::CreationError> {
         Histogram::new_with_max(LONGEST.as_micros() as u64, 3).map(Self)
     }
 
     /// Takes in one, in whole microseconds.
-    pub fn add(&mut self, time: Duration) {
+    pub(crate) fn add(&mut self, time: Duration) {
         self.0
             .saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
@@ -92,7 +92,7 @@ impl Figures {
 
     /// The same, for scripts. Times are in microseconds.
     #[must_use]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let round_trips = self.round_trips.percentiles();
         let memory = self
             .memory
@@ -180,7 +180,7 @@ impl fmt::Display for Figures {
 
 /// A number with commas between its thousands.
 #[derive(Clone, Copy, Debug)]
-pub struct Grouped(pub u64);
+pub(crate) struct Grouped(pub u64);
 
 impl fmt::Display for Grouped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

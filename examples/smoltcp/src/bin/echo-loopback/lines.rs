@@ -8,7 +8,7 @@ const PLACES: u64 = 4093;
 /// Lines of one length, of all bytes that there are (but for the newline), and different from each
 /// other: a byte that is lost, doubled or in the wrong place does not go unnoticed.
 #[derive(Debug)]
-pub struct Lines {
+pub(crate) struct Lines {
     block: Vec<u8>,
     /// Where the next line begins in the block.
     place: u64,
@@ -18,7 +18,7 @@ pub struct Lines {
 impl Lines {
     /// Lines of `length` bytes, the newline included. Another `seed` gives other lines.
     #[must_use]
-    pub fn new(length: usize, seed: u64) -> Self {
+    pub(crate) fn new(length: usize, seed: u64) -> Self {
         let mut state = seed;
         let random = std::iter::repeat_with(|| {
             // Knuth's linear congruential generator (TAOCP 3.3.4, MMIX): its upper bits will do.
@@ -36,7 +36,7 @@ impl Lines {
     }
 
     /// The next line, without its newline.
-    pub fn next_line(&mut self) -> &[u8] {
+    pub(crate) fn next_line(&mut self) -> &[u8] {
         let start = self.place as usize;
         self.place = (self.place + STEP) % PLACES;
         &self.block[start..start + self.length - 1]

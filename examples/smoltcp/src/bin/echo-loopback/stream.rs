@@ -7,17 +7,17 @@ use linecho_smoltcp::smoltcp::socket::tcp::{ConnectError, Socket};
 use linecho_smoltcp::smoltcp::wire::IpEndpoint;
 use linecho_smoltcp::{Client, ClientTurn, Instant, ProbeError};
 
-use super::lines::Lines;
+use crate::lines::Lines;
 
 /// The most lines that can be in flight.
-pub const MAX_WINDOW: usize = 1024;
+pub(crate) const MAX_WINDOW: usize = 1024;
 
 /// What each client sends last. A line echo gives it back when the client has closed its side.
-pub const REST: &[u8] = b"a rest without a newline";
+pub(crate) const REST: &[u8] = b"a rest without a newline";
 
 /// A client on a socket of its own: keeps a number of lines in flight until all have come back.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     socket: SocketHandle,
     client: Client<Box<[u8]>, MAX_WINDOW>,
     lines: Lines,
@@ -28,28 +28,28 @@ pub struct Stream {
 
 /// What a client streams.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// How many lines.
-    pub lines: u64,
+    pub(crate) lines: u64,
     /// Their length in bytes, the newline included.
-    pub length: usize,
+    pub(crate) length: usize,
     /// How many of them may be in flight, at most [`MAX_WINDOW`].
-    pub window: usize,
+    pub(crate) window: usize,
     /// Another seed gives other lines.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl Plan {
     /// How many bytes go there and back.
     #[must_use]
-    pub const fn bytes(&self) -> u64 {
+    pub(crate) const fn bytes(&self) -> u64 {
         self.lines * self.length as u64 + REST.len() as u64
     }
 
     /// The length of the storage for what is in flight: twice that, so that lines which have come
     /// back make room before all others have.
     #[must_use]
-    pub const fn storage(&self) -> usize {
+    pub(crate) const fn storage(&self) -> usize {
         2 * self.window * self.length + REST.len()
     }
 }
@@ -60,7 +60,7 @@ impl Stream {
     /// # Errors
     ///
     /// When there is no way to the server.
-    pub fn connect(
+    pub(crate) fn connect(
         plan: Plan,
         iface: &mut Interface,
         sockets: &mut SocketSet<'_>,
@@ -85,7 +85,7 @@ impl Stream {
     /// # Errors
     ///
     /// When something else came back than was sent, or the connection broke.
-    pub fn turn(
+    pub(crate) fn turn(
         &mut self,
         now: Instant,
         sockets: &mut SocketSet<'_>,
@@ -135,18 +135,18 @@ impl Stream {
     }
 
     /// How many bytes have come back.
-    pub fn bytes(&mut self) -> u64 {
+    pub(crate) fn bytes(&mut self) -> u64 {
         self.client.probe().bytes()
     }
 
     /// How many lines have come back.
-    pub fn lines(&mut self) -> u64 {
+    pub(crate) fn lines(&mut self) -> u64 {
         self.client.probe().lines()
     }
 
     /// Whether everything has come back, and both sides have closed.
     #[must_use]
-    pub const fn is_closed(&self) -> bool {
+    pub(crate) const fn is_closed(&self) -> bool {
         self.is_closed
     }
 }

@@ -7,11 +7,11 @@ use std::process::{Child, Command, ExitCode, ExitStatus};
 use nix::sys::signal::{self, Signal::SIGTERM};
 use nix::unistd::Pid;
 
-use super::signals::Signal;
+use crate::signals::Signal;
 
 /// The command, if there is one, and the signals that came.
 #[derive(Debug)]
-pub struct Lifetime {
+pub(crate) struct Lifetime {
     command: Option<Child>,
     status: Option<ExitStatus>,
     is_asked: bool,
@@ -19,7 +19,7 @@ pub struct Lifetime {
 
 /// What the program is to do after a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub(crate) enum Wish {
     /// As if nothing had happened.
     GoOn,
     /// Finish what is begun, then end.
@@ -34,7 +34,7 @@ impl Lifetime {
     /// # Errors
     ///
     /// When there is no such program, or it cannot be run.
-    pub fn start(command: &[String]) -> io::Result<Self> {
+    pub(crate) fn start(command: &[String]) -> io::Result<Self> {
         let child = match command {
             [] => None,
             [program, arguments @ ..] => {
@@ -53,7 +53,7 @@ impl Lifetime {
 
     /// What these signals mean. The first polite one asks for the end, the second insists; while there
     /// is a command, they are for the command.
-    pub fn signalled(&mut self, signals: impl Iterator<Item = Signal>) -> Wish {
+    pub(crate) fn signalled(&mut self, signals: impl Iterator<Item = Signal>) -> Wish {
         let mut wish = Wish::GoOn;
         for signal in signals {
             wish = match (signal, &mut self.command) {
@@ -89,8 +89,7 @@ impl Lifetime {
     }
 
     /// That of the command, as a shell gives it; success if there was none.
-    #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         let Some(status) = self.status else {
             return ExitCode::SUCCESS;
         };

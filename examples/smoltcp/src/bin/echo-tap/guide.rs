@@ -5,11 +5,11 @@ use std::path::Path;
 
 use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr};
 
-use super::address::neighbour;
+use crate::address::neighbour;
 
 /// What gives the kernel's interface `name` its side of the cable.
 #[must_use]
-pub fn plug_in(name: &str, addresses: &[IpCidr]) -> String {
+pub(crate) fn plug_in(name: &str, addresses: &[IpCidr]) -> String {
     let mut text = String::new();
     if addresses.iter().any(|own| matches!(own, IpCidr::Ipv6(_))) {
         // Let IPv6 addresses stay when the link goes down, as those of IPv4 do.
@@ -32,7 +32,7 @@ pub fn plug_in(name: &str, addresses: &[IpCidr]) -> String {
 
 /// What shows that the server is there, run with `prefix` before each command.
 #[must_use]
-pub fn try_it(prefix: &str, addresses: &[IpCidr], port: u16) -> String {
+pub(crate) fn try_it(prefix: &str, addresses: &[IpCidr], port: u16) -> String {
     if addresses.is_empty() {
         return format!(
             "Try it, at the address that is logged when DHCP has given one:\n  \
@@ -50,7 +50,7 @@ pub fn try_it(prefix: &str, addresses: &[IpCidr], port: u16) -> String {
 /// The same behind passt, which forwards a port of this machine; a virtual machine reaches the server
 /// itself.
 #[must_use]
-pub fn try_it_behind_passt(addresses: &[IpCidr], port: u16) -> String {
+pub(crate) fn try_it_behind_passt(addresses: &[IpCidr], port: u16) -> String {
     let mut text = format!("Try it behind passt:\n  printf 'x\\ny' | nc -N 127.0.0.1 {port}\n");
     if let Some(address) = addresses.first().map(IpCidr::address) {
         let _ = writeln!(
@@ -64,7 +64,7 @@ pub fn try_it_behind_passt(addresses: &[IpCidr], port: u16) -> String {
 /// What enters the network namespace of the process `pid`; `as_user` if it has a user namespace of its
 /// own, too.
 #[must_use]
-pub fn enter(pid: u32, as_user: bool) -> String {
+pub(crate) fn enter(pid: u32, as_user: bool) -> String {
     match as_user {
         true => format!("nsenter --target {pid} --user --preserve-credentials --net "),
         false => format!("sudo nsenter --target {pid} --net "),
@@ -75,7 +75,7 @@ pub fn enter(pid: u32, as_user: bool) -> String {
 /// is none, the server needs one. On the interface `lo` passt needs no other network, and the gateway is
 /// whom connections from this machine seem to come from.
 #[must_use]
-pub fn passt(socket: &Path, addresses: &[IpCidr], port: u16) -> String {
+pub(crate) fn passt(socket: &Path, addresses: &[IpCidr], port: u16) -> String {
     let is_v4 = |own: &&IpCidr| matches!(own, IpCidr::Ipv4(_));
     let (own, hint) = match addresses.iter().find(is_v4) {
         Some(own) => (*own, ""),
@@ -96,8 +96,8 @@ pub fn passt(socket: &Path, addresses: &[IpCidr], port: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::address::cidr;
     use super::*;
+    use crate::address::cidr;
 
     fn addresses() -> [IpCidr; 2] {
         ["192.168.69.1/24", "fdaa::1/64"].map(|text| cidr(text).expect(text))

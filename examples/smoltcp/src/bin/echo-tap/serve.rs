@@ -6,28 +6,24 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufWriter, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use crate::address;
+use crate::carrier::Carrier;
+use crate::dhcp::{Dhcp, Lease};
+use crate::lifetime::{Lifetime, Wish};
+use crate::signals::Signals;
+use crate::stdout::Stdout;
+use crate::summary::summary;
 use linecho_devices::{Interest, Pcap, wait};
-use linecho_examples::clock::Clock;
 use linecho_examples::log::{Level, Log};
-use linecho_examples::tap::address;
-use linecho_examples::tap::carrier::Carrier;
-use linecho_examples::tap::dhcp::{Dhcp, Lease};
-use linecho_examples::tap::lifetime::{Lifetime, Wish};
-use linecho_examples::tap::signals::Signals;
-use linecho_examples::tap::stdout::Stdout;
-use linecho_examples::tap::summary::summary;
+use linecho_examples_smoltcp::clock::Clock;
 use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketSet, SocketStorage};
 use linecho_smoltcp::smoltcp::phy::Medium;
 use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, ListenError, Socket, SocketBuffer};
-use linecho_smoltcp::{Config, Event, HashedListener, HashedSlot, Instant, Wake, stack_time};
+use linecho_smoltcp::{Event, HashedListener, HashedSlot, Instant, Wake, stack_time};
 
 use crate::options::{Arguments, MAX_SLOTS};
 use crate::run::say;
-
-/// How long peers have to take what is theirs before the program ends.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves until a signal, or until the command has ended. `guide` tells people what to do with it.
 pub(crate) fn serve<C: Carrier>(
@@ -45,15 +41,8 @@ pub(crate) fn serve<C: Carrier>(
     let mut others = SocketSet::new(Vec::new());
     let mut dhcp = arguments.dhcp.then(|| Dhcp::start(&mut others));
 
-    let log = Log {
-        level: if arguments.quiet {
-            Level::Warning
-        } else {
-            Level::Info
-        },
-        ..Log::default()
-    };
-    if !arguments.quiet {
+    let log = arguments.log.log();
+    if !arguments.log.quiet {
         say(&format!("{}{guide}", introduction(arguments, &carrier)));
     }
 
@@ -98,13 +87,13 @@ pub(crate) fn serve<C: Carrier>(
                 Wish::GoOn => {}
                 Wish::Finish => {
                     listener.shutdown();
-                    end = Some(clock.now() + DRAIN_TIMEOUT);
+                    end = Some(clock.now() + arguments.session.drain_timeout);
                 }
                 Wish::Stop => end = Some(now),
             }
         }
     };
-    if !arguments.quiet {
+    if !arguments.log.quiet {
         say(&summary(listener.totals(), &carrier.frames()));
     }
     result
@@ -149,12 +138,15 @@ fn interface<C: Carrier>(arguments: &Arguments, carrier: &mut C, now: Instant) -
 /// As many sockets and line buffers as slots, for the rest of the program. The kernel hands out their
 /// memory when it is used.
 fn listener(arguments: &Arguments) -> Result<HashedListener<'static, MAX_SLOTS>, ListenError> {
-    let (slots, max_line) = (usize::from(arguments.slots), arguments.max_line as usize);
+    let (slots, max_line) = (
+        usize::from(arguments.slots),
+        arguments.session.max_line as usize,
+    );
     let places: Vec<_> = (0..slots).map(|_| HashedSlot::default()).collect();
     let storage: Vec<_> = (0..slots).map(|_| SocketStorage::EMPTY).collect();
     HashedListener::new(
         arguments.port,
-        session(arguments),
+        arguments.session.config(),
         random(),
         places.leak(),
         storage.leak(),
@@ -174,14 +166,6 @@ fn socket(buffer: usize) -> Socket<'static> {
     // The cable is as fast as this program: there is nothing on the way that could be congested.
     socket.set_congestion_control(CongestionControl::None);
     socket
-}
-
-/// A timeout of zero is none.
-fn session(arguments: &Arguments) -> Config {
-    Config::new()
-        .long_lines(arguments.long_lines.into())
-        .idle_timeout(arguments.idle_timeout.unwrap_or_default())
-        .write_timeout(arguments.write_timeout.unwrap_or_default())
 }
 
 fn introduction<C: Carrier>(arguments: &Arguments, carrier: &C) -> String {

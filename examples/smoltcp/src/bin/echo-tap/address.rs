@@ -9,7 +9,7 @@ use linecho_smoltcp::smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 /// # Errors
 ///
 /// When it is something else, or an address that no host can have.
-pub fn cidr(text: &str) -> Result<IpCidr, String> {
+pub(crate) fn cidr(text: &str) -> Result<IpCidr, String> {
     let example =
         "an address and the length of its prefix are needed, such as 192.168.69.1/24 or fdaa::1/64";
     let (address, prefix) = text.split_once('/').ok_or(example)?;
@@ -28,7 +28,7 @@ pub fn cidr(text: &str) -> Result<IpCidr, String> {
 /// # Errors
 ///
 /// When it is something else, or an address that no host can have.
-pub fn host(text: &str) -> Result<IpAddr, String> {
+pub(crate) fn host(text: &str) -> Result<IpAddr, String> {
     let address = text.parse::<IpAddr>();
     let address = address.map_err(|_| "an address is needed, such as 192.168.69.100")?;
     if !IpAddress::from(address).is_unicast() {
@@ -40,7 +40,7 @@ pub fn host(text: &str) -> Result<IpAddr, String> {
 /// An address for the other end of the cable, in the same network: `.100` or `::100`, or another if
 /// that is not to be had. `None` if there is no other address in the network.
 #[must_use]
-pub fn neighbour(own: IpCidr) -> Option<IpCidr> {
+pub(crate) fn neighbour(own: IpCidr) -> Option<IpCidr> {
     let (number, wanted) = match own.address() {
         IpAddress::Ipv4(address) => (u128::from(address.to_bits()), 100),
         IpAddress::Ipv6(address) => (address.to_bits(), 0x100),
@@ -75,7 +75,7 @@ const fn bits(address: IpAddress) -> u8 {
 /// A hardware address of our own choice (its second lowest bit says so), which differs from that of
 /// another host in the same network as the address does.
 #[must_use]
-pub fn hardware(address: Option<IpCidr>) -> EthernetAddress {
+pub(crate) fn hardware(address: Option<IpCidr>) -> EthernetAddress {
     let number = match address.map(|cidr| cidr.address()) {
         Some(IpAddress::Ipv4(address)) => address.to_bits(),
         Some(IpAddress::Ipv6(address)) => address.to_bits() as u32,

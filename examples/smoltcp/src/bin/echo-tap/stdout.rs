@@ -8,7 +8,7 @@ use std::time::Duration;
 use linecho_devices::{Interest, wait};
 use nix::libc::PIPE_BUF;
 
-use super::signals::Signals;
+use crate::signals::Signals;
 
 /// How long the reader is waited for after a signal.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -16,7 +16,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Stdout, which waits for its reader, though not for ever when a signal has come: a write that blocks
 /// could be ended by force only.
 #[derive(Debug)]
-pub struct Stdout {
+pub(crate) struct Stdout {
     file: File,
     signals: OwnedFd,
 }
@@ -27,7 +27,7 @@ impl Stdout {
     /// # Errors
     ///
     /// When it is closed, or the process has no file descriptors left.
-    pub fn new(signals: &Signals) -> io::Result<Self> {
+    pub(crate) fn new(signals: &Signals) -> io::Result<Self> {
         Self::over(io::stdout().as_fd().try_clone_to_owned()?.into(), signals)
     }
 

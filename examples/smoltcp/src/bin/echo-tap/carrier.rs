@@ -6,7 +6,7 @@ use linecho_devices::{FramedStream, Tap};
 use linecho_smoltcp::smoltcp::phy::Device;
 
 /// A device with a file descriptor to sleep on.
-pub trait Carrier: Device + AsFd {
+pub(crate) trait Carrier: Device + AsFd {
     /// What it is.
     fn name(&self) -> String;
 

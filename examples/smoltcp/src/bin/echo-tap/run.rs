@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::{self, ExitCode};
 
+use crate::{address, guide};
 use linecho_devices::netns;
 use linecho_devices::stream::StreamError;
 use linecho_devices::{FramedStream, Tap};
-use linecho_examples::tap::{address, guide};
 use linecho_smoltcp::smoltcp::wire::IpCidr;
 
 use crate::options::Arguments;

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser};
-use linecho_examples::policy::Policy;
-use linecho_examples::tap::address;
+use linecho_examples::options::{LogOptions, SessionOptions};
 use linecho_smoltcp::smoltcp::config::IFACE_MAX_ADDR_COUNT;
 use linecho_smoltcp::smoltcp::wire::IpCidr;
+
+use crate::address;
 
 /// A line echo on a TCP stack of its own: a host behind a TAP device of Linux, or behind a UNIX socket
 /// that carries frames.
@@ -44,22 +44,8 @@ pub(crate) struct Arguments {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_SLOTS as i64))]
     pub(crate) slots: u16,
 
-    /// The longest line that goes back in one piece, its newline included
-    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
-    pub(crate) max_line: u32,
-
-    /// What happens to a longer line
-    #[arg(long, value_name = "POLICY", default_value = "flush")]
-    pub(crate) long_lines: Policy,
-
-    /// Close a connection on which nothing went back for so long, for example 90s or 5m [default: never]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub(crate) idle_timeout: Option<Duration>,
-
-    /// Close a connection whose peer takes nothing of its echo for so long [default: never]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub(crate) write_timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) session: SessionOptions,
 
     /// The length of each of a socket's two buffers
     #[arg(long, value_name = "BYTES", default_value_t = 262_144)]
@@ -70,9 +56,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
 
-    /// Log only warnings
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
 
     /// What to run in the namespace of --netns; its exit status becomes that of the program
     #[arg(last = true, value_name = "COMMAND")]
@@ -127,6 +112,9 @@ const IP_HELP: &str = "An address of the server and the length of its prefix; ma
 /// The most slots that can be asked for.
 pub(crate) const MAX_SLOTS: usize = 1024;
 
+/// The longest line buffer of a slot.
+const MAX_LINE: u32 = 1 << 24;
+
 /// What the server is called when nobody says anything else.
 const DEFAULT_ADDRESSES: [&str; 2] = ["192.168.69.1/24", "fdaa::1/64"];
 
@@ -154,6 +142,11 @@ impl Arguments {
         if of_family(true) > 1 || of_family(false) > 1 {
             let message = "--gateway can be given once for IPv4 and once for IPv6".into();
             return Some((ErrorKind::TooManyValues, message));
+        }
+        if self.session.max_line > MAX_LINE {
+            let message =
+                format!("--max-line is at most {MAX_LINE} here: each slot has a line buffer");
+            return Some((ErrorKind::ValueValidation, message));
         }
         if !self.command.is_empty() && !self.link.netns {
             let message = "a command is for --netns, which makes the namespace to run it in".into();

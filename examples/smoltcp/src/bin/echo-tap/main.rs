@@ -1,11 +1,27 @@
 //! A line echo on a TCP stack of its own, behind a TAP device of Linux or a UNIX socket.
 
 #[cfg(target_os = "linux")]
+mod address;
+#[cfg(target_os = "linux")]
+mod carrier;
+#[cfg(target_os = "linux")]
+mod dhcp;
+#[cfg(target_os = "linux")]
+mod guide;
+#[cfg(target_os = "linux")]
+mod lifetime;
+#[cfg(target_os = "linux")]
 mod options;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]
 mod serve;
+#[cfg(target_os = "linux")]
+mod signals;
+#[cfg(target_os = "linux")]
+mod stdout;
+#[cfg(target_os = "linux")]
+mod summary;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

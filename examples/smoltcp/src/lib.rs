@@ -1,0 +1,3 @@
+//! What programs over smoltcp share. They are in `src/bin`: read those first.
+
+pub mod clock;

@@ -1,0 +1,124 @@
+//! The options that echo-server and echo-tap share.
+
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, ValueEnum};
+use linecho_std::{Config, LongLines};
+
+use crate::log::{Format, Level, Log};
+
+/// Limits of a session, and of a stop.
+#[derive(Args, Clone, Debug)]
+pub struct SessionOptions {
+    /// The longest line that goes back in one piece, its newline included
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "LINECHO_MAX_LINE",
+        default_value_t = 65_536
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_line: u32,
+
+    /// What happens to a longer line
+    #[arg(
+        long,
+        value_name = "POLICY",
+        env = "LINECHO_LONG_LINES",
+        default_value = "flush"
+    )]
+    pub long_lines: Policy,
+
+    /// Close a connection on which nothing went back for so long, for example 90s or 5m, at most 49 days
+    /// [default: never]
+    #[arg(long, value_name = "TIME", env = "LINECHO_IDLE_TIMEOUT")]
+    #[arg(value_parser = humantime::parse_duration)]
+    pub idle_timeout: Option<Duration>,
+
+    /// Close a connection whose peer takes nothing of its echo for so long, at most 49 days
+    /// [default: never]
+    #[arg(long, value_name = "TIME", env = "LINECHO_WRITE_TIMEOUT")]
+    #[arg(value_parser = humantime::parse_duration)]
+    pub write_timeout: Option<Duration>,
+
+    /// How long to wait for peers to take what is theirs before stopping
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LINECHO_DRAIN_TIMEOUT",
+        default_value = "5s"
+    )]
+    #[arg(value_parser = humantime::parse_duration)]
+    pub drain_timeout: Duration,
+}
+
+impl SessionOptions {
+    /// Returns the configuration of each session. A timeout of zero is none.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        Config::new()
+            .long_lines(self.long_lines.into())
+            .idle_timeout(self.idle_timeout.unwrap_or_default())
+            .write_timeout(self.write_timeout.unwrap_or_default())
+    }
+}
+
+/// Policies for a line that is longer than `--max-line`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Policy {
+    /// It goes back in pieces
+    Flush,
+    /// It is dropped
+    Discard,
+    /// Its connection is closed
+    Close,
+}
+
+impl From<Policy> for LongLines {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Flush => Self::Flush,
+            Policy::Discard => Self::Discard,
+            Policy::Close => Self::Close,
+        }
+    }
+}
+
+/// The log on stderr.
+#[derive(Args, Clone, Debug)]
+pub struct LogOptions {
+    /// Log more; twice: also what peers send
+    #[arg(short, long, env = "LINECHO_VERBOSE", action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Log only warnings
+    #[arg(short, long, env = "LINECHO_QUIET", value_parser = BoolishValueParser::new())]
+    pub quiet: bool,
+
+    /// How to log
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "LINECHO_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: Format,
+}
+
+impl LogOptions {
+    /// Returns the log that is asked for.
+    #[must_use]
+    pub const fn log(&self) -> Log {
+        let level = match self.verbose {
+            _ if self.quiet => Level::Warning,
+            0 => Level::Info,
+            1 => Level::Detail,
+            _ => Level::Content,
+        };
+        Log {
+            format: self.log_format,
+            level,
+        }
+    }
+}
