@@ -148,6 +148,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         self.buffer.back()
     }
 
+    /// The bytes that were sent and have not come back.
+    pub fn expected(&self) -> &[u8] {
+        self.buffer.front()
+    }
+
     /// The first `n` bytes of [`output`](Self::output) were sent at `now`.
     pub fn sent(&mut self, n: usize, now: Instant) {
         let n = n.min(self.buffer.back().len());

@@ -22,6 +22,17 @@ fn sent(lines: &[&[u8]]) -> Probe<[u8; 64], 8> {
 }
 
 #[test]
+fn what_is_expected_is_what_was_sent_and_is_not_back() {
+    let mut probe = Probe::<_, 4>::new([0; 16]);
+    probe.queue(b"one\n").unwrap();
+    probe.queue(b"two\n").unwrap();
+    assert_eq!(probe.expected(), b"");
+    probe.sent(6, Instant::ZERO);
+    probe.received(b"o", Instant::ZERO).unwrap();
+    assert_eq!(probe.expected(), b"ne\ntw");
+}
+
+#[test]
 fn what_is_queued_is_sent_and_comes_back() {
     let mut probe = sent(&[b"one\n", b"\n"]);
     assert_eq!((probe.output(), probe.is_done()), (&b""[..], false));

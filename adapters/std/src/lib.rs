@@ -1,13 +1,12 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+// `unsafe` is in client/tcp_info.rs alone: no crate of ours offers getsockopt(TCP_INFO).
+#![deny(unsafe_code)]
 
 mod acceptor;
 mod builder;
 mod client;
-mod client_error;
 mod connection;
 mod drain;
-mod filter;
 mod handle;
 mod listen;
 mod observer;
@@ -20,13 +19,18 @@ mod settings;
 mod socket;
 mod start_error;
 mod sweep;
-mod tee;
 mod worker;
 
 pub use builder::Builder;
 pub use client::Client;
-pub use client_error::{ClientError, ConnectError};
-pub use filter::Summary;
+pub use client::connect::{ClientBuilder, Preface, look_up};
+pub use client::error::{Cause, ClientError, ConnectError, Ended};
+pub use client::filter::{Ending, FilterSummary};
+pub use client::input::Input;
+pub use client::mismatch::{Mismatch, Text};
+pub use client::silence::Silence;
+pub use client::suspect::Suspect;
+pub use client::tcp_info::TcpInfo;
 pub use handle::Handle;
 pub use linecho_core::{Config, Counters, Instant, LongLines, Place, ProbeError, Reason, Totals};
 pub use listen::{ListenError, listen};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use linecho_examples::address::Address;
-use linecho_std::{Client, ClientError, ConnectError};
+use linecho_std::{Cause, Client, ClientError};
 
 /// A client for line echoes that checks every byte that comes back.
 ///
@@ -68,7 +68,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Some(Command::Send { text }) => {
             let text = text.join(" ");
             client.echo(text.as_bytes())?;
-            writeln!(io::stdout(), "{text}").map_err(ClientError::Output)?;
+            writeln!(io::stdout(), "{text}")?;
         }
         None if io::stdin().is_terminal() && io::stdout().is_terminal() => prompt(&mut client)?,
         None => {
@@ -93,21 +93,15 @@ fn without_newline(text: &str) -> Result<String, &'static str> {
 
 fn connect(server: &Address, timeout: Duration) -> Result<Client, Box<dyn Error>> {
     let addresses = server.resolve()?;
-    let client = Client::connect(&addresses[..], timeout).map_err(|error| {
-        let advice = match is_refused(&error) {
+    let builder = Client::builder().timeout(timeout);
+    let client = builder.connect_any(&addresses).map_err(|error| {
+        let advice = match error.cause() == Cause::Refused {
             true => format!("\nStart a server there: echo-server --listen {server}"),
             false => String::new(),
         };
         format!("cannot connect to {server}: {error}{advice}")
     })?;
     Ok(client)
-}
-
-/// Whether nobody listens there.
-fn is_refused(error: &ConnectError) -> bool {
-    let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    let attempts = &error.attempts;
-    !attempts.is_empty() && attempts.iter().all(|(_, error)| refused(error))
 }
 
 /// Reads lines from the terminal until its end (Ctrl-D).
@@ -139,7 +133,7 @@ fn prompt(client: &mut Client) -> Result<(), Box<dyn Error>> {
 /// Whether the reader of our output has gone, as in `echo-client | head`: it has all that it wants.
 fn is_closed_output(error: &(dyn Error + 'static)) -> bool {
     let error = match error.downcast_ref::<ClientError>() {
-        Some(ClientError::Output(error)) => Some(error),
+        Some(ClientError::Output { error, .. }) => Some(error),
         _ => error.downcast_ref::<io::Error>(),
     };
     error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

@@ -1,72 +1,25 @@
-//! The client against servers that are right, wrong, slow or gone.
+//! The filter against servers and relays that are right, wrong, slow or gone.
 
-use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Cursor, Read, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use linecho_std::{Client, ClientError, Place, ProbeError, Summary};
-use socket2::SockRef;
+use linecho_std::{Cause, Client, ClientError, Ending, Place};
 
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// A server for one connection.
-fn server(serve: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || serve(listener.accept().unwrap().0));
-    address
-}
-
-/// The plainest right server: whole lines, and the rest at the end of input.
-fn echo_lines(stream: TcpStream) {
-    let mut input = BufReader::new(stream.try_clone().unwrap());
-    let (mut output, mut line) = (stream, Vec::new());
-    while input.read_until(b'\n', &mut line).unwrap() > 0 {
-        output.write_all(&line).unwrap();
-        line.clear();
-    }
-}
-
-/// Reads `n` bytes, answers with `answer`, then waits for the client to go.
-fn answer(n: usize, answer: &'static [u8]) -> SocketAddr {
-    server(move |mut stream| {
-        stream.read_exact(&mut vec![0; n]).unwrap();
-        stream.write_all(answer).unwrap();
-        let _ = stream.read_to_end(&mut Vec::new());
-    })
-}
-
-fn connect(address: SocketAddr) -> Client {
-    Client::connect(address, LIMIT).unwrap()
-}
-
-fn filter(client: Client, input: &[u8]) -> (Result<Summary, ClientError>, Vec<u8>) {
-    let mut output = Vec::new();
-    let result = client.filter(Cursor::new(input.to_vec()), &mut output);
-    (result, output)
-}
-
-#[test]
-fn lines_come_back_on_a_lasting_connection() {
-    let mut client = connect(server(echo_lines));
-    for line in [&b"hello"[..], b"", b"\r", b"\0\xff", &[b'x'; 300_000]] {
-        assert!(client.echo(line).unwrap() <= LIMIT);
-    }
-    assert!(matches!(client.echo(b"a\nb"), Err(ClientError::Input(_))));
-    client.echo(b"still there").unwrap();
-}
+use crate::kit::*;
 
 #[test]
 fn a_wrong_byte_is_named_by_line_and_byte() {
     let (result, output) = filter(connect(answer(8, b"one\ntwX\n")), b"one\ntwo\n");
-    let expected = ProbeError::Mismatch {
-        place: Place { line: 2, byte: 3 },
-        expected: b'o',
-        got: b'X',
+    let Err(ClientError::Mismatch(mismatch)) = result else {
+        panic!("{result:?}");
     };
-    assert!(matches!(result, Err(ClientError::Probe(error)) if error == expected));
+    assert_eq!(mismatch.place, Place { line: 2, byte: 3 });
+    assert_eq!(
+        mismatch.to_string(),
+        r#"line 2, byte 3: expected "two\n", but "twX\n" came: this is not a line echo"#
+    );
     assert_eq!(output, b"one\ntwX\n", "what came back is shown as it came");
 }
 
@@ -77,29 +30,23 @@ fn a_server_that_closes_early_leaves_bytes_missing() {
         stream.write_all(b"one\n").unwrap();
     });
     let (result, output) = filter(connect(early), b"one\ntwo\n");
-    let Err(ClientError::Probe(ProbeError::Missing { place, bytes })) = result else {
-        panic!("{result:?}");
-    };
-    assert_eq!((place, bytes), (Place { line: 2, byte: 1 }, 4));
+    let error = result.unwrap_err();
+    assert_eq!(error.cause(), Cause::Eof);
+    assert_eq!(
+        error.to_string(),
+        "line 2, byte 1: the connection ended with 4 bytes missing"
+    );
     assert_eq!(output, b"one\n");
 }
 
 #[test]
-fn a_silent_server_is_given_up() {
-    let mut client = connect(answer(6, b""));
-    client.set_timeout(Duration::from_millis(50));
-    let error = client.echo(b"hello").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "line 1, byte 1: nothing came back for 50ms"
-    );
-}
-
-#[test]
 fn a_filter_ends_though_the_server_does_not_close() {
-    let (result, output) = filter(connect(answer(3, b"x\ny")), b"x\ny");
+    let client = Client::builder().linger(Duration::from_millis(20));
+    let client = client.connect(answer_and_stay(3, b"x\ny")).unwrap();
+    let (result, output) = filter(client, b"x\ny");
     let summary = result.unwrap();
     assert_eq!((summary.lines, summary.bytes), (1, 3));
+    assert_eq!(summary.ending, Ending::Open);
     assert_eq!(output, b"x\ny");
 }
 
@@ -248,9 +195,7 @@ fn what_came_before_a_reset_is_shown_and_the_place_named() {
         stream.write_all(b"one\n").unwrap();
         is_reached.recv_timeout(LIMIT).unwrap();
         stream.write_all(b"two\n").unwrap();
-        let linger = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-        linger.unwrap();
-        drop(stream);
+        reset(stream);
         is_over.send(()).unwrap();
     }));
     let mut pieces = 0;
@@ -282,36 +227,137 @@ fn what_came_before_a_reset_is_shown_and_the_place_named() {
     );
 }
 
+/// Half of all relays drop what is on its way back then.
 #[test]
-fn a_timeout_may_be_as_long_as_can_be() {
-    let mut client = Client::connect(server(echo_lines), Duration::MAX).unwrap();
-    client.echo(b"hello").unwrap();
+fn it_half_closes_only_when_all_complete_lines_are_back() {
+    let input: Vec<u8> = (0..20_000)
+        .flat_map(|i| format!("{i}\n").into_bytes())
+        .collect();
+    let relay = relay_without_half_close(server(echo_lines));
+    let (result, output) = filter(connect(relay), &input);
+    assert_eq!(result.unwrap().lines, 20_000);
+    assert!(output == input);
 }
 
 #[test]
-fn the_next_address_is_tried_when_one_refuses() {
-    let good = server(echo_lines);
-    let mut client = Client::connect(&[refusing(), good][..], LIMIT).unwrap();
-    assert_eq!(client.peer_addr().unwrap(), good);
-    client.echo(b"hello").unwrap();
+fn a_tail_that_a_relay_drops_is_explained() {
+    let relay = relay_without_half_close(server(echo_lines));
+    let (result, output) = filter(connect(relay), b"x\ny");
+    assert_eq!(output, b"x\n");
+    let error = result.unwrap_err();
+    assert_eq!(error.cause(), Cause::Eof);
+    assert_eq!(
+        error.to_string(),
+        "line 2, byte 1: the connection ended right after our half-close, 1 byte short: the last line \
+         has no newline, so it comes back only at half-close, and something between here and the \
+         server does not pass that on"
+    );
 }
 
+/// As a relay that neither passes a half-close on nor ends.
 #[test]
-fn no_connection_names_each_address_and_cause() {
-    let nobody = refusing();
-    let error = Client::connect(&[nobody, nobody][..], LIMIT).unwrap_err();
-    assert_eq!(error.attempts.len(), 2);
-    let text = error.to_string();
+fn a_tail_that_never_comes_is_explained_after_the_timeout() {
+    let mut client = connect(answer_and_stay(3, b"x\n"));
+    client.set_timeout(Duration::from_millis(50));
+    let (result, output) = filter(client, b"x\ny");
+    assert_eq!(output, b"x\n");
+    let text = result.unwrap_err().to_string();
     assert!(
-        text.contains(&nobody.to_string()) && text.contains("refused"),
+        text.contains("nothing came back for 50ms: the last line has no newline"),
         "{text}"
     );
-    let error = Client::connect("not an address", LIMIT).unwrap_err();
-    assert!(error.cause.is_some());
 }
 
-/// An address where nobody listens.
-fn refusing() -> SocketAddr {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-    address.unwrap()
+#[test]
+fn a_reset_after_everything_is_back_is_told_and_no_error() {
+    let (result, _) = filter(
+        connect(server(|mut stream| {
+            let mut all = Vec::new();
+            stream.read_exact(&mut [0; 2]).unwrap();
+            stream.write_all(b"x\n").unwrap();
+            stream.read_to_end(&mut all).unwrap();
+            reset(stream);
+        })),
+        b"x\n",
+    );
+    let ending = result.unwrap().ending;
+    assert_eq!(ending, Ending::Reset);
+}
+
+/// An input that says nothing and does not end.
+fn silent() -> impl Read + Send {
+    let (keep, wait) = channel::<()>();
+    Scripted(move || {
+        let _ = (&keep, wait.recv());
+        Ok(Vec::new())
+    })
+}
+
+/// With an input that stays open, the time until an error, which must come by itself.
+fn error_while_input_is_open(client: Client, first: &'static [u8]) -> ClientError {
+    let (done, is_done) = channel();
+    thread::spawn(move || {
+        let input = Cursor::new(first).chain(silent());
+        done.send(client.filter(input, &mut Vec::new()))
+    });
+    let result = is_done.recv_timeout(LIMIT).expect("it is noticed");
+    result.unwrap_err()
+}
+
+#[test]
+fn the_servers_end_is_noticed_while_the_input_stays_open() {
+    for (first, text) in [
+        (&b""[..], "the server has closed the connection"),
+        (b"one\n", "the server has closed the connection"),
+        (
+            b"one\ntw",
+            "line 2, byte 1: the connection ended with 2 bytes missing",
+        ),
+    ] {
+        let client = connect(server(move |mut stream| {
+            stream.read_exact(&mut vec![0; first.len()]).unwrap();
+            stream.write_all(&first[..first.len().min(4)]).unwrap();
+        }));
+        let error = error_while_input_is_open(client, first);
+        assert_eq!((error.cause(), &*error.to_string()), (Cause::Eof, text));
+    }
+}
+
+#[test]
+fn a_reset_is_noticed_while_the_input_stays_open() {
+    let error = error_while_input_is_open(connect(server(reset)), b"");
+    assert_eq!(error.cause(), Cause::Reset, "{error}");
+}
+
+#[test]
+fn bytes_that_nobody_asked_for_are_noticed_while_the_input_stays_open() {
+    let error = error_while_input_is_open(connect(answer(0, b"SSH-2.0-Example\r\n")), b"");
+    assert_eq!(error.cause(), Cause::NotAnEcho);
+    assert_eq!(
+        error.to_string(),
+        r#"line 1, byte 1: nothing was to come, but "SSH-2.0-Example\r\n" did; "#.to_owned()
+            + "that is an SSH server: this is not a line echo"
+    );
+}
+
+#[test]
+fn an_output_that_closes_leaves_lines_unverified_and_says_from_where() {
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let client = connect(server(echo_lines));
+    let error = client
+        .filter(Cursor::new(b"one\n"), &mut Closed)
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.ends_with("from line 1, byte 1 on nothing was verified"),
+        "{text}"
+    );
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 
+use super::mismatch::KEPT;
 use crate::socket::Socket;
 
 /// A socket that writes a copy of what was read from it, and keeps the errors that a probe has no
@@ -11,6 +12,7 @@ use crate::socket::Socket;
 pub(crate) struct Tee<'a, W> {
     socket: Socket<'a>,
     copy: &'a mut W,
+    received: &'a mut Received,
     /// Whether a byte was sent or came back.
     pub(crate) moved: bool,
     /// The first error of the socket.
@@ -18,15 +20,51 @@ pub(crate) struct Tee<'a, W> {
     pub(crate) output_failed: Option<io::Error>,
 }
 
+/// What is remembered of the bytes that came from a socket.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// The number of all bytes.
+    pub(crate) total: u64,
+    /// How many of them the last read brought.
+    pub(crate) last_read: usize,
+    /// The last bytes before those of the last read, as many as a mismatch shows.
+    pub(crate) before: Vec<u8>,
+    /// The last bytes of the last read.
+    tail: Vec<u8>,
+    /// The other side has shut down its sending.
+    pub(crate) ended: bool,
+}
+
+impl Received {
+    fn note(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.ended = true;
+            return;
+        }
+        self.before.extend_from_slice(&self.tail);
+        self.before.drain(..self.before.len().saturating_sub(KEPT));
+        self.tail.clear();
+        let tail = &bytes[bytes.len().saturating_sub(KEPT)..];
+        self.tail.extend_from_slice(tail);
+        self.last_read = bytes.len();
+        self.total += bytes.len() as u64;
+    }
+}
+
 impl<'a, W> Tee<'a, W> {
-    pub(crate) fn new(socket: Socket<'a>, copy: &'a mut W) -> Self {
+    pub(crate) fn new(socket: Socket<'a>, copy: &'a mut W, received: &'a mut Received) -> Self {
         Self {
             socket,
             copy,
+            received,
             moved: false,
             failed: None,
             output_failed: None,
         }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.received.ended
     }
 
     fn keep(&mut self, error: io::Error) -> ErrorKind {
@@ -46,6 +84,7 @@ impl<W: io::Write> Read for Tee<'_, W> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
         let n = self.socket.read(buffer).map_err(|e| self.keep(e))?;
         self.moved |= n > 0;
+        self.received.note(&buffer[..n]);
         self.copy.write_all(&buffer[..n]).map_err(|error| {
             self.output_failed = Some(error);
             ErrorKind::Other
@@ -55,7 +94,7 @@ impl<W: io::Write> Read for Tee<'_, W> {
 }
 
 impl<W> Write for Tee<'_, W> {
-    /// A failure is told after what has come back was read: a server that resets the connection may
+    /// Reports a failure after what has come back was read: a server that resets the connection may
     /// have answered before.
     fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
         match self.socket.write(bytes).map_err(|e| self.keep(e)) {

@@ -1,0 +1,267 @@
+//! Errors of a client, in words for people. They print their cause, and so return none as a source.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use linecho_core::Place;
+
+use super::mismatch::Mismatch;
+use super::silence::Silence;
+
+/// A reason in one fixed word, for scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The name could not be resolved.
+    Dns,
+    /// Nobody listens there.
+    Refused,
+    /// Nothing came in time.
+    Timeout,
+    /// There is no way to the address.
+    Unreachable,
+    /// The connection was reset.
+    Reset,
+    /// The connection ended before all had come back.
+    Eof,
+    /// Other bytes came back than were sent.
+    Mismatch,
+    /// What answers is another service.
+    NotAnEcho,
+    /// The input was wrong.
+    Usage,
+    /// Anything else.
+    Other,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 10] = [
+        Self::Dns,
+        Self::Refused,
+        Self::Timeout,
+        Self::Unreachable,
+        Self::Reset,
+        Self::Eof,
+        Self::Mismatch,
+        Self::NotAnEcho,
+        Self::Usage,
+        Self::Other,
+    ];
+
+    /// Classifies an error of a socket.
+    #[must_use]
+    pub fn of_io(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => Self::Reset,
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::Timeout,
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::AddrNotAvailable => Self::Unreachable,
+            io::ErrorKind::UnexpectedEof => Self::Eof,
+            _ => Self::Other,
+        }
+    }
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "DNS",
+            Self::Refused => "REFUSED",
+            Self::Timeout => "TIMEOUT",
+            Self::Unreachable => "UNREACHABLE",
+            Self::Reset => "RESET",
+            Self::Eof => "EOF",
+            Self::Mismatch => "MISMATCH",
+            Self::NotAnEcho => "NOT_AN_ECHO",
+            Self::Usage => "USAGE",
+            Self::Other => "OTHER",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why no connection came about.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The name could not be resolved.
+    LookUp(io::Error),
+    /// The resolver did not answer within this time.
+    LookUpTimedOut(Duration),
+    /// There is no address to try.
+    NoAddress,
+    /// No address could be connected to; the error of each.
+    Failed(Vec<(SocketAddr, io::Error)>),
+    /// The connection, once made, could not be set up.
+    SetUp(io::Error),
+}
+
+impl ConnectError {
+    /// The reason in one word; of several addresses, that of the first.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::LookUp(_) | Self::LookUpTimedOut(_) | Self::NoAddress => Cause::Dns,
+            Self::Failed(attempts) => attempts
+                .first()
+                .map_or(Cause::Other, |(_, error)| Cause::of_io(error)),
+            Self::SetUp(error) => Cause::of_io(error),
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LookUp(error) => write!(f, "{error}"),
+            Self::LookUpTimedOut(limit) => {
+                write!(f, "the name look-up got no answer within {limit:?}")
+            }
+            Self::NoAddress => f.write_str("there is no address to try"),
+            Self::SetUp(error) => write!(f, "cannot set the connection up: {error}"),
+            Self::Failed(attempts) => {
+                for (i, (address, error)) in attempts.iter().enumerate() {
+                    let separator = if i == 0 { "" } else { "; " };
+                    write!(f, "{separator}{address}: {error}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+/// Why a client could not go on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// What came is not what was sent, or was not asked for.
+    Mismatch(Box<Mismatch>),
+    /// The server ended the connection.
+    Ended(Ended),
+    /// The connection failed before all had come back.
+    Io {
+        /// The first byte that had not come back.
+        place: Place,
+        /// What happened.
+        error: io::Error,
+    },
+    /// The server moved no byte for too long.
+    TimedOut(Box<Silence>),
+    /// The input could not be read, or is not a line.
+    Input(io::Error),
+    /// The output could not be written.
+    Output {
+        /// The first byte that may not have been verified and written.
+        place: Place,
+        /// What happened.
+        error: io::Error,
+    },
+}
+
+impl ClientError {
+    /// The reason in one word.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Mismatch(mismatch) => mismatch.cause(),
+            Self::Ended(_) => Cause::Eof,
+            Self::Io { error, .. } => Cause::of_io(error),
+            Self::TimedOut { .. } => Cause::Timeout,
+            Self::Input(_) => Cause::Usage,
+            Self::Output { .. } => Cause::Other,
+        }
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mismatch(mismatch) => write!(f, "{mismatch}"),
+            Self::Ended(ended) => write!(f, "{ended}"),
+            Self::Io { place, error } => match Cause::of_io(error) {
+                Cause::Reset => write!(f, "{place}: the connection was reset ({error})"),
+                _ => write!(f, "{place}: the connection failed: {error}"),
+            },
+            Self::TimedOut(silence) => write!(f, "{silence}"),
+            Self::Input(error) => write!(f, "cannot read the input: {error}"),
+            Self::Output { place, error } => write!(
+                f,
+                "cannot write the output: {error}; from {place} on nothing was verified"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+/// An end of the connection that came too early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ended {
+    /// The next byte that was to come back.
+    pub place: Place,
+    /// How many bytes had come back.
+    pub returned: u64,
+    /// How many bytes that were taken from the input had not come back.
+    pub missing: u64,
+    /// Whether we had shut down our sending side: only the unterminated rest of the last line was
+    /// missing then.
+    pub half_closed: bool,
+    /// How long nothing had gone either way.
+    pub silence: Duration,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, missing, .. } = self;
+        let bytes = bytes(*missing);
+        match self {
+            Self { missing: 0, .. } => write!(f, "the server has closed the connection")?,
+            Self {
+                half_closed: true, ..
+            } => {
+                return write!(
+                    f,
+                    "{place}: the connection ended right after our half-close, {bytes} short: {TAIL_LOST}"
+                );
+            }
+            Self { returned: 0, .. } => write!(
+                f,
+                "{place}: the connection ended, and nothing of what was sent came back"
+            )?,
+            _ => write!(f, "{place}: the connection ended with {bytes} missing")?,
+        }
+        if self.silence >= Duration::from_secs(1) {
+            let silence = Duration::from_secs(self.silence.as_secs());
+            write!(f, ", after {silence:?} in which nothing went either way")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why the unterminated rest of the last line does not come back though everything else does.
+pub(crate) const TAIL_LOST: &str = "the last line has no newline, so it comes back only at \
+    half-close, and something between here and the server does not pass that on";
+
+/// A number of bytes in words.
+pub(crate) fn bytes(n: u64) -> String {
+    match n {
+        1 => "1 byte".into(),
+        n => format!("{n} bytes"),
+    }
+}

@@ -1,0 +1,6 @@
+//! The client against servers that are right, wrong, slow or gone.
+
+mod connect;
+mod echo;
+mod filter;
+mod kit;
