@@ -8,11 +8,13 @@ use smoltcp::iface::Context;
 use smoltcp::socket::tcp::{self, ConnectError, RecvError, State};
 use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
-use crate::socket;
+use crate::lifecycle;
 
 /// A [`Probe`] on a socket: connects, exchanges lines, half-closes, and waits for the server's end.
 ///
-/// The socket stays in its set. Give the client a turn whenever the stack has had one:
+/// The socket stays in its set. Give the client a turn whenever the stack has had one. (It reads
+/// and writes the rings of the socket in place, which spares the copy that a driver of the core
+/// makes.)
 ///
 /// ```
 /// # use core::time::Duration;
@@ -55,7 +57,7 @@ pub struct Client<S, const WINDOW: usize> {
     finishing: bool,
 }
 
-/// What a [`Client`] wants after its turn.
+/// The state of a [`Client`] after its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ClientTurn {
@@ -74,7 +76,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Client<S, WINDOW> {
     /// # Errors
     ///
     /// [`ConnectError::InvalidState`] if the socket is open, [`ConnectError::Unaddressable`] if a
-    /// port is 0 or there is no way from here to there.
+    /// port is 0 or the interface has no address of the right family.
     pub fn connect(
         storage: S,
         tcp: &mut tcp::Socket<'_>,
@@ -82,7 +84,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Client<S, WINDOW> {
         remote: impl Into<IpEndpoint>,
         local: impl Into<IpListenEndpoint>,
     ) -> Result<Self, ConnectError> {
-        // What an earlier connection left behind on the socket.
+        // Congestion state outlives a connection.
         tcp.set_congestion_control(tcp.congestion_control());
         tcp.set_nagle_enabled(false);
         tcp.connect(context, remote, local)?;
@@ -93,7 +95,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Client<S, WINDOW> {
         })
     }
 
-    /// The probe: queue lines here, and ask for counts.
+    /// Returns the probe: queue lines there, and read its counts.
     pub fn probe(&mut self) -> &mut Probe<S, WINDOW> {
         &mut self.probe
     }
@@ -103,8 +105,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Client<S, WINDOW> {
         self.finishing = true;
     }
 
-    /// Sends what is queued, and checks what has come back. Calls `on_line` with the round-trip time
-    /// of each line.
+    /// Sends what is queued, and checks what has come back. Calls `on_line` with the round-trip
+    /// time of each line.
     ///
     /// # Errors
     ///
@@ -123,7 +125,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Client<S, WINDOW> {
                 self.probe.sent(sent, now);
             }
             if self.finishing && self.probe.output().is_empty() && tcp.may_send() {
-                socket::close(tcp);
+                lifecycle::close(tcp);
             }
             let probe = &mut self.probe;
             let received = tcp.recv(|bytes| {

@@ -1,4 +1,4 @@
-//! What a listener tells its owner.
+//! Events of a listener.
 
 use core::fmt;
 
@@ -13,18 +13,18 @@ pub enum Event {
     Opened {
         /// The slot that holds it, from 0.
         slot: usize,
-        /// Who it is with.
+        /// The address and port of the peer.
         peer: IpEndpoint,
     },
     /// A session ended. Its connection is being closed; the slot listens again when that is done.
     Closed {
         /// The slot that held it.
         slot: usize,
-        /// Who it was with.
+        /// The address and port of the peer.
         peer: IpEndpoint,
-        /// Why it ended.
+        /// The reason of its end.
         reason: Reason,
-        /// What it did.
+        /// The counts of its bytes and lines.
         counters: Counters,
     },
 }

@@ -2,16 +2,20 @@
 #![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
 
-mod carrier;
 mod client;
+mod connection;
 mod event;
 mod hashed;
+mod inject;
+mod keep_alive;
+mod lifecycle;
 mod listener;
 mod options;
-mod question;
+mod service;
 mod slot;
 mod socket;
-mod stack;
+mod time;
+mod turn;
 
 #[cfg(test)]
 extern crate std;
@@ -21,8 +25,9 @@ pub use event::Event;
 pub use hashed::{HashedListener, HashedSlot};
 pub use listener::Listener;
 pub use options::Options;
-pub use socket::{Error, Socket};
-pub use stack::{DEVICE_RETRY, EGRESS_ROUNDS, INGRESS_FRAMES, Wake, egress, ingress, stack_time};
+pub use socket::{Socket, SocketError};
+pub use time::{from_stack_time, stack_time};
+pub use turn::{Wake, egress, ingress};
 
 pub use linecho_core::{
     self, Config, Counters, Instant, LongLines, Probe, ProbeError, Reason, Totals,

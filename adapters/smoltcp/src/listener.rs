@@ -10,12 +10,15 @@ use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{self, ListenError};
 use smoltcp::wire::IpListenEndpoint;
 
-use crate::slot::{Shared, Slot, earlier};
-use crate::socket::{Stage, arm, stage};
-use crate::stack::{Wake, egress, ingress};
-use crate::{Event, Options};
+use crate::event::Event;
+use crate::lifecycle::{Stage, arm, stage};
+use crate::options::Options;
+use crate::service::{Service, Turn};
+use crate::slot::{Slot, earlier};
+use crate::turn::{Wake, egress, ingress};
 
-/// A line echo on one port, for at most `SLOTS` connections at a time.
+/// A line echo on one port, for a handful of connections: take it for up to about 16, and
+/// [`HashedListener`](crate::HashedListener) for more.
 ///
 /// smoltcp has no backlog: a socket that listens takes one connection, and a SYN that finds no
 /// socket listening is refused with an RST. A listener keeps `SLOTS` sockets, serves each
@@ -26,17 +29,14 @@ use crate::{Event, Options};
 /// sockets of a listener must stay in it: one that is removed is served no more.
 #[derive(Debug)]
 pub struct Listener<'a, const SLOTS: usize> {
-    endpoint: IpListenEndpoint,
-    options: Options,
-    accepting: bool,
-    crowded: bool,
-    scarce: bool,
+    service: Service<Vec<&'a mut [u8], SLOTS>>,
+    /// No slot listens.
+    full: bool,
+    /// Sessions wait for a line buffer.
+    line_wanted: bool,
     /// In ascending order, which is that of the socket set.
     handles: Vec<SocketHandle, SLOTS>,
     slots: Vec<Slot<'a>, SLOTS>,
-    /// The line buffers that no session holds.
-    lines: Vec<&'a mut [u8], SLOTS>,
-    totals: Totals,
 }
 
 impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
@@ -65,33 +65,27 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         B: AsMut<[u8]> + ?Sized + 'a,
     {
         let mut listener = Self {
-            endpoint: endpoint.into(),
-            options: options.into(),
-            accepting: true,
-            crowded: false,
-            scarce: false,
+            service: Service::new(endpoint.into(), options.into(), lines)?,
+            full: false,
+            line_wanted: false,
             handles: Vec::new(),
             slots: Vec::new(),
-            lines: Vec::new(),
-            totals: Totals::default(),
         };
-        if listener.endpoint.port == 0 {
-            return Err(ListenError::Unaddressable);
-        }
         for mut socket in sockets.into_iter().take(SLOTS) {
-            arm(&mut socket, listener.endpoint, &listener.options);
-            // `take` sees to it that there is room, here and below.
+            arm(
+                &mut socket,
+                listener.service.endpoint,
+                &listener.service.options,
+            );
+            // `take` leaves room, here and below.
             let _ = listener.handles.push(set.add(socket));
             let _ = listener.slots.push(Slot::default());
-        }
-        for line in lines.into_iter().take(SLOTS) {
-            let _ = listener.lines.push(line.as_mut());
         }
         Ok(listener)
     }
 
-    /// One turn of everything, for a program whose only sockets are those of this listener: takes in
-    /// frames, serves the connections, sends. Its work is bounded. Says when to call again.
+    /// Gives everything a turn, for a program whose only sockets are those of this listener: takes
+    /// in frames, serves the connections, sends. The work is bounded. Returns when to call again.
     pub fn poll<D: Device + ?Sized>(
         &mut self,
         now: Instant,
@@ -105,10 +99,10 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         wake.min(egress(now, iface, device, sockets))
     }
 
-    /// A turn of the connections alone, between [`ingress`](crate::ingress) and
-    /// [`egress`](crate::egress). Says when to call again.
+    /// Gives the connections alone a turn, between [`ingress`](crate::ingress) and
+    /// [`egress`](crate::egress). Returns when to call again.
     ///
-    /// `on_event` is told of each connection that came or went.
+    /// `on_event` is called for each connection that came or went.
     pub fn serve<D: Device + ?Sized>(
         &mut self,
         now: Instant,
@@ -117,57 +111,52 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         sockets: &mut SocketSet<'_>,
         mut on_event: impl FnMut(Event),
     ) -> Wake {
-        let mut shared = Shared {
+        let mut turn = Turn {
             now,
-            endpoint: self.endpoint,
-            options: &self.options,
-            accepting: self.accepting,
-            crowded: self.crowded,
-            scarce: self.scarce,
-            lines: &mut self.lines,
-            totals: &mut self.totals,
-            question: None,
+            full: self.full,
+            line_wanted: self.line_wanted,
+            probe: None,
             on_event: &mut on_event,
         };
         let (mut first_listening, mut last_half_open) = (None, None);
-        let (mut deadline, mut scarce) = (None, false);
+        let (mut deadline, mut line_wanted) = (None, false);
         let slots = self.slots.iter_mut().enumerate();
         for ((number, slot), tcp) in with_sockets(&self.handles, slots, sockets) {
-            slot.turn(number, tcp, &mut shared);
+            slot.turn(number, tcp, &mut self.service, &mut turn);
             match stage(tcp) {
                 Stage::Listening if first_listening.is_none() => first_listening = Some(number),
                 Stage::HalfOpen => last_half_open = Some(number),
                 _ => {}
             }
-            deadline = earlier(deadline, slot.deadline(&self.options, self.crowded));
-            scarce |= slot.waits_for_line();
+            deadline = earlier(deadline, slot.deadline(&self.service.options, self.full));
+            line_wanted |= slot.waits_for_line();
         }
-        if let Some(question) = shared.question {
-            question.ask(now, iface, device, sockets);
+        if let Some(probe) = turn.probe {
+            probe.send(now, iface, device, sockets);
         }
-        self.scarce = scarce;
+        self.line_wanted = line_wanted;
         if first_listening.is_some() && first_listening < last_half_open {
             self.put_half_open_first(sockets);
         }
-        if self.crowded != first_listening.is_none() {
-            self.crowded = first_listening.is_none();
+        if self.full != first_listening.is_none() {
+            self.full = first_listening.is_none();
             let deadlines = self.slots.iter();
             deadline = deadlines
-                .map(|slot| slot.deadline(&self.options, self.crowded))
+                .map(|slot| slot.deadline(&self.service.options, self.full))
                 .fold(None, earlier);
         }
-        if self.scarce && !self.lines.is_empty() {
+        if self.line_wanted && !self.service.lines.is_empty() {
             return Wake::Again;
         }
         deadline.into()
     }
 
-    /// Moves half-open connections before the sockets that listen. Their slots find out at the next
+    /// Moves half-open connections before the sockets that listen. Their slots see that at the next
     /// turn.
     ///
-    /// smoltcp gives a segment to the first socket in the set that could take it. If that is one
-    /// that listens, the SYN that a peer sends again, since our SYN|ACK got lost, would open a
-    /// second connection, whose answers contradict those of the first.
+    /// smoltcp gives a segment to the first socket in the set that accepts it. If that is one that
+    /// listens, a SYN that the peer retransmits, since our SYN|ACK got lost, opens a second
+    /// connection, whose answers contradict those of the first.
     fn put_half_open_first(&self, sockets: &mut SocketSet<'_>) {
         loop {
             let (mut listening, mut half_open) = (None, None);
@@ -187,32 +176,38 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
 
     /// Accepts no more connections, and asks the sessions to finish: what has arrived goes back,
     /// then they end with [`Reason::Shutdown`](linecho_core::Reason::Shutdown). Go on polling until
-    /// the listener [is drained](Self::is_drained), or for as long as you care to wait.
+    /// the listener [is drained](Self::is_drained), or until your own limit.
     pub fn shutdown(&mut self) {
-        self.accepting = false;
+        self.service.accepting = false;
         self.slots.iter_mut().for_each(Slot::shutdown);
     }
 
-    /// Whether no connection is left, after [`shutdown`](Self::shutdown).
+    /// Returns `true` once no connection is left after [`shutdown`](Self::shutdown).
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        !self.accepting && self.slots.iter().all(Slot::is_idle)
+        !self.service.accepting && self.busy() == 0
     }
 
-    /// How many sessions there are now.
+    /// Returns the number of sessions: connections that were accepted, and are served.
     #[must_use]
-    pub fn open(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.is_open()).count()
+    pub fn sessions(&self) -> usize {
+        self.service.sessions()
     }
 
-    /// What the listener has done so far.
+    /// Returns the number of slots that hold a connection: also one that is half-open or closing.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.slots.iter().filter(|slot| !slot.is_idle()).count()
+    }
+
+    /// Returns the counts of connections and their ends so far.
     #[must_use]
     pub fn totals(&self) -> &Totals {
-        &self.totals
+        &self.service.totals
     }
 }
 
-/// The sockets in `set` that `handles` name, each with its item of `items`. Unlike
+/// Returns the sockets in `set` that `handles` name, each with its item of `items`. Unlike
 /// `SocketSet::get_mut`, it does not panic when a socket has been removed.
 fn with_sockets<'x, 'b, T>(
     handles: &'x [SocketHandle],

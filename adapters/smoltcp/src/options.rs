@@ -1,4 +1,4 @@
-//! What every connection of a listener gets.
+//! Options of the connections of a listener.
 
 use core::time::Duration;
 
@@ -23,17 +23,18 @@ pub struct Options {
     /// The dead-peer guard: a connection whose peer has been silent for this long is reset. Use it
     /// together with `keep_alive`, since smoltcp also resets idle connections by it.
     pub dead_peer_timeout: Option<Duration>,
-    /// How long no byte comes or goes before the peer is asked whether it is still there, and asked
-    /// again; twice as long after it was sent something to acknowledge. It is not smoltcp's keep-alive,
-    /// which may send a NUL in the place of a lost byte.
+    /// The interval of keep-alive probes (RFC 1122, 4.2.3.6): sent when no byte has come or gone
+    /// for this long, twice as long after data, and repeated. Unlike those of smoltcp, they carry
+    /// no garbage byte, which a peer may take for data that it lacks.
     pub keep_alive: Option<Duration>,
-    /// How long a handshake may take once no slot listens any more. While others listen, it may
-    /// take [`PATIENCE`](Self::PATIENCE).
+    /// The limit of a handshake while no slot listens. While others listen, it is
+    /// [`PATIENCE`](Self::PATIENCE), if that is longer.
     pub handshake_timeout: Duration,
-    /// How long a connection whose session has ended may make no progress towards its end, once no
-    /// slot listens any more. While others listen, it may take [`PATIENCE`](Self::PATIENCE).
+    /// The limit for a connection whose session has ended to make no progress towards its end,
+    /// while no slot listens. While others listen, it is [`PATIENCE`](Self::PATIENCE), if that is
+    /// longer.
     pub close_timeout: Duration,
-    /// How long an acknowledgement may wait for data to go with.
+    /// The limit for which an acknowledgement waits for data to go with.
     pub ack_delay: Option<Duration>,
     /// Nagle's algorithm. Leave it off: with the peer's delayed acknowledgements it holds back
     /// short lines.
@@ -45,11 +46,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// How long a half-open or closing slot is waited for while others listen: long enough for
-    /// several retransmissions on a bad link.
+    /// The limit of a half-open or closing slot while others listen: long enough for several
+    /// retransmissions on a bad link.
     pub const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// Sessions without deadlines; a silent peer is asked after 15 s and given up after 120 s; a
+    /// Sessions without deadlines; a silent peer is probed after 15 s and given up after 120 s; a
     /// handshake gets 5 s and a close 10 s when slots are short.
     pub const DEFAULT: Self = Self {
         session: Config::new(),

@@ -14,66 +14,22 @@
 
 use core::time::Duration;
 
-use heapless::VecView;
-use linecho_core::embedded_io::ErrorKind;
-use linecho_core::polled::{self, Turn};
-use linecho_core::{Instant, Reason, Session, Totals};
+use linecho_core::{Instant, Reason};
 use smoltcp::socket::tcp;
-use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
+use smoltcp::wire::IpEndpoint;
 
-use crate::question::{AskAt, Question};
-use crate::socket::{self, Arrived, Socket, Stage};
-use crate::{Event, Options};
+use crate::connection::Connection;
+use crate::event::Event;
+use crate::keep_alive::ProbeAt;
+use crate::lifecycle::{self, Stage, stage};
+use crate::options::Options;
+use crate::service::{ServiceView, Turn};
 
-/// How long the RST of an aborted connection is waited for, when the device or the neighbour cache
-/// holds it back. After that the slot listens again without it.
+/// The time that the RST of an aborted connection has, when the device or the neighbour cache holds
+/// it back. After that the slot listens again without it.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the slots of a listener have in common during one turn.
-pub(crate) struct Shared<'p, 'a> {
-    pub(crate) now: Instant,
-    pub(crate) endpoint: IpListenEndpoint,
-    pub(crate) options: &'p Options,
-    /// New connections are wanted: the listener is not shutting down.
-    pub(crate) accepting: bool,
-    /// No slot listens: half-open and closing ones have less time.
-    pub(crate) crowded: bool,
-    /// Sessions wait for a line buffer.
-    pub(crate) scarce: bool,
-    /// The line buffers that no session holds.
-    pub(crate) lines: &'p mut VecView<&'a mut [u8]>,
-    pub(crate) totals: &'p mut Totals,
-    /// The peer to ask after the turn: one at most, the others have to wait for the next.
-    pub(crate) question: Option<Question>,
-    pub(crate) on_event: &'p mut dyn FnMut(Event),
-}
-
-impl Shared<'_, '_> {
-    /// When to ask a peer, if no byte comes or goes from now on.
-    ///
-    /// Later when it has something to acknowledge: it will, or a retransmission comes before that. And
-    /// a peer that waits for silence to ask us itself shall find it.
-    fn next_question(&self, tcp: &tcp::Socket<'_>) -> AskAt {
-        let Some(interval) = self.options.keep_alive else {
-            return AskAt::NEVER;
-        };
-        let at = self.now + interval;
-        AskAt::not_before(if tcp.send_queue() == 0 {
-            at
-        } else {
-            at + interval
-        })
-    }
-
-    fn ask_if_due(&mut self, ask_at: &mut AskAt, tcp: &tcp::Socket<'_>) {
-        if ask_at.instant().is_some_and(|at| at <= self.now) && self.question.is_none() {
-            self.question = Question::about(tcp);
-            *ask_at = self.next_question(tcp);
-        }
-    }
-}
-
-/// One connection, or the readiness to take one.
+/// One connection, or a socket that listens for one.
 #[derive(Debug, Default)]
 pub(crate) struct Slot<'a> {
     phase: Phase<'a>,
@@ -89,26 +45,16 @@ enum Phase<'a> {
     },
     Open(Connection<'a>),
     Closing {
-        /// When it last came nearer to its end.
+        /// The time of its last progress towards the end.
         since: Instant,
         /// Bytes that the peer had not acknowledged then.
         unsent: usize,
-        ask_at: AskAt,
+        probe_at: ProbeAt,
     },
     /// The next turn is after an egress, and what had to go has gone, unless the RST is held back.
     Leaving {
         until: Instant,
     },
-}
-
-#[derive(Debug)]
-struct Connection<'a> {
-    session: Session<&'a mut [u8]>,
-    peer: IpEndpoint,
-    /// Bytes have arrived, and there was no line buffer for them.
-    waits_for_line: bool,
-    /// When the peer is asked whether it is still there, if no byte comes or goes until then.
-    ask_at: AskAt,
 }
 
 impl<'a> Slot<'a> {
@@ -117,52 +63,53 @@ impl<'a> Slot<'a> {
         &mut self,
         number: usize,
         tcp: &mut tcp::Socket<'_>,
-        shared: &mut Shared<'_, 'a>,
+        service: &mut ServiceView<'a>,
+        turn: &mut Turn<'_>,
     ) {
         match &mut self.phase {
-            Phase::Idle => self.idle(number, tcp, shared),
+            Phase::Idle => self.idle(number, tcp, service, turn),
             Phase::HalfOpen { since } => {
-                let late = *since + half_open_limit(shared.options, shared.crowded) <= shared.now;
-                match socket::stage(tcp) {
-                    Stage::HalfOpen if late => self.listen(tcp, shared),
-                    Stage::HalfOpen if shared.accepting => {}
+                let late = *since + half_open_limit(&service.options, turn.full) <= turn.now;
+                match stage(tcp) {
+                    Stage::HalfOpen if late => self.listen(tcp, service),
+                    Stage::HalfOpen if service.accepting => {}
                     // A refused SYN|ACK makes smoltcp listen again by itself, but with what the
                     // peer's SYN has changed: it is armed anew.
-                    Stage::Listening => self.listen(tcp, shared),
-                    _ => self.idle(number, tcp, shared),
+                    Stage::Listening => self.listen(tcp, service),
+                    _ => self.idle(number, tcp, service, turn),
                 }
             }
-            Phase::Open(connection) if connection.is_quiet(tcp, shared.now) => {
-                shared.ask_if_due(&mut connection.ask_at, tcp);
+            Phase::Open(connection) if connection.is_quiet(tcp, turn.now) => {
+                turn.probe_if_due(&mut connection.probe_at, &service.options, tcp);
             }
-            Phase::Open(_) => self.serve(number, tcp, shared),
+            Phase::Open(_) => self.serve(number, tcp, service, turn),
             Phase::Closing {
                 since,
                 unsent,
-                ask_at,
+                probe_at,
             } => {
-                socket::discard_input(tcp);
+                lifecycle::discard_input(tcp);
                 let left = tcp.send_queue();
                 if left < *unsent {
-                    (*since, *unsent) = (shared.now, left);
-                    *ask_at = shared.next_question(tcp);
+                    (*since, *unsent) = (turn.now, left);
+                    *probe_at = turn.next_probe(&service.options, tcp);
                 }
-                let late = *since + close_limit(shared.options, shared.crowded) <= shared.now;
-                match socket::stage(tcp) {
-                    Stage::Open | Stage::Closing if late => self.abort(tcp, shared),
+                let late = *since + close_limit(&service.options, turn.full) <= turn.now;
+                match stage(tcp) {
+                    Stage::Open | Stage::Closing if late => self.abort(tcp, service, turn.now),
                     Stage::Open => {
-                        socket::close(tcp);
-                        shared.ask_if_due(ask_at, tcp);
+                        lifecycle::close(tcp);
+                        turn.probe_if_due(probe_at, &service.options, tcp);
                     }
-                    Stage::Closing => shared.ask_if_due(ask_at, tcp),
-                    Stage::TimeWait => self.leave(shared.now),
-                    Stage::ResetPending => self.leave(shared.now + LEAVE_TIMEOUT),
-                    _ => self.listen(tcp, shared),
+                    Stage::Closing => turn.probe_if_due(probe_at, &service.options, tcp),
+                    Stage::TimeWait => self.leave(turn.now),
+                    Stage::ResetPending => self.leave(turn.now + LEAVE_TIMEOUT),
+                    _ => self.listen(tcp, service),
                 }
             }
             Phase::Leaving { until } => {
-                if socket::stage(tcp) != Stage::ResetPending || *until <= shared.now {
-                    self.listen(tcp, shared);
+                if stage(tcp) != Stage::ResetPending || *until <= turn.now {
+                    self.listen(tcp, service);
                 }
             }
         }
@@ -170,22 +117,28 @@ impl<'a> Slot<'a> {
 
     /// Listens, and accepts: an established connection is served, also when the peer's data and
     /// FIN have already come.
-    fn idle(&mut self, number: usize, tcp: &mut tcp::Socket<'_>, shared: &mut Shared<'_, 'a>) {
-        // A SYN and its RST between two turns are seen by what they have turned off.
-        let as_armed = tcp.timestamp_enabled() == shared.options.timestamps.is_some();
-        match socket::stage(tcp) {
-            Stage::Listening if shared.accepting && as_armed => {}
-            Stage::HalfOpen if shared.accepting => {
-                self.phase = Phase::HalfOpen { since: shared.now };
+    fn idle(
+        &mut self,
+        number: usize,
+        tcp: &mut tcp::Socket<'_>,
+        service: &mut ServiceView<'a>,
+        turn: &mut Turn<'_>,
+    ) {
+        // A SYN and its RST between two turns leave a trace: timestamps that are off.
+        let as_armed = tcp.timestamp_enabled() == service.options.timestamps.is_some();
+        match stage(tcp) {
+            Stage::Listening if service.accepting && as_armed => {}
+            Stage::HalfOpen if service.accepting => {
+                self.phase = Phase::HalfOpen { since: turn.now };
             }
             Stage::Open => match tcp.remote_endpoint() {
-                Some(peer) if shared.accepting => self.open(number, peer, tcp, shared),
-                _ => self.abort(tcp, shared),
+                Some(peer) if service.accepting => self.open(number, peer, tcp, service, turn),
+                _ => self.abort(tcp, service, turn.now),
             },
-            Stage::HalfOpen | Stage::Closing => self.abort(tcp, shared),
-            Stage::TimeWait => self.leave(shared.now),
-            Stage::ResetPending => self.leave(shared.now + LEAVE_TIMEOUT),
-            Stage::Free | Stage::Listening => self.listen(tcp, shared),
+            Stage::HalfOpen | Stage::Closing => self.abort(tcp, service, turn.now),
+            Stage::TimeWait => self.leave(turn.now),
+            Stage::ResetPending => self.leave(turn.now + LEAVE_TIMEOUT),
+            Stage::Free | Stage::Listening => self.listen(tcp, service),
         }
     }
 
@@ -194,36 +147,40 @@ impl<'a> Slot<'a> {
         number: usize,
         peer: IpEndpoint,
         tcp: &mut tcp::Socket<'_>,
-        shared: &mut Shared<'_, 'a>,
+        service: &mut ServiceView<'a>,
+        turn: &mut Turn<'_>,
     ) {
-        self.phase = Phase::Open(Connection {
-            session: Session::new(&mut [], shared.options.session, shared.now),
-            peer,
-            waits_for_line: false,
-            ask_at: shared.next_question(tcp),
-        });
-        shared.totals.open();
-        (shared.on_event)(Event::Opened { slot: number, peer });
-        self.serve(number, tcp, shared);
+        let probe_at = turn.next_probe(&service.options, tcp);
+        let connection = Connection::new(peer, &service.options, turn.now, probe_at);
+        self.phase = Phase::Open(connection);
+        service.totals.open();
+        (turn.on_event)(Event::Opened { slot: number, peer });
+        self.serve(number, tcp, service, turn);
     }
 
     /// Gives the session its turn, and closes the connection when it has ended.
-    fn serve(&mut self, number: usize, tcp: &mut tcp::Socket<'_>, shared: &mut Shared<'_, 'a>) {
+    fn serve(
+        &mut self,
+        number: usize,
+        tcp: &mut tcp::Socket<'_>,
+        service: &mut ServiceView<'a>,
+        turn: &mut Turn<'_>,
+    ) {
         let Phase::Open(connection) = &mut self.phase else {
             return;
         };
         let before = connection.session.counters();
-        let ended = connection.turn(tcp, shared);
+        let ended = connection.turn(tcp, service, turn);
         if connection.session.counters() != before {
-            connection.ask_at = shared.next_question(tcp);
+            connection.probe_at = turn.next_probe(&service.options, tcp);
         }
         let Some(reason) = ended else {
-            return shared.ask_if_due(&mut connection.ask_at, tcp);
+            return turn.probe_if_due(&mut connection.probe_at, &service.options, tcp);
         };
-        let (peer, ask_at) = (connection.peer, connection.ask_at);
+        let (peer, probe_at) = (connection.peer, connection.probe_at);
         let counters = connection.session.counters();
-        shared.totals.close(reason, &counters);
-        (shared.on_event)(Event::Closed {
+        service.totals.close(reason, &counters);
+        (turn.on_event)(Event::Closed {
             slot: number,
             peer,
             reason,
@@ -231,26 +188,28 @@ impl<'a> Slot<'a> {
         });
         match reason {
             Reason::PeerClosed | Reason::LineTooLong | Reason::Shutdown => {
-                // The acknowledgement of the peer's FIN shall not wait: the slot is used again after it.
+                // The peer's FIN is acknowledged at once: the slot is used again after it.
                 tcp.set_ack_delay(None);
-                socket::close(tcp);
+                lifecycle::close(tcp);
                 self.phase = Phase::Closing {
-                    since: shared.now,
+                    since: turn.now,
                     unsent: tcp.send_queue(),
-                    ask_at,
+                    probe_at,
                 };
             }
-            Reason::Idle | Reason::WriteStalled | Reason::Reset(_) => self.abort(tcp, shared),
+            Reason::Idle | Reason::WriteStalled | Reason::Reset(_) => {
+                self.abort(tcp, service, turn.now);
+            }
         }
     }
 
-    /// Resets the connection, if there still is one. The slot listens when the RST has left with the
-    /// next egress: listening at once would cancel it.
-    fn abort(&mut self, tcp: &mut tcp::Socket<'_>, shared: &Shared<'_, 'a>) {
+    /// Resets the connection, if there still is one. The slot listens when the RST has left with
+    /// the next egress: listening at once would cancel it.
+    fn abort(&mut self, tcp: &mut tcp::Socket<'_>, service: &ServiceView<'a>, now: Instant) {
         tcp.abort();
-        match socket::stage(tcp) {
-            Stage::ResetPending => self.leave(shared.now + LEAVE_TIMEOUT),
-            _ => self.listen(tcp, shared),
+        match stage(tcp) {
+            Stage::ResetPending => self.leave(now + LEAVE_TIMEOUT),
+            _ => self.listen(tcp, service),
         }
     }
 
@@ -259,29 +218,26 @@ impl<'a> Slot<'a> {
     }
 
     /// Listens, or not any more when the listener shuts down.
-    fn listen(&mut self, tcp: &mut tcp::Socket<'_>, shared: &Shared<'_, 'a>) {
+    fn listen(&mut self, tcp: &mut tcp::Socket<'_>, service: &ServiceView<'a>) {
         self.phase = Phase::Idle;
-        // Also for the last time: an RST that could not leave is forgotten by that.
-        socket::arm(tcp, shared.endpoint, shared.options);
-        if !shared.accepting {
+        // Also when shutting down: this drops an RST that could not leave.
+        lifecycle::arm(tcp, service.endpoint, &service.options);
+        if !service.accepting {
             tcp.abort();
         }
     }
 
-    /// When the slot wants its next turn, whatever else happens.
-    pub(crate) fn deadline(&self, options: &Options, crowded: bool) -> Option<Instant> {
+    /// Returns when the slot is next due for a turn.
+    pub(crate) fn deadline(&self, options: &Options, full: bool) -> Option<Instant> {
         match &self.phase {
             Phase::Idle => None,
-            Phase::HalfOpen { since } => Some(*since + half_open_limit(options, crowded)),
-            Phase::Open(connection) => {
-                // While it waits for a line buffer, the delay is ours.
-                let session = connection.session.deadline();
-                let session = session.filter(|_| !connection.waits_for_line);
-                earlier(session, connection.ask_at.instant())
-            }
-            Phase::Closing { since, ask_at, .. } => earlier(
-                Some(*since + close_limit(options, crowded)),
-                ask_at.instant(),
+            Phase::HalfOpen { since } => Some(*since + half_open_limit(options, full)),
+            Phase::Open(connection) => connection.deadline(),
+            Phase::Closing {
+                since, probe_at, ..
+            } => earlier(
+                Some(*since + close_limit(options, full)),
+                probe_at.instant(),
             ),
             Phase::Leaving { until } => Some(*until),
         }
@@ -291,12 +247,8 @@ impl<'a> Slot<'a> {
         matches!(self.phase, Phase::Idle)
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open(_))
-    }
-
-    /// Half-open or closing: it has less time when slots are short.
-    pub(crate) fn is_waited_for(&self) -> bool {
+    /// Returns `true` if it is half-open or closing, and has less time when no slot listens.
+    pub(crate) fn is_transient(&self) -> bool {
         matches!(self.phase, Phase::HalfOpen { .. } | Phase::Closing { .. })
     }
 
@@ -312,87 +264,23 @@ impl<'a> Slot<'a> {
     }
 }
 
-impl<'a> Connection<'a> {
-    /// Whether there is nothing to do: most connections are quiet most of the time, and shall cost
-    /// little.
-    fn is_quiet(&self, tcp: &tcp::Socket<'_>, now: Instant) -> bool {
-        let session = &self.session;
-        session.capacity() == 0
-            && socket::arrived(tcp) == Arrived::Nothing
-            && !session.is_shutting_down()
-            && session.deadline().is_none_or(|deadline| deadline > now)
-    }
-
-    /// Gives the session its turn: why it ended, if it did. It has a line buffer while there is
-    /// something to hold.
-    fn turn(&mut self, tcp: &mut tcp::Socket<'_>, shared: &mut Shared<'_, 'a>) -> Option<Reason> {
-        let session = &mut self.session;
-        self.waits_for_line = false;
-        if session.capacity() == 0 {
-            match socket::arrived(tcp) {
-                Arrived::Bytes => match shared.lines.pop() {
-                    Some(line) => {
-                        let _empty = session.replace_storage(line);
-                    }
-                    // Nothing is lost: the bytes stay in the socket, and TCP slows the peer down.
-                    // The delay is ours, so the session's deadlines rest.
-                    None => {
-                        self.waits_for_line = true;
-                        return None;
-                    }
-                },
-                Arrived::Nothing if !session.is_shutting_down() => {
-                    session.tick(shared.now);
-                }
-                Arrived::Nothing | Arrived::End => session.end_of_input(),
-                Arrived::Reset => session.end(Reason::Reset(ErrorKind::ConnectionReset)),
-            }
-            if session.capacity() == 0 {
-                return session.ended();
-            }
-        }
-        // While others wait for a line buffer, this session takes whole lines, so that it can let
-        // go of its own. A session that is to finish must see all there is.
-        let mut socket = if shared.scarce && !session.is_shutting_down() {
-            Socket::to_newline(tcp)
-        } else {
-            Socket::new(tcp)
-        };
-        // The budget is what the socket holds: nothing more arrives during the turn.
-        let turn = polled::serve(session, &mut socket, shared.now, usize::MAX);
-        if session.held() == 0
-            && session.capacity() > 0
-            && let Ok(line) = session.replace_storage(&mut [])
-        {
-            // There is room: it came from there.
-            let _ = shared.lines.push(line);
-            // When it stopped after a line, it goes on after those that wait already.
-            self.waits_for_line = socket::arrived(tcp) == Arrived::Bytes;
-        }
-        match turn {
-            Turn::Ended(reason) => Some(reason),
-            Turn::Again | Turn::Wait { .. } => None,
-        }
-    }
-}
-
-/// The earlier of two deadlines that there may be.
+/// Returns the earlier of two deadlines, each of which may be missing.
 pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     a.into_iter().chain(b).min()
 }
 
-fn half_open_limit(options: &Options, crowded: bool) -> Duration {
-    limit(options.handshake_timeout, crowded)
+fn half_open_limit(options: &Options, full: bool) -> Duration {
+    limit(options.handshake_timeout, full)
 }
 
-fn close_limit(options: &Options, crowded: bool) -> Duration {
-    limit(options.close_timeout, crowded)
+fn close_limit(options: &Options, full: bool) -> Duration {
+    limit(options.close_timeout, full)
 }
 
-fn limit(when_crowded: Duration, crowded: bool) -> Duration {
-    if crowded {
-        when_crowded
+fn limit(when_full: Duration, full: bool) -> Duration {
+    if full {
+        when_full
     } else {
-        Options::PATIENCE.max(when_crowded)
+        Options::PATIENCE.max(when_full)
     }
 }

@@ -83,7 +83,8 @@ impl Pair {
         turn
     }
 
-    /// Steps for up to ten seconds, until the client says something other than [`ClientTurn::Wait`].
+    /// Steps for up to ten seconds, until the client says something other than
+    /// [`ClientTurn::Wait`].
     fn drive(
         &mut self,
         mut serve: impl FnMut(&mut Host, Instant),

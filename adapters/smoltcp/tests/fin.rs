@@ -1,5 +1,5 @@
-//! The FIN goes alone, when all that was echoed is acknowledged: smoltcp 0.14 at the other end loses data that share a
-//! segment with a FIN, when segments overtake each other.
+//! The FIN goes alone, when all that was echoed is acknowledged: smoltcp 0.14 at the other end
+//! loses data that share a segment with a FIN, when segments overtake each other.
 
 mod kit;
 

@@ -228,7 +228,7 @@ fn a_session_that_waits_for_the_line_buffer_comes_before_others() {
 
 #[test]
 fn a_session_that_stopped_for_others_after_a_line_goes_on_though_no_frame_comes() {
-    // Nobody is asked whether he is still there.
+    // Without keep-alive probes.
     let options = Options {
         keep_alive: None,
         ..Config::new().long_lines(LongLines::Discard).into()

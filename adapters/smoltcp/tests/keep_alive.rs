@@ -1,4 +1,4 @@
-//! Peers that are silent: whether they are still there is found out without harm to the echo.
+//! Silent peers: keep-alive probes, which never harm the echo.
 
 mod kit;
 
@@ -24,9 +24,9 @@ const LOST: [u8; 500] = {
     line
 };
 
-/// A peer that shrinks its window to nothing while a segment of the echo is lost, and opens it again
-/// for just that segment: smoltcp then has data in flight, and no timer to send it again by. What
-/// the server sends from then on.
+/// A peer that shrinks its window to nothing while a segment of the echo is lost, and opens it
+/// again for just that segment: smoltcp then has data in flight, and no timer to send it again by.
+/// Returns the segments that the server sends from then on.
 fn after_a_window_that_shrank<L: kit::Server>(mut kit: Kit<1, L>) -> (Raw, Vec<Segment>) {
     let mut raw = raw();
     raw.window = 1000;
@@ -53,7 +53,7 @@ fn after_a_window_that_shrank<L: kit::Server>(mut kit: Kit<1, L>) -> (Raw, Vec<S
     (raw, segments)
 }
 
-/// Whether each byte that the peer could take for one of the lost ones is that one.
+/// Asserts that each byte that the peer could take for one of the lost ones is that one.
 #[track_caller]
 fn assert_exact((raw, segments): (Raw, Vec<Segment>)) {
     let lost = raw.ack.unwrap();
@@ -68,31 +68,31 @@ fn assert_exact((raw, segments): (Raw, Vec<Segment>)) {
 }
 
 #[test]
-fn no_byte_of_a_question_takes_the_place_of_a_lost_one() {
+fn no_byte_of_a_probe_takes_the_place_of_a_lost_one() {
     assert_exact(after_a_window_that_shrank(Kit::<1>::new(Options::DEFAULT)));
 }
 
 #[test]
-fn no_byte_of_a_question_of_the_hashed_listener_takes_the_place_of_a_lost_one() {
+fn no_byte_of_a_probe_of_the_hashed_listener_takes_the_place_of_a_lost_one() {
     let kit = Kit::<1, HashedListener<'static, 1>>::hashed(Options::DEFAULT, 1);
     assert_exact(after_a_window_that_shrank(kit));
 }
 
 #[test]
-fn a_quiet_peer_is_asked_every_15_s_and_first_30_s_after_a_line() {
+fn a_quiet_peer_is_probed_every_15_s_and_first_30_s_after_a_line() {
     let mut kit = Kit::<1>::new(Options::DEFAULT);
     let mut raw = raw();
     raw.connect(&mut kit);
     for _ in 0..3 {
         for _ in 0..20 {
             let (since, seen) = (kit.now, kit.seen.len());
-            kit.drive("a question", 17 * SECOND, |kit| kit.seen.len() > seen);
+            kit.drive("a probe", 17 * SECOND, |kit| kit.seen.len() > seen);
             assert!(kit.now >= since + 15 * SECOND);
-            let [question] = &raw.take(&kit)[..] else {
-                panic!("one question")
+            let [probe] = &raw.take(&kit)[..] else {
+                panic!("one probe")
             };
-            assert_eq!(Some(question.seq + 1), raw.ack);
-            assert_eq!(question.payload, b"");
+            assert_eq!(Some(probe.seq + 1), raw.ack);
+            assert_eq!(probe.payload, b"");
             raw.ack(&mut kit);
         }
         raw.send(&mut kit, b"a line\n");

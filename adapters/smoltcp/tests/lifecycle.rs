@@ -308,7 +308,7 @@ fn listeners_and_other_sockets_share_a_set() {
             format!("to {port}\n").into_bytes()
         );
     }
-    assert_eq!((kit.listener.open(), second.open()), (2, 2));
+    assert_eq!((kit.listener.sessions(), second.sessions()), (2, 2));
     // The set may lose a socket that is not theirs, and even one that is: the others serve on.
     kit.server.sockets.remove(own);
     kit.echo(0, b"still here\n");
@@ -351,7 +351,7 @@ fn after_ten_thousand_connections_and_a_thousand_resets_every_slot_serves() {
         kit.reconnect(client);
         kit.echo(client, b"all four\n");
     }
-    assert_eq!(kit.listener.open(), 4);
+    assert_eq!(kit.listener.sessions(), 4);
 }
 
 #[test]

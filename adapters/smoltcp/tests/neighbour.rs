@@ -130,7 +130,7 @@ impl Wire {
         seq
     }
 
-    /// What the server sent: ARP requests, and the TCP segments.
+    /// Takes the frames that the server sent: the number of ARP requests, and the TCP segments.
     fn sent(&mut self) -> (usize, Vec<(TcpControl, TcpSeqNumber)>) {
         let (mut requests, mut segments) = (0, vec![]);
         for frame in self.host.device.tx.borrow_mut().drain(..) {
@@ -173,7 +173,7 @@ fn an_abort_to_a_neighbour_that_is_no_longer_known() {
     let mut wire = Wire::new(options);
     wire.connect();
     assert_eq!(states(&wire.host.sockets), [State::Established]);
-    // What is known of a neighbour lasts a minute.
+    // An entry of the neighbour cache lasts a minute.
     wire.turns = 0;
     wire.pass(71 * SECOND);
     assert_eq!(wire.listener.totals().idle, 1);
@@ -183,14 +183,14 @@ fn an_abort_to_a_neighbour_that_is_no_longer_known() {
 }
 
 #[test]
-fn a_quiet_neighbour_is_asked_while_it_is_known() {
+fn a_quiet_neighbour_is_probed_while_it_is_known() {
     let mut wire = Wire::new(Options::DEFAULT);
     let seq = wire.connect();
     wire.pass(16 * SECOND);
     assert_eq!(wire.sent(), (0, vec![(TcpControl::None, seq)]));
     wire.pass(32 * SECOND);
     assert_eq!(wire.sent(), (0, vec![(TcpControl::None, seq); 2]));
-    // What is known of a neighbour lasts a minute. Then its address is asked for instead.
+    // An entry of the neighbour cache lasts a minute. Then an ARP request is sent instead.
     wire.pass(32 * SECOND);
     let (requests, segments) = wire.sent();
     assert_eq!((requests > 0, segments), (true, vec![]));

@@ -9,7 +9,7 @@ use linecho_smoltcp::linecho_core::embedded_io::{
     Error as _, ErrorKind, Read, ReadReady, Write, WriteReady,
 };
 use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
-use linecho_smoltcp::{Error, Options, Socket};
+use linecho_smoltcp::{Options, Socket, SocketError};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -25,7 +25,12 @@ fn connected() -> (Kit<1>, usize) {
 }
 
 /// `(read_ready, read, write_ready, write)` of up to 8 bytes.
-type Answers = (bool, Result<Vec<u8>, Error>, bool, Result<usize, Error>);
+type Answers = (
+    bool,
+    Result<Vec<u8>, SocketError>,
+    bool,
+    Result<usize, SocketError>,
+);
 
 fn answers(kit: &mut Kit<1>, client: usize) -> Answers {
     with(kit, client, |mut socket| {
@@ -44,7 +49,7 @@ fn with<R>(kit: &mut Kit<1>, client: usize, f: impl FnOnce(Socket<'_, '_>) -> R)
     ))
 }
 
-fn write(kit: &mut Kit<1>, client: usize, bytes: &[u8]) -> Result<usize, Error> {
+fn write(kit: &mut Kit<1>, client: usize, bytes: &[u8]) -> Result<usize, SocketError> {
     with(kit, client, |mut socket| socket.write(bytes))
 }
 
@@ -53,7 +58,12 @@ fn while_connecting_nothing_is_ready_and_nothing_fails() {
     let mut kit = Kit::<1>::new(Options::DEFAULT);
     let client = kit.connect();
     assert_eq!(kit.state(client), State::SynSent);
-    let not_now = (false, Err(Error::NotNow), false, Err(Error::NotNow));
+    let not_now = (
+        false,
+        Err(SocketError::NotNow),
+        false,
+        Err(SocketError::NotNow),
+    );
     assert_eq!(answers(&mut kit, client), not_now);
 }
 
@@ -62,7 +72,7 @@ fn open_and_quiet_reads_nothing_which_is_not_the_end() {
     let (mut kit, client) = connected();
     assert_eq!(
         answers(&mut kit, client),
-        (false, Err(Error::NotNow), true, Ok(8))
+        (false, Err(SocketError::NotNow), true, Ok(8))
     );
 }
 
@@ -88,8 +98,8 @@ fn a_full_send_buffer_is_not_ready_and_takes_nothing() {
             "as much as fits"
         );
         assert_eq!(socket.write_ready(), Ok(false));
-        assert_eq!(socket.write(b"x"), Err(Error::NotNow));
-        assert_eq!(Error::NotNow.kind(), ErrorKind::Interrupted);
+        assert_eq!(socket.write(b"x"), Err(SocketError::NotNow));
+        assert_eq!(SocketError::NotNow.kind(), ErrorKind::Interrupted);
     });
 }
 
@@ -116,17 +126,22 @@ fn after_our_side_closed_writing_fails_and_reading_goes_on() {
     kit.clients.sockets.get_mut::<tcp::Socket>(handle).close();
     assert_eq!(
         answers(&mut kit, client),
-        (false, Err(Error::NotNow), true, Err(Error::Closed))
+        (
+            false,
+            Err(SocketError::NotNow),
+            true,
+            Err(SocketError::Closed)
+        )
     );
-    assert_eq!(Error::Closed.kind(), ErrorKind::BrokenPipe);
+    assert_eq!(SocketError::Closed.kind(), ErrorKind::BrokenPipe);
     kit.drive("the end", SECOND, |kit| kit.is_over(client));
     assert_eq!(
         answers(&mut kit, client),
-        (true, Ok(b"last".to_vec()), true, Err(Error::Closed))
+        (true, Ok(b"last".to_vec()), true, Err(SocketError::Closed))
     );
     assert_eq!(
         answers(&mut kit, client),
-        (true, Ok(vec![]), true, Err(Error::Closed))
+        (true, Ok(vec![]), true, Err(SocketError::Closed))
     );
 }
 
@@ -143,16 +158,16 @@ fn after_a_reset_everything_is_ready_and_fails() {
     assert_eq!(write(&mut kit, client, b"b\n"), Ok(2));
     kit.drive("reset", SECOND, |kit| kit.state(client) == State::Closed);
     // What had arrived before it is still there.
-    let failed = Err(Error::Reset);
+    let failed = Err(SocketError::Reset);
     assert_eq!(
         answers(&mut kit, client),
         (true, Ok(b"a\n".to_vec()), true, failed)
     );
     assert_eq!(
         answers(&mut kit, client),
-        (true, Err(Error::Reset), true, failed)
+        (true, Err(SocketError::Reset), true, failed)
     );
-    assert_eq!(Error::Reset.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(SocketError::Reset.kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]
@@ -162,7 +177,7 @@ fn a_refused_connection_is_ready_and_fails() {
     kit.wake_server();
     let client = kit.connect();
     kit.drive("refused", SECOND, |kit| kit.state(client) == State::Closed);
-    let failed = (true, Err(Error::Reset), true, Err(Error::Reset));
+    let failed = (true, Err(SocketError::Reset), true, Err(SocketError::Reset));
     assert_eq!(answers(&mut kit, client), failed);
 }
 

@@ -209,7 +209,7 @@ fn while_others_listen_a_closing_slot_has_more_time() {
 
 #[test]
 fn when_the_last_listening_slot_is_taken_a_closing_one_ends_in_time() {
-    // smoltcp itself asks for no turn while it waits for the peer's FIN.
+    // smoltcp itself has no deadline while it waits for the peer's FIN.
     let options = Options {
         keep_alive: None,
         dead_peer_timeout: None,

@@ -1,4 +1,4 @@
-//! Which connection a frame belongs to.
+//! The connection that a frame belongs to.
 
 #[cfg(feature = "proto-ipv4")]
 use smoltcp::wire::Ipv4Packet;
@@ -17,7 +17,7 @@ pub(super) struct Flow {
     remote: IpEndpoint,
 }
 
-/// What a frame for the listener is.
+/// A TCP segment for the listener.
 pub(super) struct Segment {
     pub(super) flow: Flow,
     /// It asks for a connection.
@@ -25,8 +25,8 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// The TCP segment in `frame`, if it is for `endpoint`. Only what tells it from others is looked
-    /// at: the stack checks the rest, and drops what is broken.
+    /// Finds the TCP segment in `frame`, if it is for `endpoint`. Only addresses, ports and flags
+    /// are read: the stack checks the rest, and drops what is broken.
     ///
     /// A segment in IP fragments is not recognised.
     pub(super) fn parse(frame: &[u8], medium: Medium, endpoint: IpListenEndpoint) -> Option<Self> {
@@ -72,8 +72,8 @@ impl Segment {
 }
 
 impl Flow {
-    /// A number that is hard to foresee for who does not know `seed`: peers choose their address and
-    /// port.
+    /// Returns a keyed hash: peers choose their address and port, so the result must be
+    /// unpredictable without `seed`.
     pub(super) fn hash(&self, seed: u64) -> u32 {
         let mix = |hash: u64, word: u64| {
             let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;

@@ -1,4 +1,4 @@
-//! A device with one frame in it: gives the frame to the socket set that it is for.
+//! A device that receives one frame, for the socket set that the frame belongs to.
 
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;

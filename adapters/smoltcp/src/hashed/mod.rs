@@ -16,43 +16,42 @@ use smoltcp::wire::IpListenEndpoint;
 use self::flow::Segment;
 use self::frame::{Frame, OneFrame};
 use self::table::{Queue, Table};
-use crate::carrier::Carrier;
-use crate::slot::Shared;
-use crate::socket::{Stage, arm, stage, tcp_sockets};
-use crate::stack::{INGRESS_FRAMES, Wake, egress, next_egress, stack_time};
-use crate::{Event, Options};
+use crate::event::Event;
+use crate::inject::Injecting;
+use crate::lifecycle::{Stage, arm, stage, tcp_sockets};
+use crate::options::Options;
+use crate::service::{Service, Turn};
+use crate::time::stack_time;
+use crate::turn::{INGRESS_FRAMES, Wake, egress, next_egress};
 
 pub use self::table::HashedSlot;
 
-/// How many slots get a turn in one [`HashedListener::poll`].
+/// The slots that get a turn in one [`HashedListener::serve`].
 const TURNS: usize = 2 * INGRESS_FRAMES;
 
-/// A slot that is half-open or closing is looked at again after this time, when it had no more time
-/// if slots were short, but they are not.
+/// The time between two looks at a half-open or closing slot that has outlived its short deadline
+/// while others listen.
 const LATE_RETRY: Duration = Duration::from_secs(1);
 
-/// A line echo on one port, for thousands of connections.
+/// A line echo on one port, for thousands of connections: take it for more than about 16, and
+/// [`Listener`](crate::Listener), which is smaller, for fewer.
 ///
-/// smoltcp goes over every socket of a set for each frame, each send and each question when to send.
-/// Here each socket has a set of its own. A frame is given to the set whose connection it belongs
-/// to, found by a hash of its address pair, and only slots with something to do get a turn. In all
-/// else this is a [`Listener`](crate::Listener); for a handful of connections that one is smaller.
+/// smoltcp goes over every socket of a set for each frame, each send, and to find the next
+/// deadline. Here each socket has a set of its own: a frame is given to the set whose connection it
+/// belongs to, found by a hash of its address pair, and only slots with something to do get a turn.
+/// So the cost of a line does not grow with the number of connections.
 ///
-/// Frames that are not for the listener go to the set `others` of [`poll`](Self::poll): there may be
-/// other sockets in it, such as one for DHCP, and listeners on other ports.
+/// Frames that are not for this listener go to the set `others`: there may be other sockets in it,
+/// such as one for DHCP, and those of a [`Listener`](crate::Listener) on another port. A second
+/// hashed listener cannot share the interface, since each takes the frames of the device itself.
 ///
-/// `LINES` is how many line buffers the sessions share.
+/// `LINES` is the number of line buffers that the sessions share.
 #[derive(Debug)]
 pub struct HashedListener<'a, const LINES: usize> {
-    endpoint: IpListenEndpoint,
-    options: Options,
-    accepting: bool,
+    service: Service<Vec<&'a mut [u8], LINES>>,
     table: Table<'a>,
     work: Queue,
     waiting: Queue,
-    /// The line buffers that no session holds.
-    lines: Vec<&'a mut [u8], LINES>,
-    totals: Totals,
 }
 
 impl<'a, const LINES: usize> HashedListener<'a, LINES> {
@@ -78,14 +77,11 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
     where
         B: AsMut<[u8]> + ?Sized + 'a,
     {
-        let (endpoint, options) = (endpoint.into(), options.into());
-        if endpoint.port == 0 {
-            return Err(ListenError::Unaddressable);
-        }
+        let service = Service::new(endpoint.into(), options.into(), lines)?;
         let mut len = 0;
         let places = slots.iter_mut().zip(storage.chunks_mut(1));
         for ((slot, storage), mut socket) in places.zip(sockets) {
-            arm(&mut socket, endpoint, &options);
+            arm(&mut socket, service.endpoint, &service.options);
             let mut set = SocketSet::new(storage);
             set.add(socket);
             *slot = HashedSlot::default();
@@ -97,36 +93,41 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         (0..len as u32)
             .rev()
             .for_each(|number| table.put_free(number));
-        let mut listener = Self {
-            endpoint,
-            options,
-            accepting: true,
+        Ok(Self {
+            service,
             table,
             work: Queue::WORK,
             waiting: Queue::WAITING,
-            lines: Vec::new(),
-            totals: Totals::default(),
-        };
-        for line in lines.into_iter().take(LINES) {
-            // `take` sees to it that there is room.
-            let _ = listener.lines.push(line.as_mut());
-        }
-        Ok(listener)
+        })
     }
 
-    /// One turn of everything: takes in frames, serves the connections that have something to do,
-    /// sends, also for the sockets in `others`. Its work is bounded. Says when to call again.
-    ///
-    /// `on_event` is told of each connection that came or went.
+    /// Gives everything a turn, also the sockets in `others`: takes in frames, serves the
+    /// connections that have something to do, sends. The work is bounded. Returns when to call
+    /// again.
     pub fn poll<D: Device + ?Sized>(
         &mut self,
         now: Instant,
         iface: &mut Interface,
         device: &mut D,
         others: &mut SocketSet<'_>,
+        on_event: impl FnMut(Event),
+    ) -> Wake {
+        let wake = self.ingress(now, iface, device, others);
+        let wake = wake.min(self.serve(now, iface, device, on_event));
+        wake.min(egress(now, iface, device, others))
+    }
+
+    /// Gives the connections alone a turn, and sends what they have to send, between
+    /// [`ingress`](Self::ingress) and the [`egress`] of other sockets. Returns when to call again.
+    ///
+    /// `on_event` is called for each connection that came or went.
+    pub fn serve<D: Device + ?Sized>(
+        &mut self,
+        now: Instant,
+        iface: &mut Interface,
+        device: &mut D,
         mut on_event: impl FnMut(Event),
     ) -> Wake {
-        let mut wake = self.ingress(now, iface, device, others);
         self.table.queue_due(now, &mut self.work);
         // Each step is taken for all slots before the next one: the processor then has its code at
         // hand, which a device's system calls drive out of the caches.
@@ -141,21 +142,21 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         for &number in &served {
             if let Some(set) = self.table.set(number) {
                 // A segment at most: mostly that is all there is.
-                iface.poll_egress(stack_time(now), &mut Carrier::new(device), set);
+                iface.poll_egress(stack_time(now), &mut Injecting::nothing(device), set);
             }
         }
         for &number in &served {
             self.settle(number, now, iface, device);
         }
         if served.is_full() || !self.work.is_empty() {
-            wake = Wake::Again;
+            return Wake::Again;
         }
-        wake = wake.min(self.table.earliest().into());
-        wake.min(egress(now, iface, device, others))
+        self.table.earliest().into()
     }
 
-    /// Gives each frame to the set that it is for, and notes that there is something to do.
-    fn ingress<D: Device + ?Sized>(
+    /// Takes in the frames that wait in the device, at most 64 of them: those for this listener,
+    /// and into the set `others` the rest. Replaces the function [`ingress`](crate::ingress).
+    pub fn ingress<D: Device + ?Sized>(
         &mut self,
         now: Instant,
         iface: &mut Interface,
@@ -186,7 +187,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         Wake::Again
     }
 
-    /// Finds the set for a frame, lets the `stack` process it there, and sees what it has done.
+    /// Finds the set for a frame, lets the `stack` process it there, and queues its slot.
     fn take_in(
         &mut self,
         frame: &[u8],
@@ -194,7 +195,8 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         others: &mut SocketSet<'_>,
         stack: impl FnOnce(&mut SocketSet<'_>),
     ) {
-        let Some(segment) = Segment::parse(frame, capabilities.medium, self.endpoint) else {
+        let Some(segment) = Segment::parse(frame, capabilities.medium, self.service.endpoint)
+        else {
             return stack(others);
         };
         if let Some(number) = self.table.find(&segment.flow) {
@@ -203,7 +205,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             }
             self.work.push(self.table.slots, number);
         } else if segment.is_syn
-            && self.accepting
+            && self.service.accepting
             && let Some(number) = self.table.take_free()
         {
             let set = self.table.set(number);
@@ -227,7 +229,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
     /// turns with the others: each side alone would keep the other from it.
     fn next(&mut self, waiting_first: bool) -> Option<u32> {
         let slots = &mut *self.table.slots;
-        if self.lines.is_empty() {
+        if self.service.lines.is_empty() {
             return self.work.pop(slots);
         }
         let (first, second) = if waiting_first {
@@ -247,33 +249,28 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         device: &mut D,
         on_event: &mut dyn FnMut(Event),
     ) {
-        let mut shared = Shared {
+        let mut turn = Turn {
             now,
-            endpoint: self.endpoint,
-            options: &self.options,
-            accepting: self.accepting,
-            crowded: self.table.free_len == 0,
-            scarce: !self.waiting.is_empty(),
-            lines: &mut self.lines,
-            totals: &mut self.totals,
-            question: None,
+            full: self.table.free_len == 0,
+            line_wanted: !self.waiting.is_empty(),
+            probe: None,
             on_event,
         };
         let Some((slot, set)) = self.table.slot_and_set(number) else {
             return;
         };
         if let Some(tcp) = tcp_sockets(set).next() {
-            slot.turn(number as usize, tcp, &mut shared);
+            slot.turn(number as usize, tcp, &mut self.service, &mut turn);
         }
-        if let Some(question) = shared.question {
-            question.ask(now, iface, device, set);
+        if let Some(probe) = turn.probe {
+            probe.send(now, iface, device, set);
         }
         if slot.waits_for_line() {
             self.waiting.push(self.table.slots, number);
         }
     }
 
-    /// Sends what a slot has left to send, and sees to it that it gets its next turn.
+    /// Sends what a slot has left to send, and schedules its next turn.
     fn settle<D: Device + ?Sized>(
         &mut self,
         number: u32,
@@ -288,13 +285,14 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         if wake == Wake::Again {
             wake = egress(now, iface, device, set);
         }
-        // Timeouts strike when a socket is to send, and RSTs leave: the slot has to know.
+        // Timeouts strike when a socket is to send, and RSTs leave: the slot has to react.
         if !slot.is_idle() && tcp_sockets(set).all(|tcp| tcp.remote_endpoint().is_none()) {
             wake = Wake::Again;
         }
-        // As if slots were short. If they are not, a slot that is late is looked at again later.
-        if let Some(deadline) = slot.deadline(&self.options, true) {
-            let late = deadline <= now && slot.is_waited_for();
+        // The short deadline, which holds while no slot listens. Otherwise a slot that has outlived
+        // it is looked at again later.
+        if let Some(deadline) = slot.deadline(&self.service.options, true) {
+            let late = deadline <= now && slot.is_transient();
             wake = wake.min(Wake::At(if late { now + LATE_RETRY } else { deadline }));
         }
         if slot.is_idle() && self.table.remove(number) {
@@ -309,9 +307,9 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
 
     /// Accepts no more connections, and asks the sessions to finish: what has arrived goes back,
     /// then they end with [`Reason::Shutdown`](linecho_core::Reason::Shutdown). Go on polling until
-    /// the listener [is drained](Self::is_drained), or for as long as you care to wait.
+    /// the listener [is drained](Self::is_drained), or until your own limit.
     pub fn shutdown(&mut self) {
-        self.accepting = false;
+        self.service.accepting = false;
         for number in 0..self.table.slots.len() as u32 {
             if let Some(HashedSlot { slot, .. }) = self.table.get(number)
                 && !slot.is_idle()
@@ -322,21 +320,27 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         }
     }
 
-    /// Whether no connection is left, after [`shutdown`](Self::shutdown).
+    /// Returns `true` once no connection is left after [`shutdown`](Self::shutdown).
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        !self.accepting && self.table.free_len == self.table.slots.len()
+        !self.service.accepting && self.busy() == 0
     }
 
-    /// How many slots hold a connection, or a part of one that begins or ends.
+    /// Returns the number of sessions: connections that were accepted, and are served.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.service.sessions()
+    }
+
+    /// Returns the number of slots that hold a connection: also one that is half-open or closing.
     #[must_use]
     pub fn busy(&self) -> usize {
         self.table.slots.len().saturating_sub(self.table.free_len)
     }
 
-    /// What the listener has done so far.
+    /// Returns the counts of connections and their ends so far.
     #[must_use]
     pub fn totals(&self) -> &Totals {
-        &self.totals
+        &self.service.totals
     }
 }

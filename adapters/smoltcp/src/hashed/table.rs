@@ -1,5 +1,5 @@
-//! The slots of a hashed listener, and how they are found: by address pair, by what there is to do,
-//! and by time. All links are numbers of slots, inside the slots: nothing is allocated.
+//! The slots of a hashed listener, indexed by address pair, by pending work, and by time. All links
+//! are numbers of slots, inside the slots: nothing is allocated.
 
 use linecho_core::Instant;
 use smoltcp::iface::SocketSet;
@@ -7,7 +7,7 @@ use smoltcp::iface::SocketSet;
 use super::flow::Flow;
 use crate::slot::Slot;
 
-/// How many slots share the note of their earliest time.
+/// The number of slots that share a lower bound of their times.
 const BLOCK: usize = 64;
 
 /// Later than any time.
@@ -27,9 +27,9 @@ pub struct HashedSlot<'a> {
     bucket: u32,
     /// The next one in the bucket that this slot is in, or the next free slot.
     next: u32,
-    work: Link,
-    waiting: Link,
-    /// When it wants a turn.
+    /// Its places in the queues.
+    links: [Link; 2],
+    /// The time of its next turn.
     due: Instant,
     /// In the first slot of a block: not later than any `due` in the block.
     block_due: Instant,
@@ -43,8 +43,7 @@ impl Default for HashedSlot<'_> {
             flow: None,
             bucket: NONE,
             next: NONE,
-            work: Link::default(),
-            waiting: Link::default(),
+            links: Default::default(),
             due: NEVER,
             block_due: NEVER,
         }
@@ -60,31 +59,35 @@ struct Link {
 /// Slots in the order in which they came, each at most once.
 #[derive(Debug)]
 pub(super) struct Queue {
-    link: for<'x, 'a> fn(&'x mut HashedSlot<'a>) -> &'x mut Link,
+    /// The index of its link in each slot.
+    link: usize,
     ends: Option<(u32, u32)>,
 }
 
 impl Queue {
     /// Slots with something to do.
-    pub(super) const WORK: Self = Self {
-        link: |slot| &mut slot.work,
-        ends: None,
-    };
+    pub(super) const WORK: Self = Self::new(0);
     /// Slots that wait for a line buffer.
-    pub(super) const WAITING: Self = Self {
-        link: |slot| &mut slot.waiting,
-        ends: None,
-    };
+    pub(super) const WAITING: Self = Self::new(1);
+
+    const fn new(link: usize) -> Self {
+        let ends = None;
+        Self { link, ends }
+    }
+
+    /// Returns the link of a slot in this queue.
+    fn link<'s>(&self, slots: &'s mut [HashedSlot<'_>], number: u32) -> Option<&'s mut Link> {
+        slots.get_mut(number as usize)?.links.get_mut(self.link)
+    }
 
     pub(super) fn is_empty(&self) -> bool {
         self.ends.is_none()
     }
 
     pub(super) fn push(&mut self, slots: &mut [HashedSlot<'_>], number: u32) {
-        let Some(slot) = slots.get_mut(number as usize) else {
+        let Some(link) = self.link(slots, number) else {
             return;
         };
-        let link = (self.link)(slot);
         if link.queued {
             return;
         }
@@ -94,8 +97,8 @@ impl Queue {
         };
         match self.ends {
             Some((first, last)) => {
-                if let Some(slot) = slots.get_mut(last as usize) {
-                    (self.link)(slot).next = Some(number);
+                if let Some(last) = self.link(slots, last) {
+                    last.next = Some(number);
                 }
                 self.ends = Some((first, number));
             }
@@ -105,7 +108,7 @@ impl Queue {
 
     pub(super) fn pop(&mut self, slots: &mut [HashedSlot<'_>]) -> Option<u32> {
         let (first, last) = self.ends?;
-        let link = (self.link)(slots.get_mut(first as usize)?);
+        let link = self.link(slots, first)?;
         link.queued = false;
         self.ends = link.next.map(|next| (next, last));
         Some(first)
@@ -124,7 +127,7 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// A table of `slots`, none of which is free yet.
+    /// Makes a table of `slots`, none of which is free yet.
     pub(super) fn new(slots: &'a mut [HashedSlot<'a>], seed: u64) -> Self {
         Self {
             slots,
@@ -139,7 +142,7 @@ impl<'a> Table<'a> {
         self.slots.get_mut(number as usize)
     }
 
-    /// A slot, and the set with its socket.
+    /// Returns a slot, and the set with its socket.
     pub(super) fn slot_and_set(
         &mut self,
         number: u32,
@@ -148,7 +151,7 @@ impl<'a> Table<'a> {
         Some((slot, set.as_mut()?))
     }
 
-    /// The set with the socket of a slot.
+    /// Returns the set with the socket of a slot.
     pub(super) fn set(&mut self, number: u32) -> Option<&mut SocketSet<'a>> {
         self.slot_and_set(number).map(|(_, set)| set)
     }
@@ -169,7 +172,7 @@ impl<'a> Table<'a> {
         Some(number)
     }
 
-    /// The number of the bucket in which `flow` is, or would be.
+    /// Returns the number of the bucket for `flow`.
     fn bucket(&self, flow: &Flow) -> u32 {
         let scaled = u64::from(flow.hash(self.seed)) * self.slots.len() as u64;
         (scaled >> 32) as u32
@@ -198,7 +201,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes a slot out of its bucket. Whether it was in one.
+    /// Takes a slot out of its bucket. Returns whether it was in one.
     pub(super) fn remove(&mut self, number: u32) -> bool {
         let slot = self.get(number);
         let Some((flow, next)) = slot.and_then(|slot| Some((slot.flow.take()?, slot.next))) else {
@@ -223,7 +226,7 @@ impl<'a> Table<'a> {
         true
     }
 
-    /// Notes when a slot wants its next turn.
+    /// Sets the time of a slot's next turn.
     pub(super) fn set_due(&mut self, number: u32, due: Option<Instant>) {
         let due = due.unwrap_or(NEVER);
         let index = number as usize;
@@ -238,8 +241,8 @@ impl<'a> Table<'a> {
 
     /// Queues the slots whose time has come.
     ///
-    /// Times mostly move to later before they come, which costs nothing here: the notes of the
-    /// blocks are made right only when the earliest of them has come.
+    /// Times mostly move to later before they come, which costs nothing here: the bound of a block
+    /// is computed anew only when it has passed.
     pub(super) fn queue_due(&mut self, now: Instant, work: &mut Queue) {
         if self.earliest > now {
             return;
@@ -258,7 +261,8 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The same for the block that begins at `start`. Its earliest time after that.
+    /// Does the same for the block that begins at `start`, and returns its earliest time after
+    /// that.
     fn queue_due_in(&mut self, start: usize, now: Instant, work: &mut Queue) -> Instant {
         let mut block_due = NEVER;
         let end = (start + BLOCK).min(self.slots.len());
@@ -279,7 +283,7 @@ impl<'a> Table<'a> {
         block_due
     }
 
-    /// When the next slot is due, or a note has to be made right.
+    /// Returns when the next slot is due, or an earlier time at which to look again.
     pub(super) fn earliest(&self) -> Option<Instant> {
         (self.earliest != NEVER).then_some(self.earliest)
     }

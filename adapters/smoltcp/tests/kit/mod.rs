@@ -21,7 +21,8 @@ use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
 use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
 use linecho_smoltcp::smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint};
 use linecho_smoltcp::{
-    Event, HashedListener, HashedSlot, Instant, Listener, Options, Reason, Wake, stack_time,
+    Event, HashedListener, HashedSlot, Instant, Listener, Options, Reason, Wake, from_stack_time,
+    stack_time,
 };
 
 pub const PORT: u16 = 7;
@@ -159,7 +160,7 @@ pub struct Kit<const SLOTS: usize, L = Listener<'static, SLOTS>> {
     pub events: Vec<Event>,
     /// Every frame that the server sent, oldest first.
     pub seen: Vec<Vec<u8>>,
-    /// Whether a frame gets lost. The first argument says whether it is for the server.
+    /// Decides which frames get lost. The first argument is `true` for a frame to the server.
     pub lose: Box<Lose>,
     pub turns: usize,
     turns_at_now: usize,
@@ -167,7 +168,7 @@ pub struct Kit<const SLOTS: usize, L = Listener<'static, SLOTS>> {
     next_port: u16,
 }
 
-/// What both kinds of listener can do.
+/// The common interface of both kinds of listener.
 pub trait Server {
     fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake;
     fn shutdown(&mut self);
@@ -417,7 +418,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
         let clients = self.clients.iface.poll_at(at, &self.clients.sockets);
         let clients_wake = match clients {
             None => Wake::Frame,
-            Some(due) => Wake::At(Instant::from_micros(due.total_micros() as u64)),
+            Some(due) => Wake::At(from_stack_time(due)),
         };
         let busy = !self.server.device.rx.borrow().is_empty()
             || !self.clients.device.rx.borrow().is_empty()

@@ -20,12 +20,12 @@ pub struct Segment {
 
 pub struct Raw {
     pub endpoint: IpEndpoint,
-    /// What it would send next, and expects next.
+    /// The next sequence number, and the one expected from the server.
     pub seq: TcpSeqNumber,
     pub ack: Option<TcpSeqNumber>,
     pub timestamps: bool,
     pub window: u16,
-    /// How much of `kit.seen` it has read.
+    /// The number of frames in `kit.seen` that it has read.
     read: usize,
 }
 
@@ -103,7 +103,7 @@ impl Raw {
         self.put(kit, TcpControl::None, b"");
     }
 
-    /// What the server has sent to this peer since the last time.
+    /// Takes the segments that the server has sent to this peer since the last time.
     pub fn take<const N: usize, L: Server>(&mut self, kit: &Kit<N, L>) -> Vec<Segment> {
         let fresh = &kit.seen[self.read..];
         self.read = kit.seen.len();
@@ -131,7 +131,7 @@ impl Raw {
         })
     }
 
-    /// What came, with what it acknowledges noted: `ack` moves behind all of it.
+    /// Takes the segments likewise, and moves `ack` behind all of them.
     pub fn take_and_note<const N: usize, L: Server>(&mut self, kit: &Kit<N, L>) -> Vec<Segment> {
         let segments = self.take(kit);
         for segment in &segments {

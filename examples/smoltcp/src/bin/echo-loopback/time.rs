@@ -2,7 +2,7 @@
 
 use linecho_devices::FaultyLoopback;
 use linecho_smoltcp::smoltcp::phy::Loopback;
-use linecho_smoltcp::{Instant, Wake};
+use linecho_smoltcp::{Instant, Wake, from_stack_time};
 
 use linecho_examples_smoltcp::clock::Clock;
 
@@ -40,9 +40,7 @@ impl Time<FaultyLoopback> for Virtual {
             Wake::At(at) => Some(at),
             Wake::Frame => None,
         };
-        let arrival = link
-            .next_arrival()
-            .map(|at| Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)));
+        let arrival = link.next_arrival().map(from_stack_time);
         // Where nothing will ever happen, time goes by all the same, and somebody loses patience.
         let next = [deadline, arrival].into_iter().flatten().min();
         self.0 = self.0.max(next.unwrap_or(self.0 + SECOND));

@@ -1,6 +1,5 @@
 //! A stack of smoltcp with one address.
 
-use linecho_smoltcp::Instant;
 use linecho_smoltcp::smoltcp::iface::{Config, Interface, SocketSet};
 use linecho_smoltcp::smoltcp::phy::Device;
 use linecho_smoltcp::smoltcp::time;
@@ -33,8 +32,4 @@ impl Host {
             address,
         }
     }
-}
-
-pub(super) fn core_time(at: time::Instant) -> Instant {
-    Instant::from_micros(at.total_micros().unsigned_abs())
 }

@@ -9,12 +9,12 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use host::{Host, core_time};
+use host::Host;
 use linecho_devices::FaultyLink;
 use linecho_devices::faulty::{Faults, Side};
 use linecho_smoltcp::smoltcp::phy::Medium;
 use linecho_smoltcp::smoltcp::time;
-use linecho_smoltcp::{Config, Instant, Options, Totals, Wake, stack_time};
+use linecho_smoltcp::{Config, Instant, Options, Totals, Wake, from_stack_time, stack_time};
 use peers::Peers;
 use server::{Server, Sizes};
 
@@ -269,7 +269,7 @@ impl Network for World {
             self.peers.timeout(self.now),
             self.link
                 .next_arrival()
-                .map(|at| core_time(at).saturating_duration_since(self.now)),
+                .map(|at| from_stack_time(at).saturating_duration_since(self.now)),
         ];
         let next = next
             .into_iter()

@@ -9,10 +9,10 @@ use linecho_smoltcp::smoltcp::iface::SocketHandle;
 use linecho_smoltcp::smoltcp::socket::tcp::{RecvError, Socket, State};
 use linecho_smoltcp::smoltcp::time;
 use linecho_smoltcp::smoltcp::wire::IpAddress;
-use linecho_smoltcp::{Instant, stack_time};
+use linecho_smoltcp::{Instant, from_stack_time, stack_time};
 
 use super::super::Peer;
-use super::host::{Host, core_time};
+use super::host::Host;
 use super::server::tcp_socket;
 
 /// How often a peer asks after a silent server: a reset that was lost is noticed by that.
@@ -63,7 +63,7 @@ impl Peers {
     pub(super) fn timeout(&mut self, now: Instant) -> Option<Duration> {
         let Host { iface, sockets, .. } = &mut self.host;
         let at = iface.poll_at(stack_time(now), sockets)?;
-        Some(core_time(at).saturating_duration_since(now))
+        Some(from_stack_time(at).saturating_duration_since(now))
     }
 
     pub(super) fn open(&mut self) -> io::Result<Peer> {

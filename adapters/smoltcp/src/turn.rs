@@ -1,4 +1,4 @@
-//! Time, and bounded turns of the smoltcp stack itself.
+//! Bounded turns of the smoltcp stack.
 
 use core::time::Duration;
 
@@ -6,24 +6,24 @@ use linecho_core::Instant;
 use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::{AnySocket, tcp};
-use smoltcp::time::Instant as StackInstant;
 
-use crate::carrier::Carrier;
+use crate::inject::Injecting;
+use crate::time::{from_stack_time, stack_time};
 
-/// How many frames [`ingress`] takes in before others get their turn: a flood of frames costs time,
+/// The frames that [`ingress`] takes in before others get their turn: a flood of frames costs time,
 /// but starves nobody.
-pub const INGRESS_FRAMES: usize = 64;
+pub(crate) const INGRESS_FRAMES: usize = 64;
 
-/// How often [`egress`] goes over the sockets, each of which sends at most one segment each time:
-/// enough for a full send buffer of 64 KiB.
-pub const EGRESS_ROUNDS: usize = 64;
+/// The passes that [`egress`] makes over the sockets, each of which sends at most one segment in a
+/// pass: enough for a full send buffer of 64 KiB.
+const EGRESS_ROUNDS: usize = 64;
 
-/// How soon to try again when the stack has something to send, and the device takes nothing.
-pub const DEVICE_RETRY: Duration = Duration::from_millis(1);
+/// The time to the next attempt when the stack has something to send, and the device takes nothing.
+const DEVICE_RETRY: Duration = Duration::from_millis(1);
 
-/// When to call again.
+/// The time of the next call.
 ///
-/// The order is that of urgency, so that the `min` of several is when to call next.
+/// The order is that of urgency, so that the next call is due at the `min` of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Wake {
@@ -31,12 +31,12 @@ pub enum Wake {
     Again,
     /// At this time, or when a frame arrives.
     At(Instant),
-    /// When a frame arrives.
+    /// On the next frame.
     Frame,
 }
 
 impl Wake {
-    /// How long to wait for a frame: `None` without limit.
+    /// Returns how long to wait for a frame at most; `None` means without limit.
     #[must_use]
     pub fn timeout(self, now: Instant) -> Option<Duration> {
         match self {
@@ -53,13 +53,7 @@ impl From<Option<Instant>> for Wake {
     }
 }
 
-/// `now` as smoltcp counts it: for `Interface::new` and for other sockets.
-#[must_use]
-pub fn stack_time(now: Instant) -> StackInstant {
-    StackInstant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
-}
-
-/// Takes in the frames that wait in the device, at most [`INGRESS_FRAMES`] of them.
+/// Takes in the frames that wait in the device, at most 64 of them.
 ///
 /// With it and [`egress`], a loop with several listeners or other sockets is: `ingress`, then each
 /// listener's [`serve`](crate::Listener::serve) and what else uses the sockets, then `egress`.
@@ -70,19 +64,19 @@ pub fn ingress<D: Device + ?Sized>(
     sockets: &mut SocketSet<'_>,
 ) -> Wake {
     let now = stack_time(now);
-    let mut carrier = Carrier::new(device);
+    let mut device = Injecting::nothing(device);
     iface.poll_maintenance(now);
     for _ in 0..INGRESS_FRAMES {
         // What it returns beside "no frame" is a hint at best: garbage counts as a state change.
-        if iface.poll_ingress_single(now, &mut carrier, sockets) == PollIngressSingleResult::None {
+        if iface.poll_ingress_single(now, &mut device, sockets) == PollIngressSingleResult::None {
             return Wake::Frame;
         }
     }
     Wake::Again
 }
 
-/// Sends what the sockets have to send, within [`EGRESS_ROUNDS`], and says when one of them is next
-/// due: at once if a connection has ended here, since its listener has to know.
+/// Sends what the sockets have to send, at most 64 segments for each, and returns when one of them
+/// is next due: at once if a connection has ended here, since its listener has to know.
 pub fn egress<D: Device + ?Sized>(
     now: Instant,
     iface: &mut Interface,
@@ -90,12 +84,12 @@ pub fn egress<D: Device + ?Sized>(
     sockets: &mut SocketSet<'_>,
 ) -> Wake {
     let at = stack_time(now);
-    let mut carrier = Carrier::new(device);
+    let mut device = Injecting::nothing(device);
     let before = connections(sockets);
     let mut rounds = 0;
     let mut wake = Wake::Again;
     while rounds < EGRESS_ROUNDS {
-        let sent = iface.poll_egress(at, &mut carrier, sockets) != PollResult::None;
+        let sent = iface.poll_egress(at, &mut device, sockets) != PollResult::None;
         rounds += 1;
         // Mostly one round sends all there is: asking is cheaper than another round. When it was
         // not enough, go on until nothing is sent.
@@ -118,7 +112,7 @@ pub fn egress<D: Device + ?Sized>(
     wake
 }
 
-/// When one of the sockets is next due.
+/// Returns when one of the sockets is next due.
 pub(crate) fn next_egress(now: Instant, iface: &mut Interface, sockets: &SocketSet<'_>) -> Wake {
     let at = stack_time(now);
     match iface.poll_at(at, sockets) {
@@ -133,10 +127,6 @@ fn connections(sockets: &SocketSet<'_>) -> usize {
         .iter()
         .filter_map(|(_, socket)| tcp::Socket::downcast(socket));
     tcp.filter(|tcp| tcp.remote_endpoint().is_some()).count()
-}
-
-fn from_stack_time(at: StackInstant) -> Instant {
-    Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0))
 }
 
 #[cfg(test)]

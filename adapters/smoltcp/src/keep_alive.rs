@@ -1,16 +1,18 @@
-//! Asking a peer whether it is still there, and what it has received.
+//! Keep-alive probes (RFC 1122, 4.2.3.6).
 //!
-//! smoltcp's own keep-alive cannot be used: it asks with a NUL in the place of the last byte sent, and
-//! a peer to which that byte has not come takes the NUL for it. It would be needed just then. smoltcp
-//! 0.14 has states in which data waits for the peer, and no timer runs: a window was closed by an older
-//! segment that a newer one had overtaken, or by a peer that shrank it; the device was full in the
-//! moment of a fast retransmission. What the peer answers to a question gets it out of them. And a FIN
-//! of which no timer runs any more, since a fast retransmission has no data to send, is sent again.
-//!
-//! So a question here is an empty segment that lies before everything that the peer may lack. A peer
+//! Those of smoltcp carry a garbage byte at the last sequence number sent, and a peer that lacks
+//! the byte with that number takes it for data. Ours are empty segments below SND.UNA: a peer
 //! answers what lies outside its window with what it expects next, and how much of it (RFC 9293,
-//! 3.10.7.4). The stack makes the segment, since it does the same: its answer to a stray segment in the
-//! peer's name is sent with its sequence number set back.
+//! 3.10.7.4).
+//!
+//! The answer also gets a connection going again for which smoltcp 0.14 has data in flight and no
+//! timer: an older segment that a newer one had overtaken, or a peer that shrank its window, closed
+//! the window; or the device was full at the moment of a fast retransmission. And a FIN that a fast
+//! retransmission left without a timer goes out again with the probe.
+//!
+//! smoltcp exposes neither sequence numbers nor neighbours. So a SYN|ACK in the peer's name is
+//! injected, which the stack answers with an acknowledgement, and the sequence number of that is
+//! set below SND.UNA.
 
 use linecho_core::Instant;
 use smoltcp::iface::{Interface, SocketSet};
@@ -24,28 +26,28 @@ use smoltcp::wire::{
     IpEndpoint, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, TcpTimestampRepr,
 };
 
-use crate::carrier::{Answer, Carrier};
-use crate::stack::stack_time;
+use crate::inject::Injecting;
+use crate::time::stack_time;
 
-/// A peer to ask.
+/// A keep-alive probe for one connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Question {
+pub(crate) struct KeepAlive {
     local: IpEndpoint,
     peer: IpEndpoint,
-    /// How many bytes the peer has not acknowledged.
+    /// The bytes between SND.UNA and what is next to be written.
     unacknowledged: usize,
-    /// Our FIN has been sent, and not been acknowledged.
+    /// Our FIN was sent, and is not acknowledged.
     fin: bool,
 }
 
-/// When to ask a peer, to about a second: a slot has 32 bits to spare for it.
+/// The time of the next probe, to about a second: a slot has 32 bits to spare for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AskAt(u32);
+pub(crate) struct ProbeAt(u32);
 
 /// A unit is 2^20 microseconds; 32 bits last for 142 years.
 const UNIT_BITS: u32 = 20;
 
-impl AskAt {
+impl ProbeAt {
     pub(crate) const NEVER: Self = Self(u32::MAX);
 
     pub(crate) fn not_before(at: Instant) -> Self {
@@ -60,11 +62,11 @@ impl AskAt {
 }
 
 /// The headers of Ethernet, IPv6 and TCP with timestamps.
-const LONGEST_STRAY: usize = 14 + 40 + 32;
+const LONGEST_FRAME: usize = 14 + 40 + 32;
 
-impl Question {
-    /// For the peer of a connection that is established, or was.
-    pub(crate) fn about(tcp: &tcp::Socket<'_>) -> Option<Self> {
+impl KeepAlive {
+    /// Makes a probe for a connection that is established, or was.
+    pub(crate) fn new(tcp: &tcp::Socket<'_>) -> Option<Self> {
         Some(Self {
             local: tcp.local_endpoint()?,
             peer: tcp.remote_endpoint()?,
@@ -76,8 +78,8 @@ impl Question {
         })
     }
 
-    /// Asks, unless the device is full. The connection's socket is in `sockets`.
-    pub(crate) fn ask<D: Device + ?Sized>(
+    /// Sends the probe, unless the device is full. The connection's socket is in `sockets`.
+    pub(crate) fn send<D: Device + ?Sized>(
         &self,
         now: Instant,
         iface: &mut Interface,
@@ -85,30 +87,27 @@ impl Question {
         sockets: &mut SocketSet<'_>,
     ) {
         let capabilities = device.capabilities();
-        // The stack ignores a segment that acknowledges what has long been. Of two that are half the
-        // sequence space apart, one does not.
+        // The stack ignores a segment whose acknowledgement is older than SND.UNA. Of two that are
+        // half the sequence space apart, one is not.
         for acknowledged in [0, i32::MIN] {
-            let mut bytes = [0; LONGEST_STRAY];
+            let mut bytes = [0; LONGEST_FRAME];
             let acknowledged = TcpSeqNumber(acknowledged);
-            let stray = self.stray(acknowledged, iface, capabilities.medium, &mut bytes);
-            let Some((len, tcp_at)) = stray else {
+            let written = self.write_syn_ack(acknowledged, iface, capabilities.medium, &mut bytes);
+            let Some((len, tcp_at)) = written else {
                 return;
             };
-            let (stray, _) = bytes.split_at(len);
-            let answer = Answer {
-                question: self,
-                tcp_at,
-                checksum: capabilities.checksum.tcp.tx(),
-            };
-            let mut carrier = Carrier::with_stray(device, stray, answer);
-            iface.poll_ingress_single(stack_time(now), &mut carrier, sockets);
+            let (frame, _) = bytes.split_at(len);
+            let checksum = capabilities.checksum.tcp.tx();
+            let edit = |reply: &mut [u8]| self.set_back(reply, tcp_at, checksum);
+            let mut device = Injecting::frame(device, frame, &edit);
+            iface.poll_ingress_single(stack_time(now), &mut device, sockets);
         }
     }
 
-    /// Makes the question out of the answer of the stack, a frame whose TCP header begins at `tcp_at`.
-    pub(crate) fn set_back(&self, frame: &mut [u8], tcp_at: usize, checksum: bool) {
-        let segment = frame.get_mut(tcp_at..).unwrap_or_default();
-        // While the hardware address of the peer is not known, what is sent asks for that.
+    /// Turns the stack's reply, a frame whose TCP header begins at `tcp_at`, into the probe.
+    fn set_back(&self, reply: &mut [u8], tcp_at: usize, checksum: bool) {
+        let segment = reply.get_mut(tcp_at..).unwrap_or_default();
+        // Without the peer's hardware address, the stack sends a request for that instead.
         if let Ok(mut segment) = TcpPacket::new_checked(segment)
             && (segment.src_port(), segment.dst_port()) == (self.local.port, self.peer.port)
         {
@@ -120,9 +119,13 @@ impl Question {
         }
     }
 
-    /// Writes a frame with a SYN|ACK of the peer, which an open connection can only answer or ignore.
-    /// How long it is, and where its TCP header begins.
-    fn stray(
+    /// Writes a frame with a SYN|ACK of the peer, which an open connection can only answer or
+    /// ignore. Returns its length, and where its TCP header begins.
+    #[cfg_attr(
+        not(feature = "medium-ethernet"),
+        allow(unused_variables, reason = "only Ethernet needs `iface`")
+    )]
+    fn write_syn_ack(
         &self,
         acknowledged: TcpSeqNumber,
         iface: &Interface,
@@ -150,6 +153,7 @@ impl Question {
         let ip_at = match medium {
             #[cfg(feature = "medium-ethernet")]
             Medium::Ethernet => {
+                #[allow(irrefutable_let_patterns, reason = "smoltcp may have other media")]
                 let HardwareAddress::Ethernet(dst_addr) = iface.hardware_addr() else {
                     return None;
                 };
