@@ -13,6 +13,8 @@ use std::str::FromStr;
 /// | `:PORT`     | all interfaces, both families                    |
 /// | `HOST:PORT` | every address of the host name, or the address   |
 /// | `[V6]:PORT` | the IPv6 address                                 |
+///
+/// Blanks around it and `tcp://` before it are taken, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: Host,
@@ -61,6 +63,30 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let text = match text.split_once("://") {
+            None => text,
+            Some(("tcp", rest)) => rest.strip_suffix('/').unwrap_or(rest),
+            Some((scheme, rest)) => {
+                return Err(format!("this is plain TCP, not {scheme}: write {rest}"));
+            }
+        };
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'));
+        if let Some(v6) = [Some(text), bare]
+            .into_iter()
+            .flatten()
+            .find(|it| is_v6(it))
+        {
+            let or = match text.rsplit_once(':') {
+                Some((host, port)) if is_v6(host) => format!(" or [{host}]:{port}"),
+                _ => String::new(),
+            };
+            return Err(format!(
+                "an IPv6 address takes brackets and a port: [{v6}]:PORT{or}"
+            ));
+        }
         let (host, port) = match text.rsplit_once(':') {
             None if text.bytes().all(|byte| byte.is_ascii_digit()) => ("localhost", text),
             None => {
@@ -120,6 +146,7 @@ mod tests {
         assert_eq!(resolved("192.0.2.7:80"), ["192.0.2.7:80"]);
         assert_eq!(resolved("[2001:db8::1]:80"), ["[2001:db8::1]:80"]);
         assert_eq!(resolved("[fe80::1%1]:80"), ["[fe80::1%1]:80"]);
+        assert_eq!(resolved(" tcp://127.0.0.1:80/"), ["127.0.0.1:80"]);
     }
 
     #[test]
@@ -145,7 +172,10 @@ mod tests {
             ("99999", "not a port"),
             ("host:-1", "not a port"),
             ("::1:80", "[::1]:80"),
-            ("[::1]", "brackets"),
+            ("::1", "[::1]:PORT"),
+            ("[::1]", "[::1]:PORT"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:PORT"),
+            ("http://host:80", "plain TCP"),
             ("[host]:80", "not an IPv6 address"),
             ("[::1:80", "not an IPv6 address"),
         ] {

@@ -2,6 +2,7 @@
 //! read those first.
 
 pub mod address;
+pub mod command_line;
 pub mod listeners;
 pub mod log;
 pub mod options;

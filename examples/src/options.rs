@@ -6,6 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use linecho_std::{Config, LongLines};
 
+use crate::command_line;
 use crate::log::{Format, Level, Log};
 
 /// Limits of a session, and of a stop.
@@ -16,9 +17,9 @@ pub struct SessionOptions {
         long,
         value_name = "BYTES",
         env = "LINECHO_MAX_LINE",
-        default_value_t = 65_536
+        default_value = "64KiB",
+        value_parser = command_line::bytes
     )]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub max_line: u32,
 
     /// What happens to a longer line
@@ -26,30 +27,31 @@ pub struct SessionOptions {
         long,
         value_name = "POLICY",
         env = "LINECHO_LONG_LINES",
+        ignore_case = true,
         default_value = "flush"
     )]
     pub long_lines: Policy,
 
-    /// Close a connection on which nothing went back for so long, for example 90s or 5m, at most 49 days
+    /// Close a connection on which nothing went back for so long, for example 90s or 5m; 0s is never
     /// [default: never]
     #[arg(long, value_name = "TIME", env = "LINECHO_IDLE_TIMEOUT")]
-    #[arg(value_parser = humantime::parse_duration)]
+    #[arg(value_parser = command_line::duration)]
     pub idle_timeout: Option<Duration>,
 
-    /// Close a connection whose peer takes nothing of its echo for so long, at most 49 days
+    /// Close a connection whose peer takes nothing of its echo for so long; 0s is never
     /// [default: never]
     #[arg(long, value_name = "TIME", env = "LINECHO_WRITE_TIMEOUT")]
-    #[arg(value_parser = humantime::parse_duration)]
+    #[arg(value_parser = command_line::duration)]
     pub write_timeout: Option<Duration>,
 
-    /// How long to wait for peers to take what is theirs before stopping
+    /// How long a stop waits for peers to take what is theirs; 0s is not at all
     #[arg(
         long,
         value_name = "TIME",
         env = "LINECHO_DRAIN_TIMEOUT",
         default_value = "5s"
     )]
-    #[arg(value_parser = humantime::parse_duration)]
+    #[arg(value_parser = command_line::duration)]
     pub drain_timeout: Duration,
 }
 
@@ -90,6 +92,7 @@ impl From<Policy> for LongLines {
 pub struct LogOptions {
     /// Log more; twice: also what peers send
     #[arg(short, long, env = "LINECHO_VERBOSE", action = ArgAction::Count)]
+    #[arg(value_parser = command_line::verbosity)]
     pub verbose: u8,
 
     /// Log only warnings
@@ -101,6 +104,7 @@ pub struct LogOptions {
         long,
         value_name = "FORMAT",
         env = "LINECHO_LOG_FORMAT",
+        ignore_case = true,
         default_value = "text"
     )]
     pub log_format: Format,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use linecho_examples::address::Address;
+use linecho_examples::command_line;
 use linecho_examples::listeners;
 use linecho_examples::log::{Level, Log};
 use linecho_examples::options::{LogOptions, SessionOptions};
@@ -54,7 +55,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    match run(&command_line::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not `eprintln!`, which panics when stderr is closed.

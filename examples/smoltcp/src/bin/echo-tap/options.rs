@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser};
+use linecho_examples::command_line;
 use linecho_examples::options::{LogOptions, SessionOptions};
 use linecho_smoltcp::smoltcp::config::IFACE_MAX_ADDR_COUNT;
 use linecho_smoltcp::smoltcp::wire::IpCidr;
@@ -121,7 +122,7 @@ const DEFAULT_ADDRESSES: [&str; 2] = ["192.168.69.1/24", "fdaa::1/64"];
 impl Arguments {
     /// Those of the program; ends it if they are wrong.
     pub(crate) fn take() -> Self {
-        let mut arguments = Self::parse();
+        let mut arguments: Self = command_line::parse();
         if arguments.ip.is_empty() && !arguments.dhcp {
             let defaults = DEFAULT_ADDRESSES.iter();
             arguments.ip = defaults.flat_map(|text| address::cidr(text)).collect();

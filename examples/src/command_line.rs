@@ -1,0 +1,175 @@
+//! Command lines whose options may also come from the environment.
+
+use std::env;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, Error, Parser};
+
+/// The longest time that an option takes: the core counts a session's time in 32 bits of milliseconds.
+const LONGEST: Duration = Duration::from_secs(49 * 24 * 60 * 60);
+
+/// Parses the program's command line and environment. An empty environment variable counts as unset.
+///
+/// Ends the program with exit code 2 if something is wrong, after a message that also names the
+/// environment variable, if it comes from there; with 0 after `--help` and `--version`.
+#[must_use]
+pub fn parse<P: Parser>() -> P {
+    parse_from(env::args_os().collect()).unwrap_or_else(|error| error.exit())
+}
+
+fn parse_from<P: Parser>(words: Vec<OsString>) -> Result<P, Error> {
+    let command = P::command().mut_args(|arg| match arg.get_env() {
+        Some(name) if env::var_os(name).is_some_and(|value| value.is_empty()) => {
+            arg.env(None::<&'static str>)
+        }
+        _ => arg,
+    });
+    let matches = command.clone().try_get_matches_from(words.clone());
+    let parsed = matches.and_then(|mut matches| P::from_arg_matches_mut(&mut matches));
+    parsed.map_err(|error| with_variable(error, &command, words))
+}
+
+/// Names the environment variable that the wrong value is from, unless the command line alone is as wrong.
+fn with_variable(mut error: Error, command: &Command, words: Vec<OsString>) -> Error {
+    let invalid = |error: &Error| error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    let without = command
+        .clone()
+        .mut_args(|arg| arg.env(None::<&'static str>));
+    if let Err(alone) = without.try_get_matches_from(words)
+        && (alone.kind(), invalid(&alone)) == (error.kind(), invalid(&error))
+    {
+        return error;
+    }
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        let variables = command.get_arguments().filter_map(clap::Arg::get_env);
+        let mut unreadable = variables
+            .filter(|name| env::var_os(name).is_some_and(|value| value.to_str().is_none()));
+        return match unreadable.next() {
+            Some(name) => {
+                let message = format!("the value of {} is not UTF-8", name.display());
+                command.clone().error(ErrorKind::InvalidUtf8, message)
+            }
+            None => error,
+        };
+    }
+    let option = invalid(&error);
+    // Only a command that is built can show its arguments.
+    let mut command = command.clone();
+    command.build();
+    let mut arguments = command.get_arguments();
+    let argument = arguments.find(|argument| Some(argument.to_string()) == option);
+    if let Some(variable) = argument.and_then(clap::Arg::get_env) {
+        let named = format!("{} ({})", variable.display(), option.unwrap_or_default());
+        error.insert(ContextKind::InvalidArg, ContextValue::String(named));
+    }
+    error
+}
+
+/// Parses a time with its unit, such as `90s` or `1h 30m`, of at most 49 days.
+///
+/// # Errors
+///
+/// A text that says what is wrong.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text.trim()).map_err(|error| error.to_string())?;
+    if time > LONGEST {
+        return Err("at most 49 days; 0s is no limit".into());
+    }
+    Ok(time)
+}
+
+/// Parses a number of bytes, at least 1, such as `65536`, `64KiB`, `64k` (both 65,536) or `64kB`
+/// (64,000).
+///
+/// # Errors
+///
+/// A text that says what is wrong.
+pub fn bytes(text: &str) -> Result<u32, String> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err("a number of bytes is needed, such as 65536, 64KiB or 64kB".into()),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "a number of bytes is needed, such as 65536, 64KiB or 64kB")?;
+    match number.checked_mul(unit).map(u32::try_from) {
+        Some(Ok(bytes @ 1..)) => Ok(bytes),
+        Some(Ok(0)) => Err("at least 1 byte is needed".into()),
+        _ => Err("it must be less than 4GiB".into()),
+    }
+}
+
+/// Parses how often `-v` was given, which an environment variable may also say with a word.
+///
+/// # Errors
+///
+/// A text that says what is wrong.
+pub fn verbosity(text: &str) -> Result<u8, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" | "t" => Ok(1),
+        "false" | "no" | "off" | "n" | "f" => Ok(0),
+        number => number
+            .parse()
+            .map_err(|_| "a number is needed, such as 2, or true or false".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units_and_a_limit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration(" 0s "), Ok(Duration::ZERO));
+        assert_eq!(duration("49days"), Ok(LONGEST));
+        assert!(duration("50days").is_err_and(|error| error.contains("49 days")));
+        assert!(duration("5").is_err_and(|error| error.contains("unit")));
+    }
+
+    #[test]
+    fn bytes_may_have_units() {
+        for (text, number) in [
+            ("1", 1),
+            ("64KiB", 65_536),
+            ("64k", 65_536),
+            ("64 KB", 64_000),
+            ("1M", 1 << 20),
+            ("3GiB", 3 << 30),
+        ] {
+            assert_eq!(bytes(text), Ok(number), "{text}");
+        }
+        for (text, part) in [
+            ("", "such as"),
+            ("KiB", "such as"),
+            ("-1", "such as"),
+            ("64x", "such as"),
+            ("0", "at least 1"),
+            ("4GiB", "less than"),
+            ("99999999999999999999", "such as"),
+            ("18446744073709551615g", "less than"),
+        ] {
+            let error = bytes(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn verbosity_is_a_number_or_a_word() {
+        assert_eq!(verbosity("2"), Ok(2));
+        assert_eq!(verbosity("True"), Ok(1));
+        assert_eq!(verbosity("off"), Ok(0));
+        assert!(verbosity("loud").is_err());
+    }
+}
