@@ -4,3 +4,5 @@
 pub mod bench;
 pub mod conformance;
 pub mod firmware;
+#[cfg(target_os = "linux")]
+pub mod namespace;

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
-use crate::conformance::Stop;
+use linecho_trials::Stop;
 
 /// Several conversations of Python's socket module with the server at `address`.
 ///
@@ -14,7 +14,7 @@ pub fn python(address: SocketAddr) -> Result<(), Stop> {
     let mut command = Command::new("python3");
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/peer.py"));
     command.args([address.ip().to_string(), address.port().to_string()]);
-    let output = run(&mut command, b"", "apt-get install python3")?;
+    let output = run(&mut command, b"", "python3")?;
     if output.status.success() {
         Ok(())
     } else {
@@ -38,11 +38,11 @@ pub fn netcat(address: SocketAddr) -> Result<(), Stop> {
         &address.ip().to_string(),
         &address.port().to_string(),
     ]);
-    let enable = "apt-get install netcat-openbsd";
+    let package = "netcat-openbsd";
     for text in [&b"x\ny"[..], b"no newline", b"\r\n\0\xff\n\n", b""] {
-        let output = run(&mut command, text, enable)?;
+        let output = run(&mut command, text, package)?;
         if output.status.code() == Some(127) || output.stderr.starts_with(b"nc: invalid option") {
-            return Err(missing("nc -N", enable));
+            return Err(Stop::no_program("nc -N", package));
         }
         if !output.status.success() || output.stdout != text {
             return Err(Stop::Failed(format!(
@@ -53,7 +53,7 @@ pub fn netcat(address: SocketAddr) -> Result<(), Stop> {
     Ok(())
 }
 
-fn run(command: &mut Command, input: &[u8], enable: &str) -> Result<Output, Stop> {
+fn run(command: &mut Command, input: &[u8], package: &str) -> Result<Output, Stop> {
     let output = || -> io::Result<Output> {
         let mut child = command
             .stdin(Stdio::piped())
@@ -70,14 +70,7 @@ fn run(command: &mut Command, input: &[u8], enable: &str) -> Result<Output, Stop
     };
     let mut output = output;
     output().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => missing(&command.get_program().to_string_lossy(), enable),
+        ErrorKind::NotFound => Stop::no_program(&command.get_program().to_string_lossy(), package),
         _ => Stop::Failed(format!("{command:?}: {error}")),
     })
-}
-
-fn missing(what: &str, enable: &str) -> Stop {
-    Stop::Skipped {
-        why: format!("this machine has no `{what}`"),
-        enable: enable.into(),
-    }
 }

@@ -5,10 +5,12 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use linecho_core::LongLines;
+use linecho_trials::Stop;
 
 use crate::conformance::reach::link::{Frames, Link};
 use crate::conformance::scenarios::{ALL, Scenario};
-use crate::conformance::{Stop, play};
+
+use crate::conformance::play;
 
 /// What came of some seeds.
 #[derive(Debug, Default)]

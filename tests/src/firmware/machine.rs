@@ -145,9 +145,10 @@ impl Machine {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => Problem::Missing(format!(
-                    "{QEMU} is not installed: run `apt-get install qemu-system-arm`"
-                )),
+                ErrorKind::NotFound => Problem::Missing {
+                    what: format!("there is no program `{QEMU}`"),
+                    enable: "apt-get install qemu-system-arm".to_owned(),
+                },
                 _ => Problem::failed(format!("cannot start {QEMU}: {error}")),
             })?;
         let (sender, lines) = channel();

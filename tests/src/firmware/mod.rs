@@ -4,8 +4,9 @@
 //! else: the board reaches neither the host nor any other machine (`restrict=on`).
 
 use std::fmt;
-use std::io::Write;
 use std::path::PathBuf;
+
+use linecho_trials::Stop;
 
 pub mod checks;
 pub mod core_alone;
@@ -24,8 +25,13 @@ pub const TARGET: &str = "thumbv7m-none-eabi";
 /// Why something about the firmware could not be done.
 #[derive(Debug)]
 pub enum Problem {
-    /// A tool is not installed; the text says which, and the command that installs it.
-    Missing(String),
+    /// A tool is not installed.
+    Missing {
+        /// The tool.
+        what: String,
+        /// The command that installs it.
+        enable: String,
+    },
     /// It was tried and went wrong.
     Failed(String),
 }
@@ -39,30 +45,20 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(text) | Self::Failed(text) => f.write_str(text),
+            Self::Missing { what, enable } => write!(f, "{what}: run `{enable}`"),
+            Self::Failed(text) => f.write_str(text),
         }
     }
 }
 
 impl std::error::Error for Problem {}
 
-/// For tests: the result, or `None` when a tool is missing, which is then said on stderr. With
-/// `LINECHO_REQUIRE_ALL=1` in the environment nothing may be missing.
-///
-/// # Panics
-///
-/// When it failed, or something is missing that is required.
-#[must_use]
-pub fn or_skip<T>(result: Result<T, Problem>) -> Option<T> {
-    let required = std::env::var_os("LINECHO_REQUIRE_ALL").is_some_and(|value| value == "1");
-    match result {
-        Ok(done) => Some(done),
-        Err(Problem::Missing(reason)) if !required => {
-            // Not `eprintln!`, whose output the test harness hides when a test passes.
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
-            None
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Missing { what, enable } => Self::Skipped { why: what, enable },
+            Problem::Failed(why) => Self::Failed(why),
         }
-        Err(problem) => panic!("{problem}"),
     }
 }
 

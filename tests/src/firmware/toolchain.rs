@@ -48,11 +48,13 @@ impl Toolchain {
         } else if let Some(linker) = debian_linker() {
             Way::Debian { linker }
         } else {
-            return Err(Problem::Missing(format!(
-                "no Rust compiler here can build for {target}: run `rustup target add {target}` \
-                 (on Debian without rustup's servers: \
-                 `apt-get install rustc-web cargo-web rust-web-src lld`)"
-            )));
+            return Err(Problem::Missing {
+                what: format!("no Rust compiler here builds for {target}"),
+                enable: format!(
+                    "rustup target add {target}; or, where rustup cannot fetch it, \
+                     apt-get install rustc-web cargo-web rust-web-src lld"
+                ),
+            });
         };
         Ok(Self {
             target: target.to_owned(),

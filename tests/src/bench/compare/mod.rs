@@ -20,7 +20,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use workloads::Workload;
 
-use crate::conformance::everything_is_required;
+use linecho_trials::everything_is_required;
 
 /// Says that something is left out, and `why`. With `LINECHO_REQUIRE_ALL=1` that is an error.
 fn leave_out(what: &str, why: impl Display) -> io::Result<()> {

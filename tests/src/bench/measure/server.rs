@@ -2,14 +2,14 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, BufRead as _, BufReader};
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use linecho_trials::process::{Running, listening_address};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
@@ -28,7 +28,7 @@ pub struct Program {
 
 /// A running server. It is killed when this is dropped.
 pub struct Server {
-    process: Child,
+    process: Running,
     address: SocketAddr,
     clock: ClockId,
 }
@@ -85,22 +85,14 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn();
         stay_on(cores.client)?;
-        let mut process = process.map_err(context(format_args!("start {name}")))?;
-        let address = address(&mut process).map_err(context(&name));
-        let clock = clock_getcpuclockid(Pid::from_raw(process.id().cast_signed()));
-        match (address, clock) {
-            (Ok(address), Ok(clock)) => Ok(Self {
-                process,
-                address,
-                clock,
-            }),
-            (address, clock) => {
-                stop(&mut process);
-                address?;
-                clock?;
-                unreachable!("one of the two has failed")
-            }
-        }
+        let mut process = Running(process.map_err(context(format_args!("start {name}")))?);
+        let address = address(&mut process.0).map_err(context(&name))?;
+        let clock = clock_getcpuclockid(Pid::from_raw(process.0.id().cast_signed()))?;
+        Ok(Self {
+            process,
+            address,
+            clock,
+        })
     }
 
     /// Where it listens.
@@ -112,7 +104,7 @@ impl Server {
     /// Its process.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.process.id()
+        self.process.0.id()
     }
 
     /// The time that all its threads together have spent on a core, in the program and in the
@@ -208,36 +200,4 @@ impl Server {
             self.pid()
         ))(error)
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        stop(&mut self.process);
-    }
-}
-
-/// Both calls fail only for a process that has already ended and been waited for.
-fn stop(process: &mut Child) {
-    let _ = process.kill();
-    let _ = process.wait();
-}
-
-/// The address in the first line that the server prints. A thread reads it, so that a silent server
-/// is noticed, and goes on reading, so that a talkative one is never held up.
-pub(crate) fn listening_address(process: &mut Child) -> io::Result<SocketAddr> {
-    let output = process.stdout.take();
-    let (first_line, line) = mpsc::channel();
-    thread::spawn(move || {
-        let mut output = BufReader::new(output?);
-        let mut text = String::new();
-        output.read_line(&mut text).ok()?;
-        first_line.send(text).ok()?;
-        io::copy(&mut output, &mut io::sink()).ok()
-    });
-    let line = line
-        .recv_timeout(PATIENCE)
-        .map_err(|_| io::Error::other(format!("said nothing for {PATIENCE:?}")))?;
-    line.strip_prefix("listening ")
-        .and_then(|address| address.trim().parse().ok())
-        .ok_or_else(|| io::Error::other(format!("said {line:?}, not `listening ADDRESS`")))
 }

@@ -3,10 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use linecho_trials::Stop;
+
 use super::sockets::{PACE, Server, Sockets, kernel_buffers};
 use super::{Facts, Network, Reach, Wanted};
-use crate::conformance::Stop;
-use crate::firmware::{Board, Image, Machine, Problem, Session};
+use crate::firmware::{Board, Image, Machine, Session};
 
 /// The lines of the firmware (`LINE_BYTES` in its `config.rs`).
 const LINE_BYTES: usize = 256;
@@ -52,19 +53,6 @@ impl Reach for Firmware {
         Ok(Box::new(
             sockets.map_err(|error| Stop::Failed(error.to_string()))?,
         ))
-    }
-}
-
-impl From<Problem> for Stop {
-    fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::Missing(why) => Self::Skipped {
-                why,
-                enable: "apt-get install qemu-system-arm; rustup target add thumbv7m-none-eabi"
-                    .into(),
-            },
-            Problem::Failed(why) => Self::Failed(why),
-        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use linecho_core::{LongLines, Totals};
 
-use crate::conformance::Stop;
+use linecho_trials::Stop;
 
 /// A kind of server and of network.
 pub trait Reach: Send + Sync {

@@ -18,7 +18,8 @@ use linecho_smoltcp::smoltcp::wire::{
 use super::sockets::{PACE, Server, Sockets, kernel_buffers};
 use super::stack::{MAC, PORT, Stack};
 use super::{Facts, Network, Reach, Wanted};
-use crate::conformance::Stop;
+use linecho_trials::Stop;
+use linecho_trials::process::Running;
 
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 1);
 /// As whom passt brings connections from the host.
@@ -46,10 +47,7 @@ impl Reach for Passt {
         let (mut ours, theirs) = UnixStream::pair().map_err(failed)?;
         let address = free_address().map_err(failed)?;
         let child = passt(address, theirs).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Stop::Skipped {
-                why: "this machine has no `passt`".into(),
-                enable: "apt-get install passt".into(),
-            },
+            ErrorKind::NotFound => Stop::no_program("passt", "passt"),
             _ => failed(error),
         })?;
         let child = Running(child);
@@ -136,17 +134,6 @@ fn question() -> Vec<u8> {
 struct BehindPasst {
     stack: Stack,
     _child: Running,
-}
-
-/// Killed when this is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It ends by itself, too, when its stream does.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 impl Server for BehindPasst {

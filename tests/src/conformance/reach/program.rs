@@ -3,22 +3,21 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::process::{ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use linecho_core::embedded_io::ErrorKind;
 use linecho_core::{Counters, LongLines, Reason, Totals};
+use linecho_trials::Stop;
+use linecho_trials::process::{Running, executable, listening_address};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::sockets::{self, PACE, Server, Sockets};
 use super::{Facts, Network, Reach, Wanted};
-use crate::bench::measure::server::listening_address;
-use crate::conformance::Stop;
 
 /// Its default line buffer would do as well; this makes long lines cheap.
 const MAX_LINE: usize = 4096;
@@ -47,7 +46,7 @@ impl Reach for Program {
 
 /// A running `echo-server`. It is killed when this is dropped.
 pub struct EchoServer {
-    child: Child,
+    child: Running,
     address: SocketAddr,
     connections: Option<usize>,
     totals: Arc<Mutex<Totals>>,
@@ -72,14 +71,15 @@ impl EchoServer {
             command.env_remove(name);
         }
         let failed = |error| Stop::Failed(format!("cannot start echo-server: {error}"));
-        let mut child = command
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(failed)?;
         let totals = Arc::<Mutex<Totals>>::default();
-        let log = child.stderr.take().map(|log| {
+        let mut child = Running(child);
+        let log = child.0.stderr.take().map(|log| {
             let totals = Arc::clone(&totals);
             std::thread::spawn(move || follow(log, &totals))
         });
@@ -90,7 +90,7 @@ impl EchoServer {
             totals,
             log,
         };
-        server.address = listening_address(&mut server.child).map_err(failed)?;
+        server.address = listening_address(&mut server.child.0).map_err(failed)?;
         Ok(server)
     }
 
@@ -103,7 +103,7 @@ impl EchoServer {
     /// Its process.
     #[must_use]
     pub fn process(&self) -> Pid {
-        Pid::from_raw(self.child.id().cast_signed())
+        Pid::from_raw(self.child.0.id().cast_signed())
     }
 
     /// Peers for it.
@@ -202,7 +202,7 @@ impl Server for EchoServer {
     }
 
     fn is_down(&mut self) -> Result<bool, Stop> {
-        match self.child.try_wait() {
+        match self.child.0.try_wait() {
             Ok(None) => Ok(false),
             Ok(Some(status)) if status.success() => {
                 // Its log has ended, too.
@@ -211,59 +211,5 @@ impl Server for EchoServer {
             }
             result => Err(Stop::Failed(format!("echo-server ended with {result:?}"))),
         }
-    }
-}
-
-impl Drop for EchoServer {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The path of a program of linecho-examples, built as this one was and up to date.
-///
-/// # Errors
-/// When it cannot be built.
-pub fn executable(name: &str) -> Result<PathBuf, Stop> {
-    static BUILT: OnceLock<Mutex<Vec<String>>> = OnceLock::new();
-    let here = std::env::current_exe().map_err(|error| Stop::Failed(error.to_string()))?;
-    // Tests are in TARGET/PROFILE/deps, tools in TARGET/PROFILE.
-    let profile = here
-        .ancestors()
-        .skip(1)
-        .find(|directory| !directory.ends_with("deps"))
-        .ok_or_else(|| Stop::Failed(format!("{} is in no target directory", here.display())))?;
-    let mut built = BUILT
-        .get_or_init(Mutex::default)
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    if !built.iter().any(|it| it == name) {
-        build(name, profile)?;
-        built.push(name.into());
-    }
-    Ok(profile.join(name))
-}
-
-fn build(name: &str, profile: &std::path::Path) -> Result<(), Stop> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    // With the features of the whole workspace, so that nothing is built twice.
-    command.args(["build", "--quiet", "--workspace", "--bin", name]);
-    command.args([
-        "--manifest-path",
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"),
-    ]);
-    match profile.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => {}
-        Some(profile) => drop(command.args(["--profile", profile])),
-    }
-    if let Some(target) = profile.parent() {
-        command.arg("--target-dir").arg(target);
-    }
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        result => Err(Stop::Failed(format!("{command:?}: {result:?}"))),
     }
 }

@@ -5,12 +5,12 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use linecho_core::Totals;
+use linecho_trials::Stop;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{Facts, Network, Peer};
-use crate::conformance::Stop;
 
 /// A line on a loopback takes microseconds; a loaded machine may sleep for longer than one would think.
 pub const PACE: Duration = Duration::from_millis(500);

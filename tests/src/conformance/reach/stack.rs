@@ -14,10 +14,10 @@ use linecho_smoltcp::smoltcp::phy::Device;
 use linecho_smoltcp::smoltcp::socket::tcp::{Socket, SocketBuffer};
 use linecho_smoltcp::smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 use linecho_smoltcp::{Config, Instant, Listener, Totals, stack_time};
+use linecho_trials::Stop;
 
 use super::sockets::{SMALL_BUFFERS, Server};
 use super::{Facts, Wanted};
-use crate::conformance::Stop;
 
 /// The port that it listens on.
 pub(super) const PORT: u16 = 7;

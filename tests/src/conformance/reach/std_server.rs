@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use linecho_core::{Config, Totals};
 use linecho_std::{Handle, Report};
+use linecho_trials::Stop;
 
 use super::sockets::{self, PACE, Server, Sockets};
 use super::{Facts, Network, Reach, Wanted};
-use crate::conformance::Stop;
 
 /// Small, so that lines that do not fit are cheap.
 const MAX_LINE: usize = 4096;

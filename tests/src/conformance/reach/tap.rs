@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use linecho_devices::netns;
 use linecho_smoltcp::smoltcp::wire::IpCidr;
+use linecho_trials::Stop;
 
 use super::sockets::{PACE, Sockets};
 use super::stack::{PORT, Stack};
 use super::{Network, Reach, Wanted};
-use crate::conformance::Stop;
 
 /// A stack behind a TAP device.
 #[derive(Clone, Debug)]
@@ -23,8 +23,8 @@ pub struct Tap {
     pub v6: bool,
     /// Of 100 packets, so many are dropped each way.
     pub loss_percent: u8,
-    /// Why this process is in no network namespace of its own, if it is not.
-    pub outside: Option<String>,
+    /// The reason for which this process is in no network namespace of its own, if it is not.
+    pub outside: Option<Stop>,
 }
 
 impl Reach for Tap {
@@ -65,8 +65,8 @@ impl Tap {
     }
 
     fn stack(&self, wanted: &Wanted) -> Result<(Stack, SocketAddr), Stop> {
-        if let Some(why) = &self.outside {
-            return Err(lacking(why));
+        if let Some(stop) = &self.outside {
+            return Err(stop.clone());
         }
         // Each server has a cable of its own, with a name of its own: rules for dropping packets stay when it has gone.
         static NUMBER: AtomicU8 = AtomicU8::new(0);
@@ -83,8 +83,8 @@ impl Tap {
         };
         let (ours, prefix) = address(1);
         let interface = format!("tap{number}");
-        let tap =
-            linecho_devices::Tap::open(&interface).map_err(|error| lacking(&error.to_string()))?;
+        let tap = linecho_devices::Tap::open(&interface)
+            .map_err(|error| Stop::lacking(&error.to_string()))?;
         netns::configure(&interface, &[address(2)])
             .map_err(|error| Stop::Failed(error.to_string()))?;
         if self.loss_percent > 0 {
@@ -92,15 +92,6 @@ impl Tap {
         }
         let stack = Stack::start(tap, vec![IpCidr::new(ours.into(), prefix)], None, wanted)?;
         Ok((stack, SocketAddr::new(ours, PORT)))
-    }
-}
-
-/// What this machine does not allow. Errors of namespaces and devices say what mends them from the second line on.
-fn lacking(error: &str) -> Stop {
-    let (why, enable) = error.split_once('\n').unwrap_or((error, "run it as root"));
-    Stop::Skipped {
-        why: why.into(),
-        enable: enable.trim().into(),
     }
 }
 
@@ -131,7 +122,7 @@ fn drop_packets(interface: &str, percent: u8) -> Result<(), Stop> {
         };
         return Err(Stop::Skipped {
             why,
-            enable: "apt-get install iptables, and run it as root".into(),
+            enable: "apt-get install iptables".into(),
         });
     }
     Ok(())

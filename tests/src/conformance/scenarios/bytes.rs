@@ -1,7 +1,8 @@
 //! One client: what comes back, and when.
 
+use linecho_trials::Stop;
+
 use super::{Plan, Stage, text};
-use crate::conformance::Stop;
 
 /// A client that stays connected when it has sent its text.
 fn stays() -> Plan {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use linecho_core::LongLines;
+use linecho_trials::Stop;
 
 use super::oracle::{self, Echo};
-use crate::conformance::Stop;
 use crate::conformance::reach::{Facts, Network, Peer};
 
 /// At most so many bytes are moved in a turn, so that no client holds up the others.

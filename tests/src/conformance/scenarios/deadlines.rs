@@ -1,7 +1,8 @@
 //! Clients that stand still.
 
+use linecho_trials::Stop;
+
 use super::{Id, Plan, Reads, Stage, text};
-use crate::conformance::Stop;
 
 /// A client that is silent is closed when its time is up, and not before.
 pub(super) fn idle(stage: &mut Stage) -> Result<(), Stop> {

@@ -1,7 +1,8 @@
 //! How sessions end.
 
+use linecho_trials::Stop;
+
 use super::{Id, Plan, Reads, Stage, text};
-use crate::conformance::Stop;
 
 fn stays() -> Plan {
     Plan {

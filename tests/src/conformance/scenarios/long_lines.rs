@@ -1,9 +1,9 @@
 //! Lines that fit just so, or do not fit.
 
 use linecho_core::Totals;
+use linecho_trials::Stop;
 
 use super::{Plan, Stage, text};
-use crate::conformance::Stop;
 
 pub(super) fn exactly_the_buffer(stage: &mut Stage) -> Result<(), Stop> {
     let buffer = stage.facts().buffer;

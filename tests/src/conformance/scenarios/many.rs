@@ -1,7 +1,8 @@
 //! Many clients: none delays another, whatever it does.
 
+use linecho_trials::Stop;
+
 use super::{Id, Plan, Reads, Stage, text};
-use crate::conformance::Stop;
 
 /// Waits until all of `clients` are connected.
 fn connected(stage: &mut Stage, clients: &[Id]) -> Result<(), Stop> {

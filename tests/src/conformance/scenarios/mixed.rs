@@ -1,7 +1,8 @@
 //! Clients of all kinds at once, as chance has it.
 
+use linecho_trials::Stop;
+
 use super::{Id, Plan, Reads, Stage, text};
-use crate::conformance::Stop;
 
 /// The most that a client of the mixture sends, in bytes.
 const LONGEST_TEXT: usize = 8_000;

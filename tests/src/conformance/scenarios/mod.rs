@@ -15,9 +15,9 @@ use std::time::Duration;
 
 pub use client::{Client, End, Plan, Reads};
 use linecho_core::LongLines::{self, Close, Discard, Flush};
+use linecho_trials::Stop;
 pub use stage::{Id, Stage};
 
-use crate::conformance::Stop;
 use crate::conformance::reach::Wanted;
 
 /// One case of the contract.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use linecho_core::{LongLines, Totals};
+use linecho_trials::Stop;
 
 use super::client::{Client, End, Hands, Plan};
-use crate::conformance::Stop;
 use crate::conformance::reach::{Facts, Network, Reach, Wanted};
 
 /// How many times the pace of its network a scenario waits for something before it fails.

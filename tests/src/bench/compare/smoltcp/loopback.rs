@@ -2,7 +2,6 @@
 
 use std::io;
 
-use linecho_examples_smoltcp::clock::Clock;
 use linecho_smoltcp::{Instant, Listener, Options, egress, ingress, stack_time};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Loopback, Medium};
@@ -101,9 +100,10 @@ fn compare(
 /// The seconds that the plain echo, ours, and the plain one again take. Both have new stacks, since it
 /// matters where in memory they are.
 fn round(load: Load, lines: u64) -> io::Result<[f64; 3]> {
-    let clock = Clock::start();
+    let began = std::time::Instant::now();
+    let clock = || Instant::ZERO + began.elapsed();
 
-    let mut host = Host::new(load, clock.now());
+    let mut host = Host::new(load, clock());
     let mut echo = Echo::new(
         PORT,
         load.connections,
@@ -114,14 +114,14 @@ fn round(load: Load, lines: u64) -> io::Result<[f64; 3]> {
     host.connect()?;
     let mut plain = || {
         host.stream(lines, |host| {
-            let now = stack_time(clock.now());
+            let now = stack_time(clock());
             host.iface.poll(now, &mut host.device, &mut host.sockets);
             echo.serve(&mut host.sockets);
             host.serve_clients()
         })
     };
 
-    let mut host = Host::new(load, clock.now());
+    let mut host = Host::new(load, clock());
     let mut buffers = vec![[0; LINE_BUFFER]; load.connections];
     let sockets = (0..load.connections).map(|_| socket());
     let mut listener = Listener::<MAX_CONNECTIONS>::new(
@@ -135,7 +135,7 @@ fn round(load: Load, lines: u64) -> io::Result<[f64; 3]> {
     host.connect()?;
     let mut ours = || {
         host.stream(lines, |host| {
-            let now = clock.now();
+            let now = clock();
             ingress(now, &mut host.iface, &mut host.device, &mut host.sockets);
             listener.serve(
                 now,

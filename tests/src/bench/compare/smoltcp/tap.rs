@@ -1,12 +1,10 @@
 //! Behind a TAP device, with the kernel's TCP as the client: `echo-tap`, whose device is offloaded,
 //! beside the plain echo on smoltcp's own device.
 
-use std::error::Error;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use linecho_devices::Tap;
 use linecho_devices::netns;
 
 use super::{Rounds, columns};
@@ -19,6 +17,7 @@ use crate::bench::measure::load::{self, Sample};
 use crate::bench::measure::machine::Cores;
 use crate::bench::measure::quiet::{tell_disturbed, undisturbed};
 use crate::bench::measure::server::{Program, Server};
+use crate::namespace;
 
 /// The loads, and how many times the lines of the plain echo there have to be in a second.
 const LOADS: [(Workload, f64); 3] = [
@@ -55,8 +54,8 @@ pub fn run(rounds: usize, time: Duration, cores: Cores) -> io::Result<Report> {
     let Some([plain, ours]) = programs()? else {
         return Ok(Report::default());
     };
-    if let Err(error) = namespace() {
-        leave_out("smoltcp behind a TAP device", error)?;
+    if let Err(stop) = namespace::enter() {
+        leave_out("smoltcp behind a TAP device", stop)?;
         return Ok(Report::default());
     }
     let mut disturbed = 0;
@@ -115,13 +114,6 @@ fn programs() -> io::Result<Option<[Program; 2]>> {
         arguments: arguments.map(Into::into).into(),
     };
     Ok(Some([plain, ours]))
-}
-
-/// Enters a namespace in which TAP devices can be made.
-fn namespace() -> Result<(), Box<dyn Error>> {
-    netns::enter()?;
-    Tap::open(TAP)?;
-    Ok(())
 }
 
 /// Puts the load on a fresh server, with a fresh device: the kernel keeps the offload of one that stays,

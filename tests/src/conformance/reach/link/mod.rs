@@ -15,11 +15,11 @@ use linecho_devices::faulty::{Faults, Side};
 use linecho_smoltcp::smoltcp::phy::Medium;
 use linecho_smoltcp::smoltcp::time;
 use linecho_smoltcp::{Config, Instant, Options, Totals, Wake, from_stack_time, stack_time};
+use linecho_trials::Stop;
 use peers::Peers;
 use server::{Server, Sizes};
 
 use super::{Facts, Network, Peer, Reach, Wanted};
-use crate::conformance::Stop;
 
 /// More turns than anybody needs at one instant: somebody spins.
 const TURNS_AT_ONE_INSTANT: u32 = 10_000;

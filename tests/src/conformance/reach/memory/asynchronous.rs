@@ -12,10 +12,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use linecho_core::asynchronous::serve;
 use linecho_core::{Config, Instant};
+use linecho_trials::Stop;
 
 use super::pipe::Shared;
 use super::{Ended, Served, session};
-use crate::conformance::Stop;
 
 pub(super) struct Asynchronous {
     task: Pin<Box<dyn Future<Output = Ended>>>,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use linecho_core::blocking::serve;
 use linecho_core::embedded_io::{ErrorKind, ErrorType, Read, Write};
 use linecho_core::{Config, Instant};
+use linecho_trials::Stop;
 
 use super::pipe::Shared;
 use super::{Ended, Served, session};
-use crate::conformance::Stop;
 
 /// The longest that a turn of the server takes.
 const LIMIT: Duration = Duration::from_secs(60);

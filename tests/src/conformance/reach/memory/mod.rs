@@ -10,10 +10,10 @@ use std::io;
 use std::time::Duration;
 
 use linecho_core::{Config, Counters, Instant, Reason, Session, Totals};
+use linecho_trials::Stop;
 use pipe::{Pipe, Shared};
 
 use super::{Facts, Network, Peer, Reach, Wanted};
-use crate::conformance::Stop;
 
 /// How far a step takes the clock.
 const STEP: Duration = Duration::from_micros(50);

@@ -3,10 +3,10 @@
 use linecho_core::embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 use linecho_core::polled::{Turn, serve};
 use linecho_core::{Config, Instant, Session};
+use linecho_trials::Stop;
 
 use super::pipe::Shared;
 use super::{Ended, Served, session};
-use crate::conformance::Stop;
 
 /// How many bytes a turn reads at most.
 const BUDGET: usize = 100;

@@ -1,4 +1,4 @@
-//! The firmware, for real: built for its boards and booted in QEMU.
+//! The images on their boards in QEMU: service, clients that misbehave, faults, resources.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -7,10 +7,29 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use linecho_tests::firmware::{
-    Board, Image, Machine, Problem, Session, TARGET, checks, or_skip, toolchain,
-};
+use linecho_tests::firmware::{Board, Image, Machine, Problem, Session, TARGET, checks, toolchain};
+use linecho_trials::{Stop, Trial, trials};
 use socket2::SockRef;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        a_panic_ends_in_a_message_and_a_failure_code,
+        a_stack_overflow_ends_in_a_message_and_a_failure_code,
+        a_write_to_a_bad_address_ends_in_a_message_and_a_failure_code,
+        a_port_that_is_taken_is_named_with_the_way_out,
+        both_boards_serve_from_a_cold_start,
+        four_clients_stream_a_megabyte_each,
+        clients_beyond_the_slots_are_refused_and_the_others_served,
+        a_flood_of_frames_during_a_stall_loses_nothing,
+        clients_that_vanish_do_not_keep_their_slots,
+        clients_that_reset_do_not_keep_their_slots,
+        a_client_that_never_reads_is_cut_off_and_delays_nobody,
+        an_idle_board_sleeps,
+        twelve_slots_fill_the_memory_and_serve,
+        thirteen_slots_do_not_link,
+        the_porting_guide_states_the_length_of_both_boards,
+    ]
+}
 
 /// The board that most tests use. What differs between boards is their drivers.
 const BOARD: Board = Board::Lm3s6965evb;
@@ -32,11 +51,9 @@ fn test_machine(board: Board, session: &Session) -> Result<Machine, Problem> {
 // --- Failures -----------------------------------------------------------------------------------
 
 /// Whatever fails ends in a message and a failure code, on both boards.
-fn ends_with(command: u8, message: &str, culprit: &str) {
+fn ends_with(command: u8, message: &str, culprit: &str) -> Result<(), Stop> {
     for board in Board::ALL {
-        let Some(mut machine) = or_skip(test_machine(board, &Session::default())) else {
-            return;
-        };
+        let mut machine = test_machine(board, &Session::default())?;
         machine.command(&[command]).unwrap();
         machine.wait_for(message).unwrap();
         let status = machine.wait_end().unwrap();
@@ -47,70 +64,57 @@ fn ends_with(command: u8, message: &str, culprit: &str) {
             "{board}: the place is not named in {log:?}"
         );
     }
+    Ok(())
 }
 
-#[test]
-fn a_panic_ends_in_a_message_and_a_failure_code() {
-    ends_with(b'p', "PANIC", "test_commands.rs");
+fn a_panic_ends_in_a_message_and_a_failure_code() -> Result<(), Stop> {
+    ends_with(b'p', "PANIC", "test_commands.rs")
 }
 
-#[test]
-fn a_stack_overflow_ends_in_a_message_and_a_failure_code() {
-    ends_with(b'o', "FAULT stack overflow", "0x1fff");
+fn a_stack_overflow_ends_in_a_message_and_a_failure_code() -> Result<(), Stop> {
+    ends_with(b'o', "FAULT stack overflow", "0x1fff")
 }
 
-#[test]
-fn a_write_to_a_bad_address_ends_in_a_message_and_a_failure_code() {
-    ends_with(b'w', "address 0x60000000", "test_commands.rs");
+fn a_write_to_a_bad_address_ends_in_a_message_and_a_failure_code() -> Result<(), Stop> {
+    ends_with(b'w', "address 0x60000000", "test_commands.rs")
 }
 
-#[test]
-fn a_port_that_is_taken_is_named_with_the_way_out() {
-    let Some(image) = or_skip(Image::of(BOARD).build()) else {
-        return;
-    };
+fn a_port_that_is_taken_is_named_with_the_way_out() -> Result<(), Stop> {
+    let image = Image::of(BOARD).build()?;
     let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = other.local_addr().unwrap().port();
     match Machine::boot(&image, BOARD, Some(port)) {
-        Err(Problem::Missing(reason)) => drop(or_skip(Err::<(), _>(Problem::Missing(reason)))),
+        Err(problem @ Problem::Missing { .. }) => return Err(problem.into()),
         Err(Problem::Failed(message)) => assert_eq!(
             message,
             format!("port {port} of 127.0.0.1 is taken: choose another, or none to get a free one")
         ),
         Ok(_) => panic!("QEMU shares the port {port} with another program"),
     }
+    Ok(())
 }
 
 // --- Service ------------------------------------------------------------------------------------
 
-#[test]
-fn both_boards_serve_from_a_cold_start() {
+fn both_boards_serve_from_a_cold_start() -> Result<(), Stop> {
     for board in Board::ALL {
-        let Some(image) = or_skip(Image::of(board).build()) else {
-            return;
-        };
-        if or_skip(checks::cold_start(&image, board, 4)).is_none() {
-            return;
-        }
+        let image = Image::of(board).build()?;
+        checks::cold_start(&image, board, 4)?;
     }
+    Ok(())
 }
 
-#[test]
-fn four_clients_stream_a_megabyte_each() {
-    let Some(machine) = or_skip(machine(BOARD)) else {
-        return;
-    };
+fn four_clients_stream_a_megabyte_each() -> Result<(), Stop> {
+    let machine = machine(BOARD)?;
     checks::streams_at_once(machine.port(), 4, 1_000_000).unwrap();
     machine.stop().unwrap();
+    Ok(())
 }
 
 /// A connection is refused while all slots are taken, the others do not notice, and a slot that
 /// becomes free takes the next one.
-#[test]
-fn clients_beyond_the_slots_are_refused_and_the_others_served() {
-    let Some(machine) = or_skip(machine(BOARD)) else {
-        return;
-    };
+fn clients_beyond_the_slots_are_refused_and_the_others_served() -> Result<(), Stop> {
+    let machine = machine(BOARD)?;
     let port = machine.port();
     let mut served: Vec<_> = (0..4).map(|_| checks::accepted(port).unwrap()).collect();
     for _ in 0..8 {
@@ -123,17 +127,15 @@ fn clients_beyond_the_slots_are_refused_and_the_others_served() {
     let mut next = checks::accepted(port).unwrap();
     checks::round_trip(&mut next, b"the next one\n").unwrap();
     machine.stop().unwrap();
+    Ok(())
 }
 
 /// While the board is busy with something else, frames flood it. All connections live on, and no
 /// byte is lost. Only the Stellaris controller keeps so many frames; that of the other board drops
 /// them, and TCP sends them again.
-#[test]
-fn a_flood_of_frames_during_a_stall_loses_nothing() {
+fn a_flood_of_frames_during_a_stall_loses_nothing() -> Result<(), Stop> {
     for board in Board::ALL {
-        let Some(mut machine) = or_skip(test_machine(board, &Session::default())) else {
-            return;
-        };
+        let mut machine = test_machine(board, &Session::default())?;
         let port = machine.port();
         let streams: Vec<_> = (0..4).map(|_| checks::accepted(port).unwrap()).collect();
         machine.command(b"s").unwrap();
@@ -156,20 +158,18 @@ fn a_flood_of_frames_during_a_stall_loses_nothing() {
         checks::streams_at_once(port, 4, 10_000).unwrap();
         machine.stop().unwrap();
     }
+    Ok(())
 }
 
 // --- Clients that misbehave ---------------------------------------------------------------------
 
 /// Clients that say nothing any more are let go at the idle timeout, and their slots serve others.
-#[test]
-fn clients_that_vanish_do_not_keep_their_slots() {
+fn clients_that_vanish_do_not_keep_their_slots() -> Result<(), Stop> {
     let session = Session {
         idle: Duration::from_secs(3),
         ..Session::default()
     };
-    let Some(mut machine) = or_skip(test_machine(BOARD, &session)) else {
-        return;
-    };
+    let mut machine = test_machine(BOARD, &session)?;
     let mut silent: Vec<_> = (0..4)
         .map(|_| checks::accepted(machine.port()).unwrap())
         .collect();
@@ -179,14 +179,12 @@ fn clients_that_vanish_do_not_keep_their_slots() {
     }
     checks::streams_at_once(machine.port(), 4, 10_000).unwrap();
     machine.stop().unwrap();
+    Ok(())
 }
 
 /// A client that resets its connection in the middle of a line frees its slot at once.
-#[test]
-fn clients_that_reset_do_not_keep_their_slots() {
-    let Some(mut machine) = or_skip(machine(BOARD)) else {
-        return;
-    };
+fn clients_that_reset_do_not_keep_their_slots() -> Result<(), Stop> {
+    let mut machine = machine(BOARD)?;
     for _ in 0..12 {
         let mut stream = checks::accepted(machine.port()).unwrap();
         stream.write_all(b"half a line").unwrap();
@@ -198,18 +196,16 @@ fn clients_that_reset_do_not_keep_their_slots() {
     }
     checks::streams_at_once(machine.port(), 4, 10_000).unwrap();
     machine.stop().unwrap();
+    Ok(())
 }
 
 /// A client that sends and never reads is cut off at the write timeout, and delays nobody before.
-#[test]
-fn a_client_that_never_reads_is_cut_off_and_delays_nobody() {
+fn a_client_that_never_reads_is_cut_off_and_delays_nobody() -> Result<(), Stop> {
     let session = Session {
         write: Duration::from_secs(2),
         ..Session::default()
     };
-    let Some(mut machine) = or_skip(test_machine(BOARD, &session)) else {
-        return;
-    };
+    let mut machine = test_machine(BOARD, &session)?;
     let stuck = checks::accepted(machine.port()).unwrap();
     let sender = fill(stuck.try_clone().unwrap());
     let mut other = checks::accepted(machine.port()).unwrap();
@@ -230,6 +226,7 @@ fn a_client_that_never_reads_is_cut_off_and_delays_nobody() {
     stuck.shutdown(Shutdown::Both).ok();
     sender.join().unwrap();
     machine.stop().unwrap();
+    Ok(())
 }
 
 /// Sends until the connection is gone.
@@ -239,39 +236,30 @@ fn fill(mut stream: TcpStream) -> thread::JoinHandle<()> {
 
 // --- Resources ----------------------------------------------------------------------------------
 
-#[test]
-fn an_idle_board_sleeps() {
+fn an_idle_board_sleeps() -> Result<(), Stop> {
     for board in Board::ALL {
-        let Some(machine) = or_skip(machine(board)) else {
-            return;
-        };
+        let machine = machine(board)?;
         let idle = checks::idle(&machine, 4, Duration::from_secs(10)).unwrap();
         assert!(idle.load < checks::IDLE_LOAD_MAX, "{board}: {idle:?}");
         machine.stop().unwrap();
     }
+    Ok(())
 }
 
-#[test]
-fn twelve_slots_fill_the_memory_and_serve() {
+fn twelve_slots_fill_the_memory_and_serve() -> Result<(), Stop> {
     let image = Image {
         slots: 12,
         ..Image::of(BOARD)
     };
-    let Some(path) = or_skip(image.build()) else {
-        return;
-    };
-    let Some(stack) = or_skip(checks::stack(&path, BOARD, 12)) else {
-        return;
-    };
+    let path = image.build()?;
+    let stack = checks::stack(&path, BOARD, 12)?;
     // The start takes stack for each slot, and another compiler may take more than this one.
     assert!(stack.used + 512 <= stack.length, "{stack:?}");
+    Ok(())
 }
 
-#[test]
-fn thirteen_slots_do_not_link() {
-    if or_skip(toolchain::Toolchain::for_target(TARGET)).is_none() {
-        return;
-    }
+fn thirteen_slots_do_not_link() -> Result<(), Stop> {
+    toolchain::Toolchain::for_target(TARGET)?;
     let image = Image {
         slots: 13,
         ..Image::of(BOARD)
@@ -281,13 +269,13 @@ fn thirteen_slots_do_not_link() {
         message.contains("will not fit in region 'RAM'"),
         "{message}"
     );
+    Ok(())
 }
 
 // --- Documentation ------------------------------------------------------------------------------
 
 /// The guide states how long a board file is, so that a port can be estimated.
-#[test]
-fn the_porting_guide_states_the_length_of_both_boards() {
+fn the_porting_guide_states_the_length_of_both_boards() -> Result<(), Stop> {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/firmware"));
     let guide = fs::read_to_string(folder.join("README.md")).unwrap();
     for file in ["lm3s6965evb.rs", "mps2_an385.rs"] {
@@ -303,4 +291,5 @@ fn the_porting_guide_states_the_length_of_both_boards() {
             "examples/firmware/README.md should have the row {row}"
         );
     }
+    Ok(())
 }

@@ -1,38 +1,29 @@
-//! Every scenario over the program `echo-server` as a child process, and what can only be seen from outside: foreign
-//! peers, a limit of file descriptors, the memory of the process.
+//! What can only be seen of the program `echo-server` from outside: foreign peers, a limit of file descriptors, the
+//! memory of the process.
 
-use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use libtest_mimic::Trial;
 use linecho_core::LongLines;
 use linecho_tests::conformance::foreign;
 use linecho_tests::conformance::reach::Wanted;
-use linecho_tests::conformance::reach::program::{EchoServer, Program};
+use linecho_tests::conformance::reach::program::EchoServer;
 use linecho_tests::conformance::reach::sockets::PACE;
 use linecho_tests::conformance::scenarios::{Id, Plan, Reads, Stage};
-use linecho_tests::conformance::{self, Stop};
+use linecho_trials::{Stop, Trial, trial};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
 type Play = fn() -> Result<(), Stop>;
 
-fn main() -> ExitCode {
-    let mut trials = conformance::trials(vec![Arc::new(Program)]);
-    let others: [(&str, Play); 4] = [
+pub(crate) fn trials() -> Vec<Trial> {
+    let tests: [(&str, Play); 4] = [
         ("python", || foreign::python(started()?.address())),
         ("netcat", || foreign::netcat(started()?.address())),
         ("descriptors_exhausted", descriptors_exhausted),
         ("memory_is_bounded", memory_is_bounded),
     ];
-    for (name, play) in others {
-        trials.push(Trial::ignorable_test(
-            format!("program::{name}"),
-            move || conformance::completion(play()),
-        ));
-    }
-    conformance::conclude(trials)
+    let named = |(name, play)| trial(format!("program::{name}"), play);
+    tests.map(named).into()
 }
 
 fn started() -> Result<EchoServer, Stop> {

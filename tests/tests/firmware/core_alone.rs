@@ -1,19 +1,23 @@
 //! The core cannot panic: proven by linking it, on this machine, with the stable toolchain.
 
 use linecho_tests::firmware::core_alone::{Content, Proof, host, prove};
+use linecho_trials::{Stop, Trial, trials};
 
-#[test]
-fn no_panic_can_be_reached_in_the_core() {
-    let proof = prove(&host().unwrap(), Content::Everything).unwrap();
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![no_panic_can_be_reached_in_the_core, the_proof_finds_a_panic]
+}
+
+fn no_panic_can_be_reached_in_the_core() -> Result<(), Stop> {
+    let proof = prove(&host()?, Content::Everything)?;
     if let Proof::CanPanic(culprits) = proof {
         panic!("the core can panic, through {culprits:?}");
     }
+    Ok(())
 }
 
 /// The negative control: a proof that finds no panic in this one finds none at all.
-#[test]
-fn the_proof_finds_a_panic() {
-    match prove(&host().unwrap(), Content::Control).unwrap() {
+fn the_proof_finds_a_panic() -> Result<(), Stop> {
+    match prove(&host()?, Content::Control)? {
         Proof::CanPanic(culprits) => {
             let bounds_check = culprits
                 .iter()
@@ -22,4 +26,5 @@ fn the_proof_finds_a_panic() {
         }
         Proof::PanicFree(image) => panic!("{} links", image.display()),
     }
+    Ok(())
 }

@@ -5,17 +5,17 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use libtest_mimic::Trial;
-use linecho_devices::netns;
+use linecho_tests::conformance;
 use linecho_tests::conformance::foreign;
 use linecho_tests::conformance::reach::tap::Tap;
-use linecho_tests::conformance::{self, Stop};
+use linecho_tests::namespace;
+use linecho_trials::{Stop, trial};
 
 type Peer = fn(SocketAddr) -> Result<(), Stop>;
 
 fn main() -> ExitCode {
     // Before there are threads: the namespace is that of the whole process.
-    let outside = netns::enter().err().map(|error| error.to_string());
+    let outside = namespace::enter().err();
     let tap = |name, v6, loss_percent| Tap {
         name,
         v6,
@@ -36,11 +36,9 @@ fn main() -> ExitCode {
     for tap in [v4, v6] {
         for (name, peer) in peers {
             let tap = tap.clone();
-            trials.push(Trial::ignorable_test(
-                format!("{}::{name}", tap.name),
-                move || conformance::completion(tap.with_peer(peer)),
-            ));
+            let name = format!("{}::{name}", tap.name);
+            trials.push(trial(name, move || tap.with_peer(peer)));
         }
     }
-    conformance::conclude(trials)
+    linecho_trials::conclude(trials)
 }

@@ -1,0 +1,45 @@
+//! Every scenario over each way to a server that needs no network of its own, and what only some of them can show.
+
+mod link;
+#[cfg(unix)]
+mod program;
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use linecho_tests::conformance;
+use linecho_tests::conformance::reach::Reach;
+use linecho_tests::conformance::reach::link::Link;
+use linecho_tests::conformance::reach::memory::Memory;
+use linecho_tests::conformance::reach::std_server::Std;
+
+fn main() -> ExitCode {
+    let mut reaches: Vec<Arc<dyn Reach>> = vec![
+        Arc::new(Memory::Polled),
+        Arc::new(Memory::Blocking),
+        Arc::new(Memory::Asynchronous),
+        Arc::new(Std {
+            address: Ipv4Addr::LOCALHOST.into(),
+            workers: 0,
+        }),
+        Arc::new(Std {
+            address: Ipv6Addr::LOCALHOST.into(),
+            workers: 1,
+        }),
+        Arc::new(Link::clean()),
+        Arc::new(Link::faulty(200)),
+        Arc::new(Link::clean().hashed("hashed_clean")),
+        Arc::new(Link::faulty(200).hashed("hashed_faulty")),
+    ];
+    #[cfg(unix)]
+    reaches.push(Arc::new(conformance::reach::program::Program));
+    #[cfg(target_os = "linux")]
+    reaches.push(Arc::new(conformance::reach::passt::Passt));
+
+    let mut trials = conformance::trials(reaches);
+    trials.extend(link::trials());
+    #[cfg(unix)]
+    trials.extend(program::trials());
+    linecho_trials::conclude(trials)
+}
