@@ -1,11 +1,12 @@
-//! Waiting until a device has something to do.
+//! Waiting for file descriptors.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::ptr;
 use std::time::Duration;
 
-/// A file descriptor, and what to wait for on it.
+use crate::sys::ppoll;
+
+/// A file descriptor and the readiness to wait for.
 #[derive(Debug, Clone, Copy)]
 pub struct Interest<'fd> {
     fd: BorrowedFd<'fd>,
@@ -33,12 +34,13 @@ impl<'fd> Interest<'fd> {
     }
 }
 
-/// Sleeps until one of `fds` is ready or `timeout` has passed (`None`: no limit), and tells which are
-/// ready. An error or a hang-up on a file descriptor counts as ready: the next read shows it.
+/// Sleeps until one of `fds` is ready or `timeout` has passed (`None`: no limit). Returns for each
+/// whether it is ready; one with an error or a hang-up is, and the next read shows it.
 ///
 /// A signal ends the wait early with nothing ready, so that a program gets to look at its own flags.
 ///
 /// # Errors
+///
 /// Those of [`ppoll(2)`](https://man7.org/linux/man-pages/man2/poll.2.html) but for `EINTR`.
 pub fn wait<const N: usize>(
     fds: [Interest<'_>; N],
@@ -53,32 +55,6 @@ pub fn wait<const N: usize>(
         Ok(()) => Ok(polled.map(|fd| fd.revents != 0)),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok([false; N]),
         Err(error) => Err(error),
-    }
-}
-
-/// `ppoll` counts nanoseconds, where `poll` would round a deadline of the stack to milliseconds.
-#[expect(unsafe_code, reason = "ppoll(2) has no safe form in std")]
-fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> {
-    let timeout = timeout.map(|timeout| libc::timespec {
-        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: libc::c_long::from(timeout.subsec_nanos().cast_signed()),
-    });
-    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-    // SAFETY: `fds` points to `fds.len()` initialised entries, which the kernel may write, for the
-    // length of the call; `timeout` is null or points to a value that lives until the end of this
-    // function; a null signal mask leaves the mask as it is.
-    let ready = unsafe {
-        libc::ppoll(
-            fds.as_mut_ptr(),
-            fds.len() as libc::nfds_t,
-            timeout,
-            ptr::null(),
-        )
-    };
-    if ready < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use linecho_devices::FramedStream;
+use linecho_devices::{FramedStream, stream};
 use linecho_smoltcp::Totals;
 use linecho_smoltcp::smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
@@ -52,10 +52,10 @@ impl Reach for Passt {
         })?;
         let child = Running(child);
         introduce(&mut ours).map_err(failed)?;
-        let device =
+        let stream =
             FramedStream::new(ours, 1500).map_err(|error| Stop::Failed(error.to_string()))?;
         let stack = Stack::start(
-            device,
+            stream::Passt::new(stream),
             vec![IpCidr::new(OURS.into(), 24)],
             Some(PASST),
             wanted,

@@ -1,16 +1,14 @@
 //! The listener of linecho-smoltcp over a real device, in a thread of its own, for peers with sockets of the kernel.
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time;
 
-use linecho_devices::{FramedStream, Interest, Tap, wait};
+use linecho_devices::{Interest, Link, wait};
 use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketSet};
-use linecho_smoltcp::smoltcp::phy::Device;
 use linecho_smoltcp::smoltcp::socket::tcp::{Socket, SocketBuffer};
 use linecho_smoltcp::smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 use linecho_smoltcp::{Config, Instant, Listener, Totals, stack_time};
@@ -34,35 +32,6 @@ const RING: usize = 65_535;
 /// The line buffer of a session.
 const LINE: usize = 2048;
 
-/// A device that a thread can sleep on.
-pub(super) trait Carrier: Device + AsFd + Send + 'static {
-    /// Whether it waits until it can be written.
-    fn is_blocked(&self) -> bool;
-
-    /// What has ended it.
-    fn failure(&self) -> Option<String>;
-}
-
-impl Carrier for Tap {
-    fn is_blocked(&self) -> bool {
-        false
-    }
-
-    fn failure(&self) -> Option<String> {
-        self.error().map(ToString::to_string)
-    }
-}
-
-impl Carrier for FramedStream {
-    fn is_blocked(&self) -> bool {
-        self.is_blocked()
-    }
-
-    fn failure(&self) -> Option<String> {
-        self.error().map(ToString::to_string)
-    }
-}
-
 /// A running stack with a listener.
 pub(super) struct Stack {
     shared: Arc<Shared>,
@@ -83,7 +52,7 @@ const STOP: u8 = 2;
 impl Stack {
     /// Starts it on `device`, with these addresses and gateway.
     pub(super) fn start(
-        device: impl Carrier,
+        device: impl Link + Send + 'static,
         addresses: Vec<IpCidr>,
         gateway: Option<Ipv4Address>,
         wanted: &Wanted,
@@ -128,7 +97,7 @@ impl Stack {
 }
 
 fn serve(
-    mut device: impl Carrier,
+    mut device: impl Link,
     addresses: &[IpCidr],
     gateway: Option<Ipv4Address>,
     session: Config,

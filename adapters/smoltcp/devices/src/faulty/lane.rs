@@ -1,9 +1,10 @@
 //! One direction of a link: the frames under way, and what happens to them.
 
 use core::cmp::{Ordering, Reverse};
+use core::time::Duration;
 use std::collections::BinaryHeap;
 
-use smoltcp::time::{Duration, Instant};
+use smoltcp::time::Instant;
 
 use super::random::Random;
 use super::{Counters, Faults};
@@ -68,8 +69,9 @@ impl Lane {
         let held_back = random.chance(faults.reorder_permille);
         let corrupted = random.chance(faults.corrupt_permille);
         let bit = random.below(8 * frame.len() as u64) as usize;
-        let late = random.below(faults.jitter.total_micros().saturating_add(1));
-        let late_copy = random.below(faults.jitter.total_micros().saturating_add(1));
+        let jitter = faults.jitter.as_micros() as u64;
+        let late = random.below(jitter.saturating_add(1));
+        let late_copy = random.below(jitter.saturating_add(1));
 
         self.counters.sent += 1;
         if frame.len() > self.mtu {
@@ -81,7 +83,7 @@ impl Lane {
             return self.spare.push(frame);
         }
         // A lost frame has taken its time on the line all the same.
-        let arrival = self.enter(frame.len(), now) + faults.delay;
+        let arrival = self.enter(frame.len(), now) + faults.delay.into();
         if lost {
             self.counters.lost += 1;
             return self.spare.push(frame);
@@ -101,10 +103,10 @@ impl Lane {
             self.counters.held_back += 1;
             late += faults.hold_back;
         }
-        self.queue(frame, arrival + late);
+        self.queue(frame, arrival + late.into());
         if let Some(copy) = copy {
             self.counters.duplicated += 1;
-            self.queue(copy, arrival + Duration::from_micros(late_copy));
+            self.queue(copy, arrival + Duration::from_micros(late_copy).into());
         }
     }
 
@@ -123,7 +125,7 @@ impl Lane {
     fn enter(&mut self, len: usize, now: Instant) -> Instant {
         let start = self.free_at.max(now);
         let micros = (len as u64 * 1_000_000).checked_div(self.faults.bytes_per_second);
-        self.free_at = start + Duration::from_micros(micros.unwrap_or(0));
+        self.free_at = start + Duration::from_micros(micros.unwrap_or(0)).into();
         self.free_at
     }
 

@@ -7,7 +7,8 @@
 //! ```
 //! use linecho_devices::faulty::{FaultyLink, Faults, Side};
 //! use smoltcp::phy::{Device, Medium, TxToken};
-//! use smoltcp::time::{Duration, Instant};
+//! use core::time::Duration;
+//! use smoltcp::time::Instant;
 //!
 //! let faults = Faults { delay: Duration::from_millis(20), ..Faults::NONE };
 //! let mut link = FaultyLink::new(Medium::Ip, 1500, 1, faults);
@@ -23,9 +24,11 @@ mod random;
 #[cfg(test)]
 mod tests;
 
+use core::time::Duration;
+
 use lane::Lane;
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
-use smoltcp::time::{Duration, Instant};
+use smoltcp::time::Instant;
 
 /// What happens to the frames of one direction. Chances are out of 1,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

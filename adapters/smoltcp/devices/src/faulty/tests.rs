@@ -225,7 +225,7 @@ fn next<const N: usize>(now: Instant, events: [Option<Instant>; N]) -> Instant {
         .expect("nothing will ever happen");
     assert!(next < Instant::from_secs(3600), "no end in sight");
     // A stack that wants to be asked "now" has been asked: let time pass.
-    next.max(now + Duration::from_micros(100))
+    next.max(now + Duration::from_micros(100).into())
 }
 
 fn talk(seed: u64, faults: Faults, server_address: IpAddress, total: usize) -> FaultyLink {

@@ -19,10 +19,11 @@ use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
 pub use error::StreamError;
-use passt::Acknowledgements;
+pub use passt::Passt;
+
 use queue::Queue;
 
-use super::window;
+use crate::{segment, vlan};
 
 const ETHERNET_HEADER_LEN: usize = 14;
 
@@ -38,14 +39,13 @@ pub const MTUS: RangeInclusive<usize> = 576..=65_535;
 /// [`Interest::read_write`](super::Interest::read_write), and not for the deadline of the stack, which
 /// would be "now".
 ///
-/// It touches TCP segments: windows are announced a little smaller than they are (`window.rs` says why),
-/// and for passt's sake an acknowledgement older than one before it is replaced by that (`passt.rs`).
+/// TCP windows are announced a little smaller than they are: `segment.rs` says why. A priority tag of a
+/// received frame (VLAN 0) is taken off. For a passt of 2022 or 2023, put a [`Passt`] around the stream.
 pub struct FramedStream {
     stream: UnixStream,
     mtu: usize,
     rx: Queue,
     tx: Queue,
-    acknowledgements: Acknowledgements,
     counters: Counters,
     error: Option<StreamError>,
 }
@@ -98,7 +98,6 @@ impl FramedStream {
             mtu,
             rx: Queue::new(),
             tx: Queue::new(),
-            acknowledgements: Acknowledgements::new(),
             counters: Counters::default(),
             error: None,
         })
@@ -122,7 +121,24 @@ impl FramedStream {
         self.error.is_none() && !self.tx.is_empty()
     }
 
-    /// The next whole frame, read with at most one system call.
+    /// Takes the next frame, with the room for an answer to it.
+    fn next(&mut self) -> Option<(&mut [u8], TxToken<'_>)> {
+        self.drain();
+        let frame = self.read()?;
+        self.counters.received += 1;
+        self.counters.received_bytes += frame.len() as u64;
+        let frame = self.rx.frame(frame);
+        let start = vlan::strip_priority_tag(frame);
+        let tx = TxToken {
+            stream: &self.stream,
+            queue: &mut self.tx,
+            counters: &mut self.counters,
+            error: &mut self.error,
+        };
+        Some((&mut frame[start..], tx))
+    }
+
+    /// Returns the next whole frame, read with at most one system call.
     fn read(&mut self) -> Option<Range<usize>> {
         if self.error.is_some() {
             return None;
@@ -177,18 +193,7 @@ impl Device for FramedStream {
     /// Frames are received even when none can be sent, so that two ends that are both full never wait
     /// for each other. What the stack would answer at once is dropped then, and counted.
     fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
-        self.drain();
-        let frame = self.read()?;
-        self.counters.received += 1;
-        self.counters.received_bytes += frame.len() as u64;
-        let tx = TxToken {
-            stream: &self.stream,
-            queue: &mut self.tx,
-            counters: &mut self.counters,
-            error: &mut self.error,
-        };
-        let frame = self.rx.frame(frame);
-        self.acknowledgements.renew(frame);
+        let (frame, tx) = self.next()?;
         Some((RxToken { frame }, tx))
     }
 
@@ -244,7 +249,7 @@ impl phy::TxToken for TxToken<'_> {
             return self.queue.discard(len, f);
         };
         let result = f(frame);
-        window::leave_room(frame);
+        segment::announce_less(frame);
         counters.sent += 1;
         counters.sent_bytes += len as u64;
         *self.error = self.queue.write_to(self.stream).err();

@@ -1,19 +1,77 @@
-//! What makes smoltcp get along with passt, as its versions of 2022 and 2023 are.
+//! A framed stream with an old passt at its other end.
 //!
-//! passt sends data that it has prepared behind acknowledgements that are newer than those in the data.
-//! smoltcp 0.14 drops a segment whose acknowledgement is older than the one before, and with it the data,
-//! which passt sends again after two seconds. Therefore an old acknowledgement is replaced by the newest.
+//! passt (2022 and 2023) sends data that it has prepared behind acknowledgements that are newer than
+//! those in the data. smoltcp 0.14 drops a segment whose acknowledgement is older than the one before,
+//! and with it the data, which passt sends again after two seconds. So [`Passt`] replaces an old
+//! acknowledgement by the newest.
 
+use std::os::fd::{AsFd, BorrowedFd};
+
+use smoltcp::phy::{Device, DeviceCapabilities};
+use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
 
-use crate::window::{set_window, updated, with_segment};
+use super::{FramedStream, RxToken, TxToken};
+use crate::segment::{Segment, set_window, updated};
 
-/// How many connections are remembered. One that is forgotten suffers nothing worse than delays.
+/// The number of connections that are remembered. One that is forgotten suffers no more than delays.
 const CONNECTIONS: usize = 256;
+
+/// A [`FramedStream`] to passt, of any version.
+///
+/// passt of 2022 and 2023 sends acknowledgements out of order, which smoltcp 0.14 answers by dropping
+/// the data that comes with them. This device replaces an old acknowledgement by the newest one.
+#[derive(Debug)]
+pub struct Passt {
+    stream: FramedStream,
+    acknowledgements: Acknowledgements,
+}
+
+impl Passt {
+    /// Wraps a stream that is connected to passt.
+    #[must_use]
+    pub fn new(stream: FramedStream) -> Self {
+        Self {
+            stream,
+            acknowledgements: Acknowledgements::new(),
+        }
+    }
+
+    /// Returns the stream, with its counters and its error.
+    #[must_use]
+    pub const fn stream(&self) -> &FramedStream {
+        &self.stream
+    }
+}
+
+impl AsFd for Passt {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+impl Device for Passt {
+    type RxToken<'a> = RxToken<'a>;
+    type TxToken<'a> = TxToken<'a>;
+
+    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
+        let (frame, tx) = self.stream.next()?;
+        self.acknowledgements.renew(frame);
+        Some((RxToken { frame }, tx))
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<TxToken<'_>> {
+        self.stream.transmit(now)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.stream.capabilities()
+    }
+}
 
 /// The newest acknowledgement of each connection.
 #[derive(Debug)]
-pub(super) struct Acknowledgements(Box<[Option<Acknowledgement>]>);
+struct Acknowledgements(Box<[Option<Acknowledgement>]>);
 
 #[derive(Clone, Copy, Debug)]
 struct Acknowledgement {
@@ -25,34 +83,36 @@ struct Acknowledgement {
 }
 
 impl Acknowledgements {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self(vec![None; CONNECTIONS].into())
     }
 
     /// Puts the newest acknowledgement into `frame`, if it holds a segment with an older one.
-    pub(super) fn renew(&mut self, frame: &mut [u8]) {
-        with_segment(frame, |peer, segment| {
-            let connection = (peer, segment.src_port(), segment.dst_port());
-            let place = usize::from(connection.1 ^ connection.2) % CONNECTIONS;
-            let newest = &mut self.0[place];
-            if segment.syn() || segment.rst() || !segment.ack() {
-                *newest = None;
-                return;
+    fn renew(&mut self, frame: &mut [u8]) {
+        let Some(found) = Segment::find(frame) else {
+            return;
+        };
+        let mut segment = found.packet(frame);
+        let connection = (found.source, segment.src_port(), segment.dst_port());
+        let place = usize::from(connection.1 ^ connection.2) % CONNECTIONS;
+        let newest = &mut self.0[place];
+        if segment.syn() || segment.rst() || !segment.ack() {
+            *newest = None;
+            return;
+        }
+        match newest.filter(|newest| newest.connection == connection) {
+            Some(newest) if segment.ack_number() < newest.number => {
+                set_acknowledgement(&mut segment, newest.number);
+                set_window(&mut segment, newest.window);
             }
-            match newest.filter(|newest| newest.connection == connection) {
-                Some(newest) if segment.ack_number() < newest.number => {
-                    set_acknowledgement(segment, newest.number);
-                    set_window(segment, newest.window);
-                }
-                _ => {
-                    *newest = Some(Acknowledgement {
-                        connection,
-                        number: segment.ack_number(),
-                        window: segment.window_len(),
-                    });
-                }
+            _ => {
+                *newest = Some(Acknowledgement {
+                    connection,
+                    number: segment.ack_number(),
+                    window: segment.window_len(),
+                });
             }
-        });
+        }
     }
 }
 
@@ -67,7 +127,7 @@ fn set_acknowledgement(segment: &mut TcpPacket<&mut [u8]>, number: TcpSeqNumber)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::window::tests::{IPV4, IPV6, acknowledging, frame};
+    use crate::segment::tests::{IPV4, IPV6, acknowledging, frame};
     use smoltcp::wire::{TcpControl, TcpRepr};
 
     #[test]

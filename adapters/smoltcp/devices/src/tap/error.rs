@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use super::sys::Name;
 use super::{MIN_MTU, TUN};
+use crate::sys::Name;
 
 /// Why [`Tap::open`](super::Tap::open) failed. Its `Display` says what was tried, what happened, and
 /// the command that mends it.
@@ -35,7 +35,7 @@ pub enum TapError {
         /// What the kernel answered.
         source: io::Error,
     },
-    /// There is an interface of this name, but it is no TAP device with a single queue.
+    /// There is an interface of this name, but it is no TAP device.
     NotTap {
         /// The name that was asked for.
         name: String,
@@ -122,7 +122,7 @@ impl fmt::Display for TapError {
             Self::NotTap { name, source } => write!(
                 f,
                 "cannot attach to {name}: {source}: there is an interface of this name that is no \
-                 TAP device with a single queue\n  See what it is: ip -d link show dev {name}"
+                 TAP device\n  See what it is: ip -d link show dev {name}"
             ),
             Self::BadMtu { name, mtu } => write!(
                 f,

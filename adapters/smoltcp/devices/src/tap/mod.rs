@@ -4,14 +4,13 @@
 //! segments have up to 64 KiB in both directions, so that a system call carries 45 times as much. See
 //! `vnet.rs` for how that is said, and <https://docs.kernel.org/networking/tuntap.html>.
 
-mod cable;
+mod batch;
+mod descriptor;
 mod error;
-mod read_ahead;
-mod sys;
+mod path_mtu;
 #[cfg(test)]
 mod tests;
 mod vnet;
-mod write_behind;
 
 use core::num::{NonZeroU16, NonZeroUsize};
 use std::fmt;
@@ -23,14 +22,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use smoltcp::phy::{self, Checksum, DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::time::Instant;
 
-pub use cable::Counters;
+pub use descriptor::Counters;
 pub use error::TapError;
 
-use cable::Cable;
-use read_ahead::ReadAhead;
-use sys::Name;
+use batch::{Incoming, Outgoing};
+use descriptor::Descriptor;
 use vnet::Header;
-use write_behind::WriteBehind;
+
+use crate::sys::{self, Name};
 
 /// The driver of all TUN and TAP devices.
 const TUN: &str = "/dev/net/tun";
@@ -68,9 +67,9 @@ const OFFLOAD: libc::c_uint = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_
 pub struct Tap {
     name: String,
     mtu: usize,
-    cable: Cable,
-    rx: ReadAhead,
-    tx: WriteBehind,
+    descriptor: Descriptor,
+    incoming: Incoming,
+    outgoing: Outgoing,
 }
 
 impl Tap {
@@ -131,14 +130,9 @@ impl Tap {
         Ok(Self {
             name,
             mtu,
-            cable: Cable {
-                tun,
-                offloaded,
-                counters: Counters::default(),
-                error: None,
-            },
-            rx: ReadAhead::new(longest),
-            tx: WriteBehind::new(longest),
+            descriptor: Descriptor::new(tun, offloaded),
+            incoming: Incoming::new(longest),
+            outgoing: Outgoing::new(longest),
         })
     }
 
@@ -157,22 +151,22 @@ impl Tap {
     /// Whether checksums and segmentation are left to the kernel.
     #[must_use]
     pub const fn is_offloaded(&self) -> bool {
-        self.cable.offloaded
+        self.descriptor.offloaded
     }
 
     /// What the device has carried and lost so far.
     #[must_use]
     pub const fn counters(&self) -> Counters {
-        self.cable.counters
+        self.descriptor.counters
     }
 
     /// Takes a `turn` of the stack in which frames are not sent one by one, but in a row at its end, or
     /// when 64 of them or 64 KiB wait. With many connections that is faster by a few percent. Sleep
     /// only after it.
     pub fn batch<R>(&mut self, turn: impl FnOnce(&mut Self) -> R) -> R {
-        self.tx.hold();
+        self.outgoing.hold();
         let result = turn(self);
-        self.tx.flush(&mut self.cable);
+        self.outgoing.flush(&mut self.descriptor);
         result
     }
 
@@ -180,7 +174,7 @@ impl Tap {
     /// the file descriptor ready for ever.
     #[must_use]
     pub const fn error(&self) -> Option<&io::Error> {
-        self.cable.error.as_ref()
+        self.descriptor.error.as_ref()
     }
 }
 
@@ -195,7 +189,11 @@ fn attach(name: &str, flags: libc::c_int) -> Result<(File, Name), TapError> {
         .custom_flags(libc::O_NONBLOCK)
         .open(TUN)
         .map_err(TapError::opening_driver)?;
-    let attached = sys::attach(&tun, wanted, flags);
+    let attached = sys::attach(&tun, wanted, flags).or_else(|error| match error.raw_os_error() {
+        // A device that was made for several queues.
+        Some(libc::EINVAL) => sys::attach(&tun, wanted, flags | libc::IFF_MULTI_QUEUE),
+        _ => Err(error),
+    });
     let attached = attached.map_err(|error| TapError::attaching(name, error))?;
     Ok((tun, attached))
 }
@@ -209,9 +207,9 @@ fn set_up_offload(tun: &File, offload: libc::c_uint) -> io::Result<()> {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        if self.cable.offloaded {
+        if self.descriptor.offloaded {
             // Whoever attaches next to a device that stays may not expect long segments.
-            _ = sys::set_offload(&self.cable.tun, 0);
+            _ = sys::set_offload(&self.descriptor.tun, 0);
         }
     }
 }
@@ -221,22 +219,22 @@ impl fmt::Debug for Tap {
         f.debug_struct("Tap")
             .field("name", &self.name)
             .field("mtu", &self.mtu)
-            .field("offloaded", &self.cable.offloaded)
-            .field("counters", &self.cable.counters)
-            .field("error", &self.cable.error)
+            .field("offloaded", &self.descriptor.offloaded)
+            .field("counters", &self.descriptor.counters)
+            .field("error", &self.descriptor.error)
             .finish_non_exhaustive()
     }
 }
 
 impl AsFd for Tap {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.cable.tun.as_fd()
+        self.descriptor.tun.as_fd()
     }
 }
 
 impl AsRawFd for Tap {
     fn as_raw_fd(&self) -> RawFd {
-        self.cable.tun.as_raw_fd()
+        self.descriptor.tun.as_raw_fd()
     }
 }
 
@@ -245,10 +243,10 @@ impl phy::Device for Tap {
     type TxToken<'a> = TxToken<'a>;
 
     fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
-        let frame = self.rx.next(|room| self.cable.read(room))?;
+        let frame = self.incoming.next(|room| self.descriptor.read(room))?;
         let tx = TxToken {
-            cable: &mut self.cable,
-            behind: &mut self.tx,
+            descriptor: &mut self.descriptor,
+            outgoing: &mut self.outgoing,
             segment_len: None,
         };
         Some((RxToken { frame }, tx))
@@ -256,8 +254,8 @@ impl phy::Device for Tap {
 
     fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
         Some(TxToken {
-            cable: &mut self.cable,
-            behind: &mut self.tx,
+            descriptor: &mut self.descriptor,
+            outgoing: &mut self.outgoing,
             segment_len: None,
         })
     }
@@ -267,7 +265,7 @@ impl phy::Device for Tap {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = ETHERNET_HEADER_LEN + self.mtu;
-        if self.cable.offloaded {
+        if self.descriptor.offloaded {
             capabilities.checksum.tcp = Checksum::None;
             // smoltcp 0.14 drops long IPv6 segments where it should hand them over, so that these
             // are long on the way in only.
@@ -290,14 +288,15 @@ impl phy::RxToken for RxToken<'_> {
 
 /// Room for a frame to the kernel.
 pub struct TxToken<'a> {
-    cable: &'a mut Cable,
-    behind: &'a mut WriteBehind,
+    descriptor: &'a mut Descriptor,
+    outgoing: &'a mut Outgoing,
     segment_len: Option<NonZeroU16>,
 }
 
 impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        self.behind.send(self.cable, len, self.segment_len, f)
+        self.outgoing
+            .send(self.descriptor, len, self.segment_len, f)
     }
 
     fn set_meta(&mut self, meta: PacketMeta) {

@@ -234,6 +234,19 @@ fn a_device_can_be_created() {
     });
 }
 
+/// One made for QEMU or another program with several queues.
+#[test]
+fn a_device_with_several_queues_is_taken_with_one() {
+    in_namespace(|| {
+        ip("tuntap add dev tap0 mode tap multi_queue");
+        ip("link set dev tap0 up");
+        ip("addr add 192.168.69.100/24 dev tap0");
+        for offload in [true, false] {
+            bulk(&mut open(offload), ipv4, 1_000_000);
+        }
+    });
+}
+
 #[test]
 fn what_the_kernel_refuses_is_explained() {
     in_namespace(|| {
@@ -386,6 +399,47 @@ fn a_dropped_frame_does_not_end_the_turn() {
         ..Counters::default()
     };
     assert_eq!(tap.counters(), expected);
+}
+
+/// Part of a segment cannot be verified, and smoltcp does not verify the whole.
+#[test]
+fn a_fragment_of_a_segment_is_dropped_and_counted() {
+    let (mut tap, kernel) = without_kernel(true);
+    let mut frame = vec![0; Header::LEN + 14];
+    frame[Header::LEN + 12] = 8;
+    let mut packet = [0; 60];
+    (packet[0], packet[3], packet[6], packet[9]) = (0x45, 60, 0x20, 6);
+    frame.extend(packet);
+    kernel.send(&frame).unwrap();
+    let (rx, _) = tap.receive(Instant::ZERO).unwrap();
+    assert_eq!(rx.consume(<[u8]>::len), 0);
+    assert_eq!(tap.counters().received_fragments, 1);
+}
+
+/// Frames with a priority and no VLAN, as Windows and industrial devices send them.
+#[test]
+fn a_frame_of_vlan_0_is_taken_without_its_tag() {
+    let addresses: Vec<u8> = (1..=12).collect();
+    // A datagram whose checksum the kernel has not filled in, behind the tag.
+    let mut untagged = [&addresses[..], &[8, 0, 0x45, 0, 0, 28]].concat();
+    untagged.resize(14 + 28, 0);
+    untagged[14 + 9] = 17;
+    let tagged = [&addresses[..], &[0x81, 0, 0xe0, 0], &untagged[12..]].concat();
+    let (needs_checksum, start, field) = (1, 18 + 20, 6);
+    let header = [needs_checksum, 0, 0, 0, 0, 0, start, 0, field, 0];
+    untagged[14 + 20 + 6..][..2].fill(0xff);
+    for offloaded in [false, true] {
+        let (mut tap, kernel) = without_kernel(offloaded);
+        let header = if offloaded { &header[..] } else { &[] };
+        kernel.send(&[header, &tagged].concat()).unwrap();
+        let (rx, _) = tap.receive(Instant::ZERO).unwrap();
+        let mut frame = rx.consume(<[u8]>::to_vec);
+        if !offloaded {
+            frame[14 + 20 + 6..][..2].fill(0xff);
+        }
+        assert_eq!(frame, untagged);
+        assert_eq!(tap.counters().received_bytes, untagged.len() as u64);
+    }
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl FaultOptions {
             return None;
         }
         Some(Faults {
-            delay: self.delay.unwrap_or(DELAY).into(),
+            delay: self.delay.unwrap_or(DELAY),
             loss_permille: self.drop.unwrap_or(0),
             corrupt_permille: self.corrupt.unwrap_or(0),
             reorder_permille: self.reorder.unwrap_or(0),

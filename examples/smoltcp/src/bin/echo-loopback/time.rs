@@ -55,13 +55,12 @@ mod tests {
     use core::time::Duration;
     use linecho_devices::faulty::Faults;
     use linecho_smoltcp::smoltcp::phy::{Device, Medium, TxToken};
-    use linecho_smoltcp::smoltcp::time;
     use linecho_smoltcp::stack_time;
 
     #[test]
     fn it_jumps_to_what_comes_first() {
         let faults = Faults {
-            delay: time::Duration::from_millis(20),
+            delay: Duration::from_millis(20),
             ..Faults::NONE
         };
         let mut link = FaultyLoopback::new(Medium::Ip, 1500, 1, faults);

@@ -3,8 +3,6 @@
 #[cfg(target_os = "linux")]
 mod address;
 #[cfg(target_os = "linux")]
-mod carrier;
-#[cfg(target_os = "linux")]
 mod dhcp;
 #[cfg(target_os = "linux")]
 mod guide;

@@ -10,7 +10,7 @@ use std::process::{self, ExitCode};
 use crate::{address, guide};
 use linecho_devices::netns;
 use linecho_devices::stream::StreamError;
-use linecho_devices::{FramedStream, Tap};
+use linecho_devices::{FramedStream, Passt, Tap};
 use linecho_smoltcp::smoltcp::wire::IpCidr;
 
 use crate::options::Arguments;
@@ -42,7 +42,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     } else if let Some(path) = &arguments.link.socket {
         let stream = FramedStream::connect(path, SOCKET_MTU)
             .map_err(|error| explained(error, path, arguments))?;
-        serve(arguments, stream, &guide::try_it_behind_passt(own, port))
+        serve(
+            arguments,
+            Passt::new(stream),
+            &guide::try_it_behind_passt(own, port),
+        )
     } else {
         let before = fs::read_link("/proc/self/ns/user")?;
         netns::enter()?;

@@ -8,13 +8,12 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 
 use crate::address;
-use crate::carrier::Carrier;
 use crate::dhcp::{Dhcp, Lease};
 use crate::lifetime::{Lifetime, Wish};
 use crate::signals::Signals;
 use crate::stdout::Stdout;
 use crate::summary::summary;
-use linecho_devices::{Interest, Pcap, wait};
+use linecho_devices::{Interest, Link, Pcap, wait};
 use linecho_examples::log::{Level, Log};
 use linecho_examples_smoltcp::clock::Clock;
 use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketSet, SocketStorage};
@@ -26,16 +25,16 @@ use crate::options::{Arguments, MAX_SLOTS};
 use crate::run::say;
 
 /// Serves until a signal, or until the command has ended. `guide` tells people what to do with it.
-pub(crate) fn serve<C: Carrier>(
+pub(crate) fn serve<L: Link>(
     arguments: &Arguments,
-    mut carrier: C,
+    mut link: L,
     guide: &str,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let clock = Clock::start();
     // Before anything waits for others, and anybody is told to press Ctrl-C.
     let mut signals = Signals::handle()?;
     let mut pcap = capture(arguments, &signals)?;
-    let mut iface = interface(arguments, &mut carrier, clock.now());
+    let mut iface = interface(arguments, &mut link, clock.now());
 
     let mut listener = listener(arguments)?;
     let mut others = SocketSet::new(Vec::new());
@@ -43,7 +42,7 @@ pub(crate) fn serve<C: Carrier>(
 
     let log = arguments.log.log();
     if !arguments.log.quiet {
-        say(&format!("{}{guide}", introduction(arguments, &carrier)));
+        say(&format!("{}{guide}", introduction(arguments, &link)));
     }
 
     let mut lifetime = Lifetime::start(&arguments.command)?;
@@ -51,8 +50,8 @@ pub(crate) fn serve<C: Carrier>(
     let mut is_captured = true;
     let result = loop {
         let now = clock.now();
-        let wake = carrier.batch(|carrier| {
-            let mut captured = pcap.around(carrier);
+        let wake = link.batch(|link| {
+            let mut captured = pcap.around(link);
             listener.poll(now, &mut iface, &mut captured, &mut others, |event| {
                 log_event(log, &event);
             })
@@ -69,7 +68,7 @@ pub(crate) fn serve<C: Carrier>(
             let text = format!("the capture ends here, since it cannot be written: {error}");
             log.event(Level::Warning, &text, &[]);
         }
-        if let Some(error) = carrier.failure() {
+        if let Some(error) = link.failure() {
             break Err(error.into());
         }
         if end.is_some_and(|end| end <= now || listener.is_drained()) {
@@ -78,7 +77,7 @@ pub(crate) fn serve<C: Carrier>(
 
         // Sleeps until there is a frame, a signal or something due.
         let interests = [
-            Interest::read_write(&carrier, carrier.is_blocked()),
+            Interest::read_write(&link, link.is_blocked()),
             Interest::read(&signals),
         ];
         let [_, is_signalled] = wait(interests, wake.min(Wake::from(end)).timeout(now))?;
@@ -94,7 +93,7 @@ pub(crate) fn serve<C: Carrier>(
         }
     };
     if !arguments.log.quiet {
-        say(&summary(listener.totals(), &carrier.frames()));
+        say(&summary(listener.totals(), &link.frames()));
     }
     result
 }
@@ -117,12 +116,12 @@ fn capture(
     Ok(Pcap::new(writer, Medium::Ethernet))
 }
 
-fn interface<C: Carrier>(arguments: &Arguments, carrier: &mut C, now: Instant) -> Interface {
+fn interface<L: Link>(arguments: &Arguments, link: &mut L, now: Instant) -> Interface {
     let own = &arguments.ip;
     let mut config = iface::Config::new(address::hardware(own.first().copied()).into());
     // Others must not guess the sequence numbers of connections.
     config.random_seed = random();
-    let mut iface = Interface::new(config, carrier, stack_time(now));
+    let mut iface = Interface::new(config, link, stack_time(now));
     // There is room: the options are checked.
     iface.update_ip_addrs(|addresses| addresses.extend(own.iter().copied()));
     for gateway in &arguments.gateway {
@@ -168,7 +167,7 @@ fn socket(buffer: usize) -> Socket<'static> {
     socket
 }
 
-fn introduction<C: Carrier>(arguments: &Arguments, carrier: &C) -> String {
+fn introduction<L: Link>(arguments: &Arguments, link: &L) -> String {
     let mut addresses: Vec<_> = arguments.ip.iter().map(ToString::to_string).collect();
     if arguments.dhcp {
         addresses.push("an address that it asks for by DHCP".into());
@@ -178,7 +177,7 @@ fn introduction<C: Carrier>(arguments: &Arguments, carrier: &C) -> String {
         arguments.port,
         addresses.join(" and "),
         arguments.slots,
-        carrier.name()
+        link.describe()
     )
 }
 

@@ -13,7 +13,6 @@ use host::Host;
 use linecho_devices::FaultyLink;
 use linecho_devices::faulty::{Faults, Side};
 use linecho_smoltcp::smoltcp::phy::Medium;
-use linecho_smoltcp::smoltcp::time;
 use linecho_smoltcp::{Config, Instant, Options, Totals, Wake, from_stack_time, stack_time};
 use linecho_trials::Stop;
 use peers::Peers;
@@ -69,7 +68,7 @@ impl Link {
     pub fn clean() -> Self {
         Self {
             name: "link_clean",
-            faults: clean(time::Duration::from_micros(500)),
+            faults: clean(Duration::from_micros(500)),
             hashed: false,
             pace: Duration::from_secs(5),
             seeds: 3,
@@ -85,8 +84,8 @@ impl Link {
         Self {
             name: "link_faulty",
             faults: Faults {
-                delay: time::Duration::from_millis(5),
-                jitter: time::Duration::from_millis(3),
+                delay: Duration::from_millis(5),
+                jitter: Duration::from_millis(3),
                 loss_permille: permille,
                 duplicate_permille: permille,
                 reorder_permille: permille,
@@ -132,7 +131,7 @@ impl Link {
     }
 }
 
-fn clean(delay: time::Duration) -> Faults {
+fn clean(delay: Duration) -> Faults {
     Faults {
         delay,
         ..Faults::NONE

@@ -2,7 +2,7 @@
 
 use super::*;
 use smoltcp::socket::tcp::State;
-use smoltcp::wire::{IpCidr, Ipv4Address};
+use smoltcp::wire::{IpCidr, Ipv4Address, Ipv6Address};
 
 /// The kernel forwards between two devices, and takes over what one has left to it and the other does
 /// not take.
@@ -57,13 +57,49 @@ fn a_frame_corrupted_elsewhere_is_dropped() {
     });
 }
 
+/// The link behind the kernel is narrower than ours and the peer's, as behind a tunnel.
+#[test]
+fn a_narrower_link_on_the_way_holds_nothing_up() {
+    in_namespace(|| {
+        forward_between_two();
+        // A link of less than 1,280 bytes has no IPv6 any more: that comes last.
+        let host: [fn(u16) -> IpAddress; 2] = [host6, host4];
+        for (host, mtu) in host.into_iter().zip([1300, 1000]) {
+            ip("link set dev tap2 mtu 1500");
+            let [mut near, mut far] = open_two(true, false);
+            ip(&format!("link set dev tap2 mtu {mtu}"));
+            let [mut server, mut client] = two_stacks(&mut near, &mut far);
+            server.socket().listen(PORT).unwrap();
+            client.connect(host(1));
+            let now = wall_clock();
+            let mut check = Client::new(300_000);
+            while !check.is_done() {
+                client.turn(now(), &mut far, |socket| check.play(socket));
+                server.turn(now(), &mut near, echo);
+            }
+        }
+    });
+}
+
+fn host4(network: u16) -> IpAddress {
+    IpAddress::v4(10, 0, network as u8, 1)
+}
+
+fn host6(network: u16) -> IpAddress {
+    IpAddress::v6(0xfd00, network, 0, 0, 0, 0, 0, 1)
+}
+
 fn forward_between_two() {
     for network in [1, 2] {
         ip(&format!("tuntap add dev tap{network} mode tap"));
         ip(&format!("link set dev tap{network} up"));
         ip(&format!("addr add 10.0.{network}.100/24 dev tap{network}"));
+        ip(&format!(
+            "addr add fd00:{network}::100/64 dev tap{network} nodad"
+        ));
     }
     std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+    std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
 }
 
 fn open_two(near: bool, far: bool) -> [Tap; 2] {
@@ -80,18 +116,21 @@ fn open_two(near: bool, far: bool) -> [Tap; 2] {
 fn two_stacks(near: &mut Tap, far: &mut Tap) -> [Stack; 2] {
     [(near, 1), (far, 2)].map(|(tap, network)| {
         let mut stack = Stack::new(tap, network, Instant::ZERO);
+        let network = network.into();
         stack.iface.update_ip_addrs(|addresses| {
             addresses.clear();
-            addresses
-                .push(IpCidr::new(IpAddress::v4(10, 0, network, 1), 24))
-                .unwrap();
+            for own in [
+                IpCidr::new(host4(network), 24),
+                IpCidr::new(host6(network), 64),
+            ] {
+                addresses.push(own).unwrap();
+            }
         });
-        let router = Ipv4Address::new(10, 0, network, 100);
-        stack
-            .iface
-            .routes_mut()
-            .add_default_ipv4_route(router)
-            .unwrap();
+        let router4 = Ipv4Address::new(10, 0, network as u8, 100);
+        let router6 = Ipv6Address::new(0xfd00, network, 0, 0, 0, 0, 0, 0x100);
+        let routes = stack.iface.routes_mut();
+        routes.add_default_ipv4_route(router4).unwrap();
+        routes.add_default_ipv6_route(router6).unwrap();
         stack
     })
 }

@@ -1,24 +1,26 @@
-//! The file descriptor of a TAP device: what a program reads and writes there, frame by frame.
+//! The file descriptor of a TAP device, which is read and written frame by frame.
 
 use core::num::NonZeroU16;
 use core::ops::Range;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use super::vnet::Header;
-use crate::window;
+use super::path_mtu::PathMtus;
+use super::vnet::{Header, Verdict};
+use crate::{segment, vlan};
 
-/// Our end of the cable.
-pub(super) struct Cable {
+/// The descriptor, and what crossed it.
+pub(super) struct Descriptor {
     pub(super) tun: File,
     /// Each frame has a [`Header`] before it.
     pub(super) offloaded: bool,
     pub(super) counters: Counters,
-    /// What has ended it for good.
+    /// The error that has ended the device for good.
     pub(super) error: Option<io::Error>,
+    paths: PathMtus,
 }
 
-/// What a [`Tap`](super::Tap) has carried and what it has lost, in frames where nothing else is said.
+/// What a [`Tap`](super::Tap) has carried and lost, in frames unless stated otherwise.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -29,6 +31,8 @@ pub struct Counters {
     /// Frames dropped since their checksum was wrong (only counted here when offloaded; otherwise
     /// smoltcp drops them), or since the kernel's header contradicted them.
     pub received_corrupt: u64,
+    /// Fragments of TCP segments, which an offloaded device drops: no single one can be verified.
+    pub received_fragments: u64,
     /// Reads that failed for another reason than that nothing was there.
     pub receive_errors: u64,
     /// Frames handed to the kernel.
@@ -43,9 +47,19 @@ pub struct Counters {
     pub dropped_other: u64,
 }
 
-impl Cable {
-    /// Reads one frame, and returns where it is in `room`: empty if it must not reach the stack.
-    /// `None` if there is none.
+impl Descriptor {
+    pub(super) fn new(tun: File, offloaded: bool) -> Self {
+        Self {
+            tun,
+            offloaded,
+            counters: Counters::default(),
+            error: None,
+            paths: PathMtus::new(),
+        }
+    }
+
+    /// Reads one frame and returns its range in `room`, which is empty if it must not reach the
+    /// stack. `None` if no frame waits.
     ///
     /// A frame begins behind the place of a [`Header`], also where there is no header.
     pub(super) fn read(&mut self, room: &mut [u8]) -> Option<Range<usize>> {
@@ -64,15 +78,38 @@ impl Cable {
                 return None;
             }
         };
-        if self.offloaded && !finish_checksum(&mut room[..end]) {
-            // An empty frame, since no frame at all would end the stack's turn with others waiting.
-            self.counters.received_corrupt += 1;
-            return Some(0..0);
+        let tag = room
+            .get_mut(Header::LEN..end)
+            .map_or(0, vlan::strip_priority_tag);
+        let frame = Header::LEN + tag..end.max(Header::LEN);
+        if self.offloaded {
+            let dropped = match self.inspect(&mut room[..end], tag) {
+                Verdict::Accept => None,
+                Verdict::Corrupt => Some(&mut self.counters.received_corrupt),
+                Verdict::Fragment => Some(&mut self.counters.received_fragments),
+            };
+            if let Some(dropped) = dropped {
+                *dropped += 1;
+                // An empty frame, since no frame at all would end the stack's turn with others
+                // waiting.
+                return Some(0..0);
+            }
         }
-        let frame = Header::LEN..end.max(Header::LEN);
         self.counters.received += 1;
         self.counters.received_bytes += frame.len() as u64;
         Some(frame)
+    }
+
+    /// Finishes the checksum of a frame behind its header and a VLAN tag of `tag` bytes, and learns
+    /// from what routers report.
+    fn inspect(&mut self, bytes: &mut [u8], tag: usize) -> Verdict {
+        let Some((header, frame)) = bytes.split_first_chunk_mut() else {
+            return Verdict::Corrupt;
+        };
+        let frame = &mut frame[tag..];
+        let verdict = Header::from_bytes(header).accept_incoming(frame, tag);
+        self.paths.learn(frame);
+        verdict
     }
 
     /// Makes the frame in `bytes`, which begins behind the place of a [`Header`], ready for
@@ -82,9 +119,9 @@ impl Cable {
             return;
         };
         if self.offloaded {
-            *header = Header::for_outgoing(frame, segment_len).to_bytes();
+            *header = Header::for_outgoing(frame, segment_len, &self.paths).to_bytes();
         } else {
-            window::leave_room(frame);
+            segment::announce_less(frame);
         }
     }
 
@@ -108,11 +145,4 @@ impl Cable {
         };
         *dropped += 1;
     }
-}
-
-fn finish_checksum(bytes: &mut [u8]) -> bool {
-    let Some((header, frame)) = bytes.split_first_chunk_mut() else {
-        return false;
-    };
-    Header::from_bytes(header).accept_incoming(frame)
 }
