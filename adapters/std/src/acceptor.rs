@@ -9,42 +9,49 @@
 //! connections and the shortage of descriptors in one place.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use linecho_core::Instant;
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use socket2::SockRef;
 
-use crate::handle::Shared;
+use crate::backoff::Backoff;
 use crate::listen::set_options;
+use crate::listener::AcceptSocket;
 use crate::observer::{AcceptPaused, Observer};
+use crate::peer::Peer;
+use crate::settings::Settings;
+use crate::shared::Shared;
 
 /// A connection on its way to its worker.
-pub(crate) type Accepted = (TcpStream, SocketAddr);
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: Peer,
+    /// The index of its listener.
+    pub(crate) listener: u16,
+}
 
 /// The listening sockets of a server, and the ways to its workers.
 pub(crate) struct Acceptor {
     shared: Arc<Shared>,
     observer: Option<Arc<dyn Observer>>,
-    max_connections: usize,
-    listeners: Vec<Listener>,
+    settings: Settings,
+    listeners: Vec<Listening>,
     /// The listener to ask first, so that each gets its turn.
     first: usize,
     /// For the workers from the second on.
     outlets: Vec<Outlet>,
     /// The end of a pause, which also ends when a connection closes.
     paused_until: Option<Instant>,
-    pause: Duration,
+    backoff: Backoff,
     last_told: Option<Instant>,
 }
 
-struct Listener {
-    socket: TcpListener,
-    address: SocketAddr,
+struct Listening {
+    socket: AcceptSocket,
     /// An event said that connections wait, and accept(2) has not denied it since.
     waiting: bool,
 }
@@ -55,8 +62,6 @@ pub(crate) struct Outlet {
     used: bool,
 }
 
-const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// The shortest time between two reports of a pause.
 const SILENCE: Duration = Duration::from_secs(1);
 /// The end of a pause that only a connection that closes ends.
@@ -66,13 +71,12 @@ impl Acceptor {
     pub(crate) fn new(
         shared: Arc<Shared>,
         observer: Option<Arc<dyn Observer>>,
-        max_connections: usize,
-        listeners: impl IntoIterator<Item = (TcpListener, SocketAddr)>,
+        settings: Settings,
+        listeners: impl IntoIterator<Item = AcceptSocket>,
         outlets: impl IntoIterator<Item = Sender<Accepted>>,
     ) -> Self {
-        let listener = |(socket, address)| Listener {
+        let listening = |socket| Listening {
             socket,
-            address,
             waiting: true,
         };
         let outlet = |sender| Outlet {
@@ -82,12 +86,12 @@ impl Acceptor {
         Self {
             shared,
             observer,
-            max_connections,
-            listeners: listeners.into_iter().map(listener).collect(),
+            settings,
+            listeners: listeners.into_iter().map(listening).collect(),
             first: 0,
             outlets: outlets.into_iter().map(outlet).collect(),
             paused_until: None,
-            pause: SHORTEST_PAUSE,
+            backoff: Backoff::default(),
             last_told: None,
         }
     }
@@ -127,7 +131,7 @@ impl Acceptor {
     /// acceptor [is ready](Self::is_ready).
     pub(crate) fn next(&mut self, now: Instant) -> Option<Accepted> {
         if let Some(until) = self.paused_until {
-            if now < until && self.shared.accept_paused.load(SeqCst) {
+            if now < until && self.shared.wake_on_close.load(SeqCst) {
                 return None;
             }
             self.paused_until = None;
@@ -141,10 +145,14 @@ impl Acceptor {
                 return None;
             }
             match self.listeners[index].socket.accept() {
-                Ok(accepted) => {
+                Ok((stream, peer)) => {
                     self.first = (index + 1) % count;
-                    self.pause = SHORTEST_PAUSE;
-                    return Some(accepted);
+                    self.backoff.accepted();
+                    return Some(Accepted {
+                        stream,
+                        peer,
+                        listener: u16::try_from(index).unwrap_or(u16::MAX),
+                    });
                 }
                 Err(error) => self.accept_failed(index, error, now),
             }
@@ -154,35 +162,34 @@ impl Acceptor {
 
     /// Returns `true` when no more connections may be open, and pauses until one closes.
     fn is_full(&mut self, now: Instant) -> bool {
-        if self.shared.connections() < self.max_connections {
+        if self.shared.connections() < self.settings.max_connections {
             return false;
         }
-        self.shared.accept_paused.store(true, SeqCst);
+        self.shared.wake_on_close.store(true, SeqCst);
         // One may have closed just before it could see the pause.
-        if self.shared.connections() < self.max_connections {
+        if self.shared.connections() < self.settings.max_connections {
             return false;
         }
         self.paused_until = Some(NEVER);
-        self.tell(&AcceptPaused::MaxConnections(self.max_connections), now);
+        let counter = &self.shared.accept_counters.pauses_at_limit;
+        counter.fetch_add(1, SeqCst);
+        let max = self.settings.max_connections;
+        self.tell(&AcceptPaused::MaxConnections(max), now);
         true
     }
 
     fn accept_failed(&mut self, listener: usize, error: io::Error, now: Instant) {
-        use io::ErrorKind::*;
-        match error.kind() {
-            WouldBlock => self.listeners[listener].waiting = false,
-            // Only this connection failed, and it is no longer in the queue: see accept(2).
-            Interrupted | ConnectionAborted | ConnectionReset | NetworkDown
-            | NetworkUnreachable | HostUnreachable => {}
-            // No descriptors or memory left (EMFILE, ENFILE, ENOBUFS, ENOMEM), or unknown: trying
-            // again at once would keep a core busy.
-            _ => {
-                self.shared.accept_paused.store(true, SeqCst);
-                self.paused_until = Some(now + self.pause);
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                let address = self.listeners[listener].address;
-                self.tell(&AcceptPaused::Error { address, error }, now);
-            }
+        if error.kind() == io::ErrorKind::WouldBlock {
+            self.listeners[listener].waiting = false;
+            return;
+        }
+        if let Some(pause) = self.backoff.failed(error.kind()) {
+            self.shared.wake_on_close.store(true, SeqCst);
+            self.paused_until = Some(now + pause);
+            let counter = &self.shared.accept_counters.pauses_after_error;
+            counter.fetch_add(1, SeqCst);
+            let address = self.shared.listeners[listener].address().clone();
+            self.tell(&AcceptPaused::Error { address, error }, now);
         }
     }
 
@@ -201,7 +208,7 @@ impl Acceptor {
         // Linux gives a new connection the options of the listening socket. Elsewhere that is not
         // certain, so they are set again.
         if !cfg!(any(target_os = "linux", target_os = "android")) {
-            set_options(&SockRef::from(&accepted.0));
+            set_options(&SockRef::from(&accepted.stream), self.settings.keep_alive);
         }
         let workers = &self.shared.workers;
         let fewest =

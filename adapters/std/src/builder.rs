@@ -2,31 +2,38 @@
 
 use std::io;
 use std::iter;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use linecho_core::Config;
-use mio::{Interest, Poll, Waker};
-use socket2::SockRef;
+use mio::{Poll, Waker};
 
 use crate::acceptor::Acceptor;
-use crate::handle::Shared;
 use crate::listen::{listen, set_options};
+use crate::listener::Listener;
 use crate::observer::Observer;
+use crate::peer_limit::PeerLimit;
 use crate::recorder::Recorder;
 use crate::server::Server;
 use crate::settings::Settings;
+use crate::shared::Shared;
+#[cfg(unix)]
+use crate::shutdown_stream::ShutdownStream;
 use crate::start_error::StartError;
 use crate::worker::{Source, WAKE, Worker, listener_token};
 
 /// Configures a [`Server`].
-#[derive(Clone, Default)]
+#[derive(Default)]
 #[must_use]
 pub struct Builder {
     settings: Settings,
     observer: Option<Arc<dyn Observer>>,
+    #[cfg(unix)]
+    shutdown_on: Vec<(UnixStream, Duration)>,
 }
 
 impl Server {
@@ -65,9 +72,38 @@ impl Builder {
         self
     }
 
-    /// Limits how long a shutdown waits for peers to take their echo. Default: 5 s.
-    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.drain_timeout = timeout;
+    /// Limits how long a shutdown waits for peers to take their echo. `None` and zero mean no
+    /// limit: only a second [`shutdown`](crate::Handle::shutdown) cuts then. Default: 5 s.
+    pub fn drain_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.drain_timeout = not_zero(timeout);
+        self
+    }
+
+    /// Sets the silence after which the kernel probes a peer (TCP keep-alive), in whole seconds.
+    /// The probes follow one another in a sixth of this time; after six without an answer the
+    /// connection ends with [`Reason::Failed`](crate::Reason). So a peer that vanished is noticed
+    /// after twice this time. A NAT on the way may forget a silent connection: choose less than it
+    /// allows. `None` and zero mean no probes. Default: 60 s.
+    pub fn keep_alive(mut self, silence: impl Into<Option<Duration>>) -> Self {
+        self.settings.keep_alive = not_zero(silence);
+        self
+    }
+
+    /// Limits the connections of one peer that are open at the same time; more are reset. A peer is
+    /// an IPv4 or a link-local address, or the network (/64) of any other IPv6 address. UNIX
+    /// sockets have no limit. `None` and 0 mean no limit. Default: no limit.
+    pub fn max_per_peer(mut self, connections: impl Into<Option<u32>>) -> Self {
+        self.settings.max_per_peer = connections.into().filter(|&limit| limit > 0);
+        self
+    }
+
+    /// Shuts the server down, as [`Handle::shutdown_after`](crate::Handle::shutdown_after) does,
+    /// for each byte that comes on this stream. A signal handler may write there
+    /// (`signal_hook::low_level::pipe::register` does), and needs no thread of its own to stop the
+    /// server. May be called more than once.
+    #[cfg(unix)]
+    pub fn shutdown_on(mut self, stream: UnixStream, delay: Duration) -> Self {
+        self.shutdown_on.push((stream, delay));
         self
     }
 
@@ -100,74 +136,64 @@ impl Builder {
     /// is not in the state LISTEN (on macOS and Windows, where a socket does not tell, accepting
     /// fails later instead); [`StartError::Socket`] and [`StartError::EventLoop`] when the system
     /// is out of descriptors or memory.
-    pub fn on(
+    pub fn on<L: Into<Listener>>(
         self,
-        listeners: impl IntoIterator<Item = TcpListener>,
+        listeners: impl IntoIterator<Item = L>,
     ) -> Result<Server, StartError> {
-        let listeners: Result<Vec<_>, _> = listeners.into_iter().map(prepare).collect();
-        let mut listeners = listeners?;
-        if listeners.is_empty() {
+        let settings = self.settings;
+        let open = |listener: L| listener.into().open();
+        let listeners: Result<Vec<_>, _> = listeners.into_iter().map(open).collect();
+        let (mut sockets, infos): (Vec<_>, Vec<_>) = listeners?.into_iter().unzip();
+        if sockets.is_empty() {
             return Err(StartError::NoListener);
         }
-        let addresses = listeners.iter().map(|(_, address)| *address).collect();
 
-        let workers = match self.settings.workers {
+        let count = match settings.workers {
             0 => thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let (polls, wakers) = event_loops(workers).map_err(StartError::EventLoop)?;
-        for (index, (socket, _)) in listeners.iter_mut().enumerate() {
-            polls[0]
-                .registry()
-                .register(socket, listener_token(index), Interest::READABLE)
+        let (polls, wakers) = event_loops(count).map_err(StartError::EventLoop)?;
+        for (index, socket) in sockets.iter_mut().enumerate() {
+            set_options(&socket.as_sock_ref(), settings.keep_alive);
+            socket
+                .register(polls[0].registry(), listener_token(index))
                 .map_err(StartError::Socket)?;
         }
 
-        let shared = Arc::new(Shared::new(wakers));
-        let (outlets, inboxes): (Vec<_>, Vec<_>) = (1..workers).map(|_| mpsc::channel()).unzip();
-        let acceptor = Acceptor::new(
-            shared.clone(),
-            self.observer.clone(),
-            self.settings.max_connections,
-            listeners,
-            outlets,
-        );
-        let sources =
-            iter::once(Source::Acceptor(acceptor)).chain(inboxes.into_iter().map(Source::Inbox));
+        let peer_limit = settings.max_per_peer.map(PeerLimit::new);
+        let shared = Arc::new(Shared::new(infos, wakers, peer_limit));
+        let (outlets, inboxes): (Vec<_>, Vec<_>) = (1..count).map(|_| mpsc::channel()).unzip();
+        let observer = self.observer;
+        let acceptor = Acceptor::new(shared.clone(), observer.clone(), settings, sockets, outlets);
+        let first = iter::once(Source::Acceptor(acceptor));
+        let sources = first.chain(inboxes.into_iter().map(Source::Inbox));
         let worker = |(index, (poll, source))| {
-            let recorder = Recorder::new(shared.clone(), index, self.observer.clone());
-            Worker::new(index, shared.clone(), recorder, self.settings, poll, source)
+            let recorder = Recorder::new(shared.clone(), index, observer.clone());
+            Worker::new(index, shared.clone(), recorder, settings, poll, source)
         };
-        let workers = polls
+        #[cfg_attr(not(unix), expect(unused_mut))]
+        let mut workers: Vec<Worker> = polls
             .into_iter()
             .zip(sources)
             .enumerate()
             .map(worker)
             .collect();
-        Ok(Server {
-            addresses,
-            shared,
-            workers,
-        })
+        #[cfg(unix)]
+        for (stream, delay) in self.shutdown_on {
+            ShutdownStream::new(stream, delay)
+                .and_then(|stream| workers[0].watch(stream))
+                .map_err(StartError::EventLoop)?;
+        }
+        Ok(Server::new(shared, workers))
     }
 }
 
-/// Makes a socket ready for the event loop, and finds its address.
-fn prepare(listener: TcpListener) -> Result<(mio::net::TcpListener, SocketAddr), StartError> {
-    let address = listener.local_addr().map_err(StartError::Socket)?;
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-    if !SockRef::from(&listener)
-        .is_listener()
-        .map_err(StartError::Socket)?
-    {
-        return Err(StartError::NotListening(address));
-    }
-    listener.set_nonblocking(true).map_err(StartError::Socket)?;
-    set_options(&SockRef::from(&listener));
-    Ok((mio::net::TcpListener::from_std(listener), address))
+/// Returns a time that is not zero, which means no limit.
+fn not_zero(time: impl Into<Option<Duration>>) -> Option<Duration> {
+    time.into().filter(|time| !time.is_zero())
 }
 
-/// Makes the polls of so many workers, and what wakes them.
+/// Makes the polls of so many workers, and their wakers.
 fn event_loops(workers: usize) -> io::Result<(Vec<Poll>, Vec<Waker>)> {
     let mut polls = Vec::new();
     let mut wakers = Vec::new();

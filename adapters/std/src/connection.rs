@@ -1,7 +1,7 @@
 //! One connection of a worker, and its turn.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::time::Duration;
 
 use embedded_io::{Read as _, ReadReady as _};
@@ -12,6 +12,8 @@ use mio::net::TcpStream;
 use mio::{Registry, Token};
 use socket2::SockRef;
 
+use crate::acceptor::Accepted;
+use crate::connection_info::ConnectionInfo;
 use crate::observer::{Observed, SessionEnd};
 use crate::peer::Peer;
 use crate::pool::{Pool, Storage};
@@ -23,6 +25,8 @@ pub(crate) struct Connection {
     stage: Stage,
     stream: TcpStream,
     peer: Peer,
+    /// The index of its listener.
+    listener: u16,
     ready: Ready,
     /// It is in the worker's queue.
     pub(crate) queued: bool,
@@ -71,21 +75,41 @@ pub(crate) enum Next {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, config: Config, now: Instant) -> Self {
+    pub(crate) fn new(accepted: Accepted, config: Config, now: Instant) -> Self {
+        let Accepted {
+            stream,
+            peer,
+            listener,
+        } = accepted;
         Self {
             stage: Stage::Serving {
                 session: Session::new(Storage::default(), config, now),
                 opened: now,
             },
             stream,
-            peer: peer.into(),
+            peer,
+            listener,
             ready: Ready::NEW,
             queued: false,
         }
     }
 
-    pub(crate) fn peer(&self) -> SocketAddr {
-        self.peer.into()
+    /// Returns its description for the observer.
+    pub(crate) fn info<'a>(&'a self, recorder: &'a Recorder) -> ConnectionInfo<'a> {
+        ConnectionInfo {
+            peer: self.peer,
+            stream: &self.stream,
+            listener: recorder.listener(self.listener),
+        }
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Has the kernel reset the connection when it is dropped.
+    pub(crate) fn reset(&self) {
+        reset(&self.stream);
     }
 
     /// Registers its socket for events with this token.
@@ -123,7 +147,11 @@ impl Connection {
             Some(observer) => {
                 let mut observed = Observed {
                     io: socket,
-                    peer: self.peer.into(),
+                    connection: ConnectionInfo {
+                        peer: self.peer,
+                        stream: &self.stream,
+                        listener: recorder.listener(self.listener),
+                    },
                     observer,
                 };
                 polled::serve(session, &mut observed, now, budget)
@@ -205,7 +233,7 @@ impl Connection {
                 counters: session.counters(),
                 duration: now.saturating_duration_since(*opened),
             };
-            recorder.closed(self.peer(), &end);
+            recorder.closed(&self.info(recorder), &end);
         }
     }
 }

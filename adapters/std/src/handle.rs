@@ -1,16 +1,29 @@
-//! The state that the workers of a server share, and a program's handle on it.
+//! A program's handle on a server.
 
-use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
-use linecho_core::{Instant, Totals};
-use mio::Waker;
+use linecho_core::Totals;
+
+use crate::shared::{Phase, Shared};
 
 /// A handle on a [`Server`](crate::Server), for other threads than those that run it.
 #[derive(Clone)]
 pub struct Handle(pub(crate) Arc<Shared>);
+
+/// Counts of the connections that did not become a session at once, or at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AcceptCounters {
+    /// Pauses because [`max_connections`](crate::Builder::max_connections) were open.
+    pub pauses_at_limit: u64,
+    /// Pauses because accept(2) failed.
+    pub pauses_after_error: u64,
+    /// Connections that were refused because their peer had as many as
+    /// [`max_per_peer`](crate::Builder::max_per_peer) allows.
+    pub over_peer_limit: u64,
+}
 
 impl Handle {
     /// Asks the server to finish. It accepts the connections that already wait, as far as its
@@ -21,7 +34,23 @@ impl Handle {
     ///
     /// The second call cuts off at once what is left.
     pub fn shutdown(&self) {
-        self.0.advance();
+        self.0.shut_down(Duration::ZERO);
+    }
+
+    /// Announces a [shutdown](Self::shutdown), which begins after this delay. Until then the server
+    /// accepts and serves as before, while [`is_leaving`](Self::is_leaving) tells a balancer to
+    /// send no more connections here.
+    ///
+    /// A second call, of this or of `shutdown`, begins the shutdown at once.
+    pub fn shutdown_after(&self, delay: Duration) {
+        self.0.shut_down(delay);
+    }
+
+    /// Returns `true` from the first call of [`shutdown`](Self::shutdown) or
+    /// [`shutdown_after`](Self::shutdown_after) on: the server is about to end.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.0.phase() > Phase::Serving
     }
 
     /// Returns what the server has done so far. Bytes and lines are those of the sessions that have
@@ -35,105 +64,21 @@ impl Handle {
         sum
     }
 
+    /// Returns the counts of pauses in accepting, and of refused connections.
+    #[must_use]
+    pub fn accept_counters(&self) -> AcceptCounters {
+        let counters = &self.0.accept_counters;
+        AcceptCounters {
+            pauses_at_limit: counters.pauses_at_limit.load(SeqCst),
+            pauses_after_error: counters.pauses_after_error.load(SeqCst),
+            over_peer_limit: counters.over_peer_limit.load(SeqCst),
+        }
+    }
+
     /// Returns the number of connections that are open now. Those count whose session has ended and
     /// that wait for the peer to close its side.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.0.connections()
-    }
-}
-
-/// The phase of a server's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Serving,
-    Draining,
-    Stopping,
-}
-
-/// The state that the workers of a server share.
-pub(crate) struct Shared {
-    epoch: time::Instant,
-    phase: AtomicU8,
-    pub(crate) workers: Box<[WorkerState]>,
-    /// Accepting is paused: the next connection that closes wakes the acceptor.
-    pub(crate) accept_paused: AtomicBool,
-}
-
-/// The part of a worker that others see.
-pub(crate) struct WorkerState {
-    pub(crate) waker: Waker,
-    /// Its connections, those included that are on their way to it.
-    pub(crate) connections: AtomicUsize,
-    totals: Mutex<Totals>,
-}
-
-impl WorkerState {
-    pub(crate) fn totals(&self) -> MutexGuard<'_, Totals> {
-        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Shared {
-    pub(crate) fn new(wakers: impl IntoIterator<Item = Waker>) -> Self {
-        let state = |waker| WorkerState {
-            waker,
-            connections: AtomicUsize::new(0),
-            totals: Mutex::default(),
-        };
-        Self {
-            epoch: time::Instant::now(),
-            phase: AtomicU8::new(0),
-            workers: wakers.into_iter().map(state).collect(),
-            accept_paused: AtomicBool::new(false),
-        }
-    }
-
-    pub(crate) fn now(&self) -> Instant {
-        Instant::ZERO + self.epoch.elapsed()
-    }
-
-    pub(crate) fn phase(&self) -> Phase {
-        match self.phase.load(SeqCst) {
-            0 => Phase::Serving,
-            1 => Phase::Draining,
-            _ => Phase::Stopping,
-        }
-    }
-
-    fn advance(&self) {
-        let next = |phase: u8| Some(phase.saturating_add(1));
-        let _ = self.phase.fetch_update(SeqCst, SeqCst, next);
-        self.wake_all();
-    }
-
-    /// Cuts off everything at once.
-    pub(crate) fn stop(&self) {
-        self.phase.store(u8::MAX, SeqCst);
-        self.wake_all();
-    }
-
-    pub(crate) fn wake_all(&self) {
-        for worker in 0..self.workers.len() {
-            self.wake(worker);
-        }
-    }
-
-    /// Wakes a worker. An error can only mean that it has been woken already.
-    pub(crate) fn wake(&self, worker: usize) {
-        let _: io::Result<()> = self.workers[worker].waker.wake();
-    }
-
-    pub(crate) fn connections(&self) -> usize {
-        let each = self.workers.iter().map(|it| it.connections.load(SeqCst));
-        each.sum()
-    }
-
-    /// Counts a connection of a worker that is gone, its file descriptor with it.
-    pub(crate) fn closed(&self, worker: usize) {
-        self.workers[worker].connections.fetch_sub(1, SeqCst);
-        if self.accept_paused.load(SeqCst) && self.accept_paused.swap(false, SeqCst) {
-            self.wake(0);
-        }
     }
 }

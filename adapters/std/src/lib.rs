@@ -3,19 +3,27 @@
 #![deny(unsafe_code)]
 
 mod acceptor;
+mod backoff;
 mod builder;
 mod client;
 mod connection;
+mod connection_info;
 mod drain;
+mod endpoint;
 mod handle;
 mod listen;
+mod listener;
 mod observer;
 mod peer;
+mod peer_limit;
 mod pool;
 mod recorder;
 mod report;
 mod server;
 mod settings;
+mod shared;
+#[cfg(unix)]
+mod shutdown_stream;
 mod socket;
 mod start_error;
 mod sweep;
@@ -31,10 +39,13 @@ pub use client::mismatch::{Mismatch, Text};
 pub use client::silence::Silence;
 pub use client::suspect::Suspect;
 pub use client::tcp_info::TcpInfo;
-pub use handle::Handle;
+pub use connection_info::ConnectionInfo;
+pub use endpoint::Endpoint;
+pub use handle::{AcceptCounters, Handle};
 pub use linecho_core::{Config, Counters, Instant, LongLines, Place, ProbeError, Reason, Totals};
 pub use listen::{ListenError, listen};
-pub use observer::{AcceptPaused, Observer, SessionEnd};
+pub use listener::{Listener, ListenerInfo};
+pub use observer::{AcceptPaused, Observer, Refusal, SessionEnd};
 pub use report::{Report, Unfinished};
 pub use server::Server;
 pub use start_error::StartError;

@@ -12,12 +12,6 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 /// on Linux). With std's 128, clients of a burst wait for a second.
 pub(crate) const BACKLOG: i32 = 4096;
 
-/// Keep-alive probes after a minute of silence, then one in 10 s: a peer that vanished is noticed
-/// in about two minutes.
-const KEEP_ALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(60))
-    .with_interval(Duration::from_secs(10));
-
 /// Returns a socket that listens on `address` alone: an IPv6 address takes no IPv4 connections,
 /// whatever the system's default is, so that a server can listen on both.
 ///
@@ -71,10 +65,28 @@ impl Error for ListenError {}
 ///
 /// An echo is right without them, so a socket that refuses one is served all the same. MPTCP
 /// sockets refuse `SO_OOBINLINE`.
-pub(crate) fn set_options(socket: &SockRef<'_>) {
+pub(crate) fn set_options(socket: &SockRef<'_>, keep_alive: Option<Duration>) {
     let _ = socket.set_tcp_nodelay(true);
-    let _ = socket.set_tcp_keepalive(&KEEP_ALIVE);
+    let _ = match keep_alive {
+        Some(silence) => socket.set_tcp_keepalive(&probes(silence)),
+        None => socket.set_keepalive(false),
+    };
     let _ = socket.set_out_of_band_inline(true);
+}
+
+/// The most probes that get no answer.
+const PROBES: u32 = 6;
+
+/// Returns the keep-alive probes that begin after this silence, and give a peer up after as long
+/// again.
+fn probes(silence: Duration) -> TcpKeepalive {
+    let whole_seconds = |time: Duration| Duration::from_secs(time.as_secs().clamp(1, 32_767));
+    let probes = TcpKeepalive::new()
+        .with_time(whole_seconds(silence))
+        .with_interval(whole_seconds(silence / PROBES));
+    #[cfg(not(any(target_os = "openbsd", target_os = "haiku")))]
+    let probes = probes.with_retries(PROBES);
+    probes
 }
 
 #[cfg(test)]
@@ -88,7 +100,7 @@ mod tests {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn a_connection_gets_the_options_of_its_listener() {
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        set_options(&SockRef::from(&listener));
+        set_options(&SockRef::from(&listener), Some(Duration::from_secs(60)));
         let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         let accepted = SockRef::from(&accepted);

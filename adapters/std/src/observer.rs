@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use linecho_core::{Counters, Reason};
+
+use crate::connection_info::ConnectionInfo;
+use crate::endpoint::Endpoint;
 
 /// Receives the events of a [`Server`](crate::Server), for logs and metrics. Every method does
 /// nothing by default.
@@ -15,13 +17,18 @@ use linecho_core::{Counters, Reason};
 /// quick. If it panics, the server stops.
 pub trait Observer: Send + Sync {
     /// Receives a connection that was accepted.
-    fn opened(&self, peer: SocketAddr) {
-        let _ = peer;
+    fn opened(&self, connection: &ConnectionInfo<'_>) {
+        let _ = connection;
     }
 
     /// Receives the end of a connection's session.
-    fn closed(&self, peer: SocketAddr, end: &SessionEnd) {
-        let _ = (peer, end);
+    fn closed(&self, connection: &ConnectionInfo<'_>, end: &SessionEnd) {
+        let _ = (connection, end);
+    }
+
+    /// Receives a connection that was refused before its session began. It has been closed.
+    fn refused(&self, connection: &ConnectionInfo<'_>, refusal: &Refusal) {
+        let _ = (connection, refusal);
     }
 
     /// Receives the cause of a pause in accepting, at most once a second. Connections that come
@@ -37,8 +44,8 @@ pub trait Observer: Send + Sync {
     }
 
     /// Receives bytes that went back to the peer: one or more lines, or a part of one.
-    fn echoed(&self, peer: SocketAddr, bytes: &[u8]) {
-        let _ = (peer, bytes);
+    fn echoed(&self, connection: &ConnectionInfo<'_>, bytes: &[u8]) {
+        let _ = (connection, bytes);
     }
 }
 
@@ -54,6 +61,41 @@ pub struct SessionEnd {
     pub duration: Duration,
 }
 
+impl SessionEnd {
+    /// Returns `true` for what health checks of balancers leave behind: the peer closed or reset
+    /// the connection and had sent nothing, or reset it after everything that it had sent had gone
+    /// back.
+    #[must_use]
+    pub fn is_health_check(&self) -> bool {
+        let Counters {
+            bytes_in,
+            bytes_out,
+            ..
+        } = self.counters;
+        match self.reason {
+            Reason::PeerClosed => bytes_in == 0,
+            Reason::Reset(_) => bytes_in == bytes_out,
+            _ => false,
+        }
+    }
+}
+
+/// The reason for which a connection was refused before its session began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The peer has as many connections as [`max_per_peer`](crate::Builder::max_per_peer) allows.
+    PeerLimit(u32),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PeerLimit(most) => write!(f, "all {most} connections of this peer are open"),
+        }
+    }
+}
+
 /// The cause of a pause in accepting.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -64,7 +106,7 @@ pub enum AcceptPaused {
     /// 10 to 100 ms, or when a connection closes.
     Error {
         /// The address of the listening socket.
-        address: SocketAddr,
+        address: Endpoint,
         /// The system's error.
         error: io::Error,
     },
@@ -92,7 +134,7 @@ impl fmt::Display for AcceptPaused {
 /// A transport that passes on to the observer what is written to it.
 pub(crate) struct Observed<'a, T> {
     pub(crate) io: T,
-    pub(crate) peer: SocketAddr,
+    pub(crate) connection: ConnectionInfo<'a>,
     pub(crate) observer: &'a dyn Observer,
 }
 
@@ -116,7 +158,7 @@ impl<T: Write> Write for Observed<'_, T> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, T::Error> {
         let n = self.io.write(bytes)?;
         self.observer
-            .echoed(self.peer, bytes.get(..n).unwrap_or(bytes));
+            .echoed(&self.connection, bytes.get(..n).unwrap_or(bytes));
         Ok(n)
     }
 

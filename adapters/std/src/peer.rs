@@ -1,6 +1,8 @@
-//! The address of a peer, small enough to be kept for each idle connection.
+//! The address of a peer, in a small form that each idle connection keeps.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use crate::endpoint::Endpoint;
 
 /// A peer's address and port in 18 bytes, where [`SocketAddr`] takes 32.
 ///
@@ -11,6 +13,31 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 pub(crate) struct Peer {
     ip: [u8; 16],
     port: u16,
+}
+
+impl Peer {
+    /// The other end of a UNIX socket. No TCP peer has port 0.
+    pub(crate) const UNIX: Self = Self {
+        ip: [0; 16],
+        port: 0,
+    };
+}
+
+impl Peer {
+    /// Returns the part of the address that stands for one peer: all of an IPv4 or link-local
+    /// address, and the first 64 bits of any other IPv6 address, since a host may use all addresses
+    /// of its network (RFC 4291, 2.5.1). `None` for a UNIX socket.
+    pub(crate) fn host(self) -> Option<[u8; 16]> {
+        if self == Self::UNIX {
+            return None;
+        }
+        let mut ip = self.ip;
+        let address = Ipv6Addr::from(ip);
+        if address.to_ipv4_mapped().is_none() && !address.is_unicast_link_local() {
+            ip[8..].fill(0);
+        }
+        Some(ip)
+    }
 }
 
 impl From<SocketAddr> for Peer {
@@ -42,6 +69,15 @@ impl From<Peer> for SocketAddr {
         let scope = u32::from_be_bytes([ip[2], ip[3], ip[4], ip[5]]);
         ip[2..6].fill(0);
         SocketAddrV6::new(ip.into(), port, 0, scope).into()
+    }
+}
+
+impl From<Peer> for Endpoint {
+    fn from(peer: Peer) -> Self {
+        match peer {
+            Peer::UNIX => Self::Unix(None),
+            peer => Self::Ip(peer.into()),
+        }
     }
 }
 

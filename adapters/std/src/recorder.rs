@@ -1,10 +1,12 @@
 //! The record of what happens to connections: the totals, and the program's observer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
-use crate::handle::Shared;
-use crate::observer::{Observer, SessionEnd};
+use crate::connection_info::ConnectionInfo;
+use crate::listener::ListenerInfo;
+use crate::observer::{Observer, Refusal, SessionEnd};
+use crate::shared::Shared;
 
 /// Counts the sessions of one worker and passes events on to the observer.
 pub(crate) struct Recorder {
@@ -40,19 +42,34 @@ impl Recorder {
         self.observer.as_deref().filter(|_| self.wants_content)
     }
 
-    pub(crate) fn opened(&self, peer: SocketAddr) {
+    pub(crate) fn listener(&self, index: u16) -> &ListenerInfo {
+        &self.shared.listeners[usize::from(index)]
+    }
+
+    pub(crate) fn opened(&self, connection: &ConnectionInfo<'_>) {
         self.shared.workers[self.worker].totals().open();
         if let Some(observer) = &self.observer {
-            observer.opened(peer);
+            observer.opened(connection);
         }
     }
 
-    pub(crate) fn closed(&self, peer: SocketAddr, end: &SessionEnd) {
+    pub(crate) fn refused(&self, connection: &ConnectionInfo<'_>, refusal: &Refusal) {
+        let counters = &self.shared.accept_counters;
+        let counter = match refusal {
+            Refusal::PeerLimit(_) => &counters.over_peer_limit,
+        };
+        counter.fetch_add(1, SeqCst);
+        if let Some(observer) = &self.observer {
+            observer.refused(connection, refusal);
+        }
+    }
+
+    pub(crate) fn closed(&self, connection: &ConnectionInfo<'_>, end: &SessionEnd) {
         let mut totals = self.shared.workers[self.worker].totals();
         totals.close(end.reason, &end.counters);
         drop(totals);
         if let Some(observer) = &self.observer {
-            observer.closed(peer, end);
+            observer.closed(connection, end);
         }
     }
 }

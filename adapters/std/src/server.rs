@@ -5,8 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
-use crate::handle::{Handle, Shared};
+use crate::endpoint::Endpoint;
+use crate::handle::Handle;
+use crate::listener::ListenerInfo;
 use crate::report::{Report, Unfinished};
+use crate::shared::Shared;
 use crate::worker::Worker;
 
 /// An echo server that listens, and serves once it [runs](Self::run).
@@ -36,13 +39,28 @@ use crate::worker::Worker;
 /// ```
 #[must_use = "a server serves nobody before it runs"]
 pub struct Server {
-    pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) workers: Vec<Worker>,
+    addresses: Vec<SocketAddr>,
+    shared: Arc<Shared>,
+    workers: Vec<Worker>,
 }
 
 impl Server {
-    /// Returns the addresses that the server listens on, with their real ports, in the order in
+    pub(crate) fn new(shared: Arc<Shared>, workers: Vec<Worker>) -> Self {
+        let endpoints = shared.listeners.iter().map(ListenerInfo::address);
+        Self {
+            addresses: endpoints.filter_map(Endpoint::socket_addr).collect(),
+            shared,
+            workers,
+        }
+    }
+
+    /// Returns the listeners, in the order in which they were given.
+    #[must_use]
+    pub fn listeners(&self) -> &[ListenerInfo] {
+        &self.shared.listeners
+    }
+
+    /// Returns the IP addresses that the server listens on, with their real ports, in the order in
     /// which they were given.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {

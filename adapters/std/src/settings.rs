@@ -12,7 +12,12 @@ pub(crate) struct Settings {
     pub(crate) max_connections: usize,
     /// 0 for one per core.
     pub(crate) workers: usize,
-    pub(crate) drain_timeout: Duration,
+    /// `None` for no limit.
+    pub(crate) drain_timeout: Option<Duration>,
+    /// `None` for no probes.
+    pub(crate) keep_alive: Option<Duration>,
+    /// `None` for no limit.
+    pub(crate) max_per_peer: Option<u32>,
 }
 
 impl Default for Settings {
@@ -22,7 +27,9 @@ impl Default for Settings {
             max_line: 64 * 1024,
             max_connections: usize::MAX,
             workers: 0,
-            drain_timeout: Duration::from_secs(5),
+            drain_timeout: Some(Duration::from_secs(5)),
+            keep_alive: Some(Duration::from_secs(60)),
+            max_per_peer: None,
         }
     }
 }

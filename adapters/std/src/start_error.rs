@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 
+use crate::endpoint::Endpoint;
 use crate::listen::ListenError;
 
 /// The error of [`Builder::listen`](crate::Builder::listen) and
@@ -17,7 +17,7 @@ pub enum StartError {
     /// The server cannot listen on one of the addresses.
     Listen(ListenError),
     /// A socket was given that does not listen.
-    NotListening(SocketAddr),
+    NotListening(Endpoint),
     /// A socket was given that the server cannot use.
     Socket(io::Error),
     /// The event loops of the workers cannot be made, most likely because the process may open no

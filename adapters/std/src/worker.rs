@@ -3,6 +3,7 @@
 use std::io;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
@@ -14,12 +15,15 @@ use slab::Slab;
 use crate::acceptor::{Accepted, Acceptor};
 use crate::connection::{Connection, Next};
 use crate::drain::{Drain, Step};
-use crate::handle::{Phase, Shared};
 use crate::listen::BACKLOG;
+use crate::observer::Refusal;
 use crate::pool::Pool;
 use crate::recorder::Recorder;
 use crate::report::Unfinished;
 use crate::settings::Settings;
+use crate::shared::{Phase, Shared};
+#[cfg(unix)]
+use crate::shutdown_stream::ShutdownStream;
 use crate::socket::LONGEST_SLEEP;
 use crate::sweep::Sweep;
 
@@ -27,7 +31,7 @@ use crate::sweep::Sweep;
 /// connections.
 pub(crate) const WAKE: Token = Token(usize::MAX);
 
-/// The token of a listener.
+/// The token of a listener; those of shutdown streams come after it.
 pub(crate) const fn listener_token(index: usize) -> Token {
     Token(usize::MAX - 1 - index)
 }
@@ -56,6 +60,8 @@ pub(crate) struct Worker {
     queue: Vec<usize>,
     sweep: Sweep,
     source: Source,
+    #[cfg(unix)]
+    shutdown_streams: Vec<ShutdownStream>,
     drain: Option<Drain>,
     unfinished: Unfinished,
 }
@@ -90,9 +96,20 @@ impl Worker {
             queue: Vec::new(),
             sweep: Sweep::new(),
             source,
+            #[cfg(unix)]
+            shutdown_streams: Vec::new(),
             drain: None,
             unfinished: Unfinished::default(),
         }
+    }
+
+    /// Has the bytes on a stream shut the server down.
+    #[cfg(unix)]
+    pub(crate) fn watch(&mut self, mut stream: ShutdownStream) -> io::Result<()> {
+        let token = listener_token(self.shared.listeners.len() + self.shutdown_streams.len());
+        stream.register(self.poll.registry(), token)?;
+        self.shutdown_streams.push(stream);
+        Ok(())
     }
 
     /// Serves until the server has been shut down. Returns what was cut off then.
@@ -133,7 +150,8 @@ impl Worker {
         let due = [
             self.sweep.due(),
             self.source.due(),
-            self.drain.as_ref().map(Drain::due),
+            self.shared.due(),
+            self.drain.as_ref().and_then(Drain::due),
         ];
         let next = due.into_iter().flatten().min()?;
         let sleep = next.saturating_duration_since(self.shared.now());
@@ -146,8 +164,23 @@ impl Worker {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.note(event);
             self.enqueue(key);
-        } else if let Source::Acceptor(acceptor) = &mut self.source {
-            acceptor.note(listener_token(0).0.wrapping_sub(key));
+        } else {
+            self.note_other(listener_token(0).0.wrapping_sub(key));
+        }
+    }
+
+    /// Notes an event of a listener, or of a shutdown stream after the listeners.
+    fn note_other(&mut self, index: usize) {
+        if let Source::Acceptor(acceptor) = &mut self.source {
+            acceptor.note(index);
+        }
+        #[cfg(unix)]
+        if let Some(index) = index.checked_sub(self.shared.listeners.len()) {
+            if let Some(stream) = self.shutdown_streams.get_mut(index) {
+                for _ in 0..stream.bytes() {
+                    self.shared.shut_down(stream.delay);
+                }
+            }
         }
     }
 
@@ -181,7 +214,11 @@ impl Worker {
     }
 
     fn close(&mut self, key: usize) {
-        if self.connections.try_remove(key).is_some() {
+        if let Some(connection) = self.connections.try_remove(key) {
+            if let Some(limit) = &self.shared.peer_limit {
+                limit.release(connection.peer());
+            }
+            drop(connection);
             self.shared.closed(self.index);
         }
     }
@@ -214,14 +251,24 @@ impl Worker {
         }
     }
 
-    fn open(&mut self, (stream, peer): Accepted, now: Instant) {
+    fn open(&mut self, accepted: Accepted, now: Instant) {
         let entry = self.connections.vacant_entry();
         let key = entry.key();
-        let connection = entry.insert(Connection::new(stream, peer, self.settings.session, now));
+        let connection = entry.insert(Connection::new(accepted, self.settings.session, now));
         if self.drain.is_some() {
             connection.shut_down();
         }
-        self.recorder.opened(peer);
+        if let Some(limit) = &self.shared.peer_limit {
+            if !limit.admit(connection.peer()) {
+                let refusal = Refusal::PeerLimit(limit.most());
+                self.recorder
+                    .refused(&connection.info(&self.recorder), &refusal);
+                connection.reset();
+                self.connections.remove(key);
+                return self.shared.closed(self.index);
+            }
+        }
+        self.recorder.opened(&connection.info(&self.recorder));
         // Its first turn, which tells its deadline, comes soon: the socket is ready to be written
         // to, and the next poll says so.
         if let Err(error) = connection.register(self.poll.registry(), Token(key)) {
@@ -235,14 +282,23 @@ impl Worker {
     /// Goes on with a shutdown. Returns `true` when it is over.
     fn finished(&mut self, now: Instant) -> bool {
         match self.shared.phase() {
-            Phase::Serving => return false,
+            Phase::Serving | Phase::Leaving => return false,
             Phase::Draining => self.drain(now),
             Phase::Stopping => {
                 self.source = Source::Closed;
                 self.cut_all(now);
             }
         }
-        self.connections.is_empty() && matches!(self.source, Source::Closed)
+        self.connections.is_empty()
+            && matches!(self.source, Source::Closed)
+            && (self.index > 0 || self.is_last())
+    }
+
+    /// Returns `true` when no worker has connections. Otherwise the next one that closes wakes this
+    /// worker: the first must outlive the others, since it watches the shutdown streams.
+    fn is_last(&self) -> bool {
+        self.shared.wake_on_close.store(true, SeqCst);
+        self.shared.connections() == 0
     }
 
     fn drain(&mut self, now: Instant) {

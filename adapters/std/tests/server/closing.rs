@@ -1,13 +1,13 @@
 //! How connections end: what the peer sees, and which reason is told.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use crate::running::{
     Event, Running, STUCK_MAX_LINE, connect, echo, expect, rest, stuck_peer, wait_until,
 };
-use linecho_std::{Config, LongLines, Reason, Server};
+use linecho_std::{Config, LongLines, Reason, Server, SessionEnd};
 use socket2::SockRef;
 
 #[test]
@@ -125,4 +125,32 @@ fn urgent_data_are_bytes_like_any_other() {
     drop(first);
     expect(&mut peer, b"a!b\nc\n");
     echo(&mut peer, b"d\n");
+}
+
+#[test]
+fn health_checks_are_told_from_clients() {
+    let server = Running::start(Server::builder());
+    let reset = |peer: TcpStream| {
+        let linger = Some(Duration::ZERO);
+        SockRef::from(&peer).set_linger(linger).unwrap();
+    };
+    let check = |end: SessionEnd, expected| assert_eq!(end.is_health_check(), expected, "{end:?}");
+
+    drop(server.connect());
+    check(server.closed(), true);
+    reset(server.connect());
+    check(server.closed(), true);
+    let mut peer = server.connect();
+    echo(&mut peer, b"hello?\n");
+    reset(peer);
+    check(server.closed(), true);
+
+    let mut peer = server.connect();
+    echo(&mut peer, b"hello\n");
+    drop(peer);
+    check(server.closed(), false);
+    let idle = server.connect();
+    server.handle.shutdown();
+    check(server.closed(), false);
+    drop(idle);
 }

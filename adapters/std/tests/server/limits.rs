@@ -1,11 +1,12 @@
 //! Limits, and who gets which connection.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::net::Shutdown;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
 
-use crate::running::{Event, Running, echo, expect, rest};
-use linecho_std::{LongLines, Reason, Server, listen};
+use crate::running::{Ends, Event, Running, echo, expect, rest, wait_until};
+use linecho_std::{LongLines, Reason, Refusal, Server, listen};
+use socket2::{Domain, Socket, Type};
 
 #[test]
 fn beyond_the_limit_connections_wait_until_one_closes() {
@@ -51,8 +52,12 @@ fn the_observer_is_told_of_each_connection_and_its_content() {
     let config = linecho_std::Config::new().long_lines(LongLines::Discard);
     let server = Running::start(Server::builder().session(config).max_line(8).workers(1));
     let mut peer = server.connect();
-    let address = peer.local_addr().unwrap();
-    assert!(matches!(server.event(), Event::Opened(it, _) if it == address));
+    let ends = Ends {
+        peer: peer.local_addr().unwrap().to_string(),
+        local: server.address.to_string(),
+        listener: server.address.to_string(),
+    };
+    assert!(matches!(server.event(), Event::Opened(it, _) if it == ends));
     echo(&mut peer, b"one\n");
     peer.write_all(b"this is too long\ntwo\nrest").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
@@ -60,8 +65,8 @@ fn the_observer_is_told_of_each_connection_and_its_content() {
     let mut content = Vec::new();
     let closed = loop {
         match server.event() {
-            Event::Echoed(it, bytes) if it == address => content.extend(bytes),
-            Event::Closed(it, closed) if it == address => break closed,
+            Event::Echoed(it, bytes) if it == ends => content.extend(bytes),
+            Event::Closed(it, closed) if it == ends => break closed,
             other => panic!("{other:?}"),
         }
     };
@@ -80,6 +85,49 @@ fn a_taken_port_is_an_error_that_names_the_address() {
     let server = Running::start(Server::builder());
     let error = listen(server.address).unwrap_err();
     assert_eq!(error.address, server.address);
-    assert_eq!(error.error.kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(error.error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().contains(&server.address.to_string()));
+}
+
+#[test]
+fn a_peer_has_its_own_limit_and_gives_its_place_back() {
+    let server = Running::start(Server::builder().workers(2).max_per_peer(2));
+    let mut open: Vec<_> = (0..2).map(|_| server.connect()).collect();
+    for peer in &mut open {
+        echo(peer, b"in\n");
+    }
+    // The reset may come before its call returns.
+    let socket_at = |address: &str| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let address: SocketAddr = address.parse().unwrap();
+        socket.bind(&address.into()).unwrap();
+        socket
+    };
+    let refused = socket_at("127.0.0.1:0");
+    let own = refused.local_addr().unwrap().as_socket().unwrap();
+    let error = refused
+        .connect(&server.address.into())
+        .and_then(|()| (&refused).read(&mut [0]))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    let ends = loop {
+        if let Event::Refused(ends, refusal) = server.event() {
+            assert_eq!(refusal, Refusal::PeerLimit(2));
+            break ends;
+        }
+    };
+    assert_eq!(ends.peer, own.to_string());
+    assert_eq!(server.handle.accept_counters().over_peer_limit, 1);
+    wait_until("it is gone", || server.handle.connections() == 2);
+    assert_eq!(server.handle.totals().opened, 2);
+
+    // Another address of this machine is another peer.
+    let socket = socket_at("127.0.0.3:0");
+    socket.connect(&server.address.into()).unwrap();
+    let mut elsewhere = socket.into();
+    echo(&mut elsewhere, b"from elsewhere\n");
+
+    drop(open.pop());
+    wait_until("the place is free", || server.handle.connections() == 2);
+    echo(&mut server.connect(), b"in again\n");
 }

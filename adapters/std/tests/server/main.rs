@@ -2,6 +2,7 @@
 
 mod closing;
 mod limits;
+mod listeners;
 mod running;
 mod shutdown;
 mod starting;

@@ -1,13 +1,16 @@
 //! A server that runs beside a test.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use linecho_std::{AcceptPaused, Builder, Handle, Observer, Report, Server, SessionEnd, listen};
+use linecho_std::{
+    AcceptPaused, Builder, ConnectionInfo, Handle, Listener, Observer, Refusal, Report, Server,
+    SessionEnd, listen,
+};
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// No wait takes longer, or its test fails.
@@ -28,10 +31,30 @@ pub(crate) struct Running {
 /// An event that the observer received.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Opened(SocketAddr, Option<String>),
-    Closed(SocketAddr, SessionEnd),
+    Opened(Ends, Option<String>),
+    Closed(Ends, SessionEnd),
+    Refused(Ends, Refusal),
     Full(usize),
-    Echoed(SocketAddr, Vec<u8>),
+    Paused(String),
+    Echoed(Ends, Vec<u8>),
+}
+
+/// The ends of a connection, as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) peer: String,
+    pub(crate) local: String,
+    pub(crate) listener: String,
+}
+
+impl Ends {
+    fn of(connection: &ConnectionInfo<'_>) -> Self {
+        Self {
+            peer: connection.peer().to_string(),
+            local: connection.local().to_string(),
+            listener: connection.listener().name().into(),
+        }
+    }
 }
 
 struct Recorder(Mutex<Sender<Event>>);
@@ -44,29 +67,32 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn opened(&self, peer: SocketAddr) {
-        self.record(Event::Opened(
-            peer,
-            thread::current().name().map(Into::into),
-        ));
+    fn opened(&self, connection: &ConnectionInfo<'_>) {
+        let worker = thread::current().name().map(Into::into);
+        self.record(Event::Opened(Ends::of(connection), worker));
     }
 
-    fn closed(&self, peer: SocketAddr, end: &SessionEnd) {
-        self.record(Event::Closed(peer, *end));
+    fn closed(&self, connection: &ConnectionInfo<'_>, end: &SessionEnd) {
+        self.record(Event::Closed(Ends::of(connection), *end));
+    }
+
+    fn refused(&self, connection: &ConnectionInfo<'_>, refusal: &Refusal) {
+        self.record(Event::Refused(Ends::of(connection), *refusal));
     }
 
     fn accept_paused(&self, cause: &AcceptPaused) {
-        if let AcceptPaused::MaxConnections(max) = cause {
-            self.record(Event::Full(*max));
-        }
+        self.record(match cause {
+            AcceptPaused::MaxConnections(max) => Event::Full(*max),
+            cause => Event::Paused(cause.to_string()),
+        });
     }
 
     fn wants_content(&self) -> bool {
         true
     }
 
-    fn echoed(&self, peer: SocketAddr, bytes: &[u8]) {
-        self.record(Event::Echoed(peer, bytes.into()));
+    fn echoed(&self, connection: &ConnectionInfo<'_>, bytes: &[u8]) {
+        self.record(Event::Echoed(Ends::of(connection), bytes.into()));
     }
 }
 
@@ -85,7 +111,7 @@ impl Listening {
         Self::on(builder, listener)
     }
 
-    pub(crate) fn on(builder: Builder, listener: TcpListener) -> Self {
+    pub(crate) fn on(builder: Builder, listener: impl Into<Listener>) -> Self {
         let (sender, events) = mpsc::channel();
         let recorder = Arc::new(Recorder(Mutex::new(sender)));
         let server = builder.observer(recorder).on([listener]).unwrap();
@@ -94,7 +120,10 @@ impl Listening {
 
     pub(crate) fn start(self) -> Running {
         let Self { server, events } = self;
-        let (address, handle) = (server.addresses()[0], server.handle());
+        let handle = server.handle();
+        // One of a UNIX socket has none.
+        let unspecified = ([0, 0, 0, 0], 0).into();
+        let address = server.addresses().first().copied().unwrap_or(unspecified);
         let thread = thread::spawn(move || server.run().unwrap());
         Running {
             address,
@@ -200,5 +229,27 @@ pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     while !condition() {
         assert!(Instant::now() < limit, "it took too long until {what}");
         thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Runs one test in a process of its own under a command, with a variable set that tells it so.
+#[cfg(unix)]
+pub(crate) fn run_alone(
+    command: &[&str],
+    test: &str,
+    variable: &str,
+    value: &str,
+) -> Result<(), String> {
+    let output = std::process::Command::new(command[0])
+        .args(&command[1..])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env(variable, value)
+        .output()
+        .map_err(|error| error.to_string())?;
+    let texts = [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+    match output.status.success() && texts[0].contains("1 passed") {
+        true => Ok(()),
+        false => Err(texts.concat()),
     }
 }

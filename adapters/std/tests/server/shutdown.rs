@@ -118,3 +118,62 @@ fn a_server_that_nobody_uses_ends_at_once() {
     server.handle.shutdown();
     assert_eq!(server.join().totals, Default::default());
 }
+
+#[test]
+fn an_announced_shutdown_serves_on_until_it_begins() {
+    let server = Running::start(Server::builder().workers(2));
+    let mut old = server.connect();
+    echo(&mut old, b"before\n");
+    assert!(!server.handle.is_leaving());
+    server.handle.shutdown_after(PATIENCE * 100);
+    assert!(server.handle.is_leaving());
+    echo(&mut old, b"still served\n");
+    echo(&mut server.connect(), b"new ones, too\n");
+    // The second call does not wait.
+    server.handle.shutdown_after(PATIENCE * 100);
+    assert_eq!(rest(&mut old), b"");
+    drop(old);
+    assert_eq!(server.join().unfinished.connections, 0);
+}
+
+#[test]
+fn a_delayed_shutdown_begins_by_itself() {
+    let server = Running::start(Server::builder().workers(3));
+    let mut peer = server.connect();
+    echo(&mut peer, b"hello\n");
+    server.handle.shutdown_after(Duration::from_millis(50));
+    assert_eq!(rest(&mut peer), b"");
+    drop(peer);
+    assert_eq!(server.join().totals.shutdown, 1);
+}
+
+/// So that a signal handler needs nobody's help.
+#[test]
+#[cfg(unix)]
+fn a_byte_on_a_stream_shuts_down_and_a_second_one_cuts() {
+    use std::os::unix::net::UnixStream;
+    let (mut signal, stream) = UnixStream::pair().unwrap();
+    let builder = Server::builder().workers(2).max_line(STUCK_MAX_LINE);
+    let builder = builder.drain_timeout(None);
+    let server = Running::start(builder.shutdown_on(stream, Duration::ZERO));
+    let mut peer = server.connect();
+    let _greedy = stuck_peer(&server);
+    echo(&mut peer, b"hello\n");
+    signal.write_all(b"X").unwrap();
+    assert_eq!(rest(&mut peer), b"");
+    drop(peer);
+    signal.write_all(b"X").unwrap();
+    assert_eq!(server.join().unfinished.connections, 1);
+}
+
+/// Its end says nothing: a program may have closed what it no longer needs.
+#[test]
+#[cfg(unix)]
+fn the_end_of_a_stream_is_no_shutdown() {
+    use std::os::unix::net::UnixStream;
+    let (signal, stream) = UnixStream::pair().unwrap();
+    let server = Running::start(Server::builder().shutdown_on(stream, Duration::ZERO));
+    drop(signal);
+    echo(&mut server.connect(), b"still there\n");
+    assert!(!server.handle.is_leaving());
+}

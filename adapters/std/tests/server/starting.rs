@@ -1,9 +1,8 @@
 //! How a server starts, and which errors tell that it cannot.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
 
-use crate::running::{Listening, Running, echo};
+use crate::running::{Listening, Running, echo, run_alone};
 use linecho_std::{Server, StartError};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -33,9 +32,9 @@ fn a_socket_that_does_not_listen_is_refused() {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     socket.bind(&any.into()).unwrap();
     let bound = socket.local_addr().unwrap().as_socket().unwrap();
-    let error = Server::builder().on([socket.into()]).err();
+    let error = Server::builder().on([TcpListener::from(socket)]).err();
     assert!(
-        matches!(error, Some(StartError::NotListening(address)) if address == bound),
+        matches!(&error, Some(StartError::NotListening(address)) if *address == bound.into()),
         "{error:?}"
     );
 
@@ -45,7 +44,7 @@ fn a_socket_that_does_not_listen_is_refused() {
     let connected = TcpListener::from(std::os::fd::OwnedFd::from(peer));
     let error = Server::builder().on([listener, connected]).err();
     assert!(
-        matches!(error, Some(StartError::NotListening(address)) if address == own),
+        matches!(&error, Some(StartError::NotListening(address)) if *address == own.into()),
         "{error:?}"
     );
 }
@@ -67,18 +66,9 @@ fn no_address_is_blamed_for_a_lack_of_files() {
         assert!(!text.contains("127.0.0.1"), "{text}");
         return;
     }
-    let output = Command::new("sh")
-        .args(["-c", "ulimit -n 64 && exec \"$0\" --exact \"$1\""])
-        .arg(std::env::current_exe().unwrap())
-        .arg("starting::no_address_is_blamed_for_a_lack_of_files")
-        .env(FEW_FILES, "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
-    );
+    let command = ["sh", "-c", "ulimit -n 64 && exec \"$@\"", "sh"];
+    let test = "starting::no_address_is_blamed_for_a_lack_of_files";
+    run_alone(&command, test, FEW_FILES, "1").unwrap();
 }
 
 /// A program under `mptcpize run` gets such sockets. They refuse `SO_OOBINLINE`.
@@ -93,6 +83,6 @@ fn sockets_that_refuse_an_option_are_served() {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     socket.bind(&any.into()).unwrap();
     socket.listen(1).unwrap();
-    let server = Listening::on(Server::builder(), socket.into()).start();
+    let server = Listening::on(Server::builder(), TcpListener::from(socket)).start();
     echo(&mut server.connect(), b"served all the same\n");
 }

@@ -1,0 +1,203 @@
+//! A listening socket as a server takes it, and as it describes it.
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+
+use mio::event::Source;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use socket2::SockRef;
+
+use crate::endpoint::Endpoint;
+use crate::peer::Peer;
+use crate::start_error::StartError;
+
+/// A socket that listens, and what a server does with its connections.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use linecho_std::{Listener, Server, listen};
+///
+/// let socket = listen("127.0.0.1:0".parse()?)?;
+/// let server = Server::builder().on([Listener::from(socket).name("local")])?;
+/// assert_eq!(server.listeners()[0].name(), "local");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Listener {
+    socket: Socket,
+    name: Option<String>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl Listener {
+    /// Names the listener, for logs and metrics. By default its name is its address.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Makes the socket ready for an event loop.
+    pub(crate) fn open(self) -> Result<(AcceptSocket, ListenerInfo), StartError> {
+        let address = self.socket.address().map_err(StartError::Socket)?;
+        if !self.socket.listens().map_err(StartError::Socket)? {
+            return Err(StartError::NotListening(address));
+        }
+        let socket = self.socket.into_accepting().map_err(StartError::Socket)?;
+        let name = self.name.unwrap_or_else(|| address.to_string());
+        Ok((socket, ListenerInfo { name, address }))
+    }
+}
+
+impl Socket {
+    fn address(&self) -> io::Result<Endpoint> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().map(Endpoint::Ip),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.local_addr().map(|address| (&address).into()),
+        }
+    }
+
+    /// Returns `false` if the socket certainly does not listen. macOS and Windows do not tell.
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    fn listens(&self) -> io::Result<bool> {
+        match self {
+            Self::Tcp(socket) => SockRef::from(socket).is_listener(),
+            Self::Unix(socket) => SockRef::from(socket).is_listener(),
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    fn listens(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn into_accepting(self) -> io::Result<AcceptSocket> {
+        match self {
+            Self::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                Ok(AcceptSocket::Tcp(mio::net::TcpListener::from_std(socket)))
+            }
+            #[cfg(unix)]
+            Self::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                Ok(AcceptSocket::Unix(mio::net::UnixListener::from_std(socket)))
+            }
+        }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(socket: TcpListener) -> Self {
+        Self {
+            socket: Socket::Tcp(socket),
+            name: None,
+        }
+    }
+}
+
+#[cfg(unix)]
+impl From<std::os::unix::net::UnixListener> for Listener {
+    fn from(socket: std::os::unix::net::UnixListener) -> Self {
+        Self {
+            socket: Socket::Unix(socket),
+            name: None,
+        }
+    }
+}
+
+/// The description of a listener of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerInfo {
+    name: String,
+    address: Endpoint,
+}
+
+impl ListenerInfo {
+    /// Returns the name that it was given, or its address.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the address that it listens on, with its real port.
+    #[must_use]
+    pub fn address(&self) -> &Endpoint {
+        &self.address
+    }
+}
+
+/// As in `127.0.0.1:80` or `127.0.0.1:80 (web)`.
+impl fmt::Display for ListenerInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, address } = self;
+        let text = address.to_string();
+        match *name == text {
+            true => f.write_str(&text),
+            false => write!(f, "{text} ({name})"),
+        }
+    }
+}
+
+/// A listening socket in an event loop.
+#[derive(Debug)]
+pub(crate) enum AcceptSocket {
+    Tcp(mio::net::TcpListener),
+    #[cfg(unix)]
+    Unix(mio::net::UnixListener),
+}
+
+impl AcceptSocket {
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let source: &mut dyn Source = match self {
+            Self::Tcp(socket) => socket,
+            #[cfg(unix)]
+            Self::Unix(socket) => socket,
+        };
+        registry.register(source, token, Interest::READABLE)
+    }
+
+    /// Accepts a connection. One of a UNIX socket comes as a `TcpStream`, too, which is a
+    /// descriptor whose `read`, `write` and `shutdown` are those of any stream socket: an enum
+    /// would make each idle connection larger.
+    pub(crate) fn accept(&self) -> io::Result<(TcpStream, Peer)> {
+        match self {
+            Self::Tcp(socket) => socket.accept().map(|(stream, peer)| (stream, peer.into())),
+            #[cfg(unix)]
+            Self::Unix(socket) => {
+                let (stream, _) = socket.accept()?;
+                let descriptor = std::os::fd::OwnedFd::from(stream);
+                Ok((TcpStream::from(descriptor), Peer::UNIX))
+            }
+        }
+    }
+
+    pub(crate) fn as_sock_ref(&self) -> SockRef<'_> {
+        match self {
+            Self::Tcp(socket) => SockRef::from(socket),
+            #[cfg(unix)]
+            Self::Unix(socket) => SockRef::from(socket),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl From<&std::os::unix::net::SocketAddr> for Endpoint {
+    fn from(address: &std::os::unix::net::SocketAddr) -> Self {
+        #[cfg(target_os = "linux")]
+        if let Some(name) = std::os::linux::net::SocketAddrExt::as_abstract_name(address) {
+            let name = format!("@{}", String::from_utf8_lossy(name));
+            return Self::Unix(Some(name.into()));
+        }
+        Self::Unix(address.as_pathname().map(Into::into))
+    }
+}

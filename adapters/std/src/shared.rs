@@ -1,0 +1,154 @@
+//! The state that the workers of a server share.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{self, Duration};
+
+use linecho_core::{Instant, Totals};
+use mio::Waker;
+
+use crate::listener::ListenerInfo;
+use crate::peer_limit::PeerLimit;
+
+/// The phase of a server's life. It only ever goes forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Serving,
+    /// Serving on, until the delay before the drain has passed.
+    Leaving,
+    Draining,
+    Stopping,
+}
+
+/// The state that the workers of a server share.
+pub(crate) struct Shared {
+    epoch: time::Instant,
+    phase: AtomicU8,
+    /// The end of [`Phase::Leaving`], in microseconds.
+    drain_at: AtomicU64,
+    pub(crate) listeners: Box<[ListenerInfo]>,
+    pub(crate) workers: Box<[WorkerState]>,
+    /// The next connection that closes wakes the first worker, which waits for it.
+    pub(crate) wake_on_close: AtomicBool,
+    pub(crate) accept_counters: AtomicAcceptCounters,
+    pub(crate) peer_limit: Option<PeerLimit>,
+}
+
+/// The part of a worker that others see.
+pub(crate) struct WorkerState {
+    waker: Waker,
+    /// Its connections, those included that are on their way to it.
+    pub(crate) connections: AtomicUsize,
+    totals: Mutex<Totals>,
+}
+
+/// The fields of [`AcceptCounters`](crate::AcceptCounters).
+#[derive(Debug, Default)]
+pub(crate) struct AtomicAcceptCounters {
+    pub(crate) pauses_at_limit: AtomicU64,
+    pub(crate) pauses_after_error: AtomicU64,
+    pub(crate) over_peer_limit: AtomicU64,
+}
+
+impl WorkerState {
+    pub(crate) fn totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        listeners: impl IntoIterator<Item = ListenerInfo>,
+        wakers: impl IntoIterator<Item = Waker>,
+        peer_limit: Option<PeerLimit>,
+    ) -> Self {
+        let state = |waker| WorkerState {
+            waker,
+            connections: AtomicUsize::new(0),
+            totals: Mutex::default(),
+        };
+        Self {
+            epoch: time::Instant::now(),
+            phase: AtomicU8::new(Phase::Serving as u8),
+            drain_at: AtomicU64::new(0),
+            listeners: listeners.into_iter().collect(),
+            workers: wakers.into_iter().map(state).collect(),
+            wake_on_close: AtomicBool::new(false),
+            accept_counters: AtomicAcceptCounters::default(),
+            peer_limit,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        Instant::ZERO + self.epoch.elapsed()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(SeqCst) {
+            0 => Phase::Serving,
+            1 if self.now() < self.drain_at() => Phase::Leaving,
+            1 | 2 => Phase::Draining,
+            _ => Phase::Stopping,
+        }
+    }
+
+    fn drain_at(&self) -> Instant {
+        Instant::from_micros(self.drain_at.load(SeqCst))
+    }
+
+    /// The end of the delay before the drain, while it lasts.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        (self.phase() == Phase::Leaving).then(|| self.drain_at())
+    }
+
+    /// Goes on to the next phase: from serving to the drain, at once or after a delay; from a delay
+    /// to the drain; from the drain to the stop.
+    pub(crate) fn shut_down(&self, delay: Duration) {
+        let next = match self.phase() {
+            Phase::Serving if !delay.is_zero() => {
+                let drain_at = self.now() + delay;
+                self.drain_at.store(drain_at.as_micros(), SeqCst);
+                Phase::Leaving
+            }
+            Phase::Serving | Phase::Leaving => Phase::Draining,
+            Phase::Draining | Phase::Stopping => Phase::Stopping,
+        };
+        self.enter(next);
+    }
+
+    /// Cuts off everything at once.
+    pub(crate) fn stop(&self) {
+        self.enter(Phase::Stopping);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, SeqCst);
+        self.wake_all();
+    }
+
+    pub(crate) fn wake_all(&self) {
+        for worker in 0..self.workers.len() {
+            self.wake(worker);
+        }
+    }
+
+    /// Wakes a worker. An error can only mean that it has been woken already.
+    pub(crate) fn wake(&self, worker: usize) {
+        let _: io::Result<()> = self.workers[worker].waker.wake();
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        let each = self.workers.iter().map(|it| it.connections.load(SeqCst));
+        each.sum()
+    }
+
+    /// Counts a connection of a worker that is gone, its file descriptor with it.
+    pub(crate) fn closed(&self, worker: usize) {
+        self.workers[worker].connections.fetch_sub(1, SeqCst);
+        if self.wake_on_close.load(SeqCst) && self.wake_on_close.swap(false, SeqCst) {
+            self.wake(0);
+        }
+    }
+}
