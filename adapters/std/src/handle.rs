@@ -32,6 +32,10 @@ impl Handle {
     /// that are not done by the end of the drain timeout are cut off, which the report of
     /// [`Server::run`](crate::Server::run) tells.
     ///
+    /// A connection whose session has ended waits up to 2 s for the peer to close its side: a reset
+    /// could destroy echo that is on its way. On Linux it ends earlier, once the peer has
+    /// acknowledged everything and sent nothing for 100 ms, so that idle peers hold nothing up.
+    ///
     /// The second call cuts off at once what is left.
     pub fn shutdown(&self) {
         self.0.shut_down(Duration::ZERO);

@@ -13,9 +13,10 @@ use mio::{Events, Poll, Token};
 use slab::Slab;
 
 use crate::acceptor::{Accepted, Acceptor};
-use crate::connection::{Connection, Next};
+use crate::connection::Connection;
 use crate::drain::{Drain, Step};
 use crate::listen::BACKLOG;
+use crate::next::Next;
 use crate::observer::Refusal;
 use crate::pool::Pool;
 use crate::recorder::Recorder;

@@ -202,17 +202,23 @@ pub(crate) fn rest(stream: &mut TcpStream) -> Vec<u8> {
     rest
 }
 
-/// A connection that sends lines and reads nothing, up to where its session holds output and waits.
-pub(crate) fn stuck_peer(server: &Running) -> TcpStream {
+/// A connection with small buffers in the kernel.
+pub(crate) fn slow_peer(server: &Running) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(KERNEL_BUFFER).unwrap();
     socket.set_send_buffer_size(KERNEL_BUFFER).unwrap();
     socket
         .connect_timeout(&server.address.into(), PATIENCE)
         .unwrap();
-    let mut stream = TcpStream::from(socket);
+    let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// A connection that sends lines and reads nothing, up to where its session holds output and waits.
+pub(crate) fn stuck_peer(server: &Running) -> TcpStream {
+    let mut stream = slow_peer(server);
     // The kernel keeps less than half of this in both directions together, see socket(7) for how a
     // size is doubled. So all of it is sent only when the session holds the rest, and it has room
     // for that.
