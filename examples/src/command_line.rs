@@ -16,7 +16,16 @@ const LONGEST: Duration = Duration::from_secs(49 * 24 * 60 * 60);
 /// environment variable, if it comes from there; with 0 after `--help` and `--version`.
 #[must_use]
 pub fn parse<P: Parser>() -> P {
-    parse_from(env::args_os().collect()).unwrap_or_else(|error| error.exit())
+    try_parse().unwrap_or_else(|error| error.exit())
+}
+
+/// Parses as [`parse`] does.
+///
+/// # Errors
+///
+/// What [`parse`] would end the program with.
+pub fn try_parse<P: Parser>() -> Result<P, Error> {
+    parse_from(env::args_os().collect())
 }
 
 fn parse_from<P: Parser>(words: Vec<OsString>) -> Result<P, Error> {

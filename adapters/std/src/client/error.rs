@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use linecho_core::Place;
@@ -136,6 +136,12 @@ impl fmt::Display for ConnectError {
                 for (i, (address, error)) in attempts.iter().enumerate() {
                     let separator = if i == 0 { "" } else { "; " };
                     write!(f, "{separator}{address}: {error}")?;
+                    if let Some((ip, port)) = without_scope(address) {
+                        write!(
+                            f,
+                            " (a link-local address needs its interface, such as [{ip}%eth0]:{port})"
+                        )?;
+                    }
                 }
                 Ok(())
             }
@@ -144,6 +150,16 @@ impl fmt::Display for ConnectError {
 }
 
 impl std::error::Error for ConnectError {}
+
+/// A link-local address that does not say on which interface it is.
+fn without_scope(address: &SocketAddr) -> Option<(Ipv6Addr, u16)> {
+    match address {
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
+            Some((*v6.ip(), v6.port()))
+        }
+        _ => None,
+    }
+}
 
 /// Why a client could not go on.
 #[derive(Debug)]
@@ -182,8 +198,7 @@ impl ClientError {
             Self::Ended(_) => Cause::Eof,
             Self::Io { error, .. } => Cause::of_io(error),
             Self::TimedOut { .. } => Cause::Timeout,
-            Self::Input(_) => Cause::Usage,
-            Self::Output { .. } => Cause::Other,
+            Self::Input(_) | Self::Output { .. } => Cause::Other,
         }
     }
 }

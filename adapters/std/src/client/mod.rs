@@ -5,10 +5,13 @@ pub(crate) mod error;
 pub(crate) mod filter;
 pub(crate) mod input;
 pub(crate) mod mismatch;
+pub(crate) mod ping;
+pub(crate) mod proxy;
 pub(crate) mod silence;
 pub(crate) mod suspect;
 pub(crate) mod tcp_info;
 mod tee;
+pub(crate) mod wait;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -213,15 +216,28 @@ impl Client {
         }
     }
 
-    /// Waits for a time, and watches the connection meanwhile.
+    /// Queues `line` and a `\n` to be sent by the next [`watch`](Self::watch) or
+    /// [`finish`](Self::finish), as one of several lines in flight. Returns whether there was room,
+    /// and queues nothing if there was not.
+    pub fn post(&mut self, line: &[u8]) -> bool {
+        let whole = [line, b"\n"].concat();
+        self.probe.queue(&whole).is_ok()
+    }
+
+    /// Watches the connection for `time`, and calls `on_line` with the round-trip time of each line
+    /// that comes back.
     ///
     /// # Errors
     ///
-    /// As of [`next_line`](Self::next_line).
-    pub fn idle(&mut self, time: Duration) -> Result<(), ClientError> {
+    /// As of [`next_line`](Self::next_line), or when what comes back is wrong.
+    pub fn watch(
+        &mut self,
+        time: Duration,
+        mut on_line: impl FnMut(Duration),
+    ) -> Result<(), ClientError> {
         let began = Instant::now();
         loop {
-            match self.turn(&mut io::sink(), |_| ())? {
+            match self.turn(&mut io::sink(), &mut on_line)? {
                 Step::Ended => return Err(self.ended()),
                 Step::Again => continue,
                 Step::Answered | Step::Wait => {}
@@ -229,6 +245,32 @@ impl Client {
             let left = time.saturating_sub(began.elapsed());
             if left.is_zero() {
                 return Ok(());
+            }
+            self.poll(Some(left))?;
+        }
+    }
+
+    /// Watches the connection until everything has come back, at most for `time`, and returns whether
+    /// it has.
+    ///
+    /// # Errors
+    ///
+    /// As of [`watch`](Self::watch).
+    pub fn finish(
+        &mut self,
+        time: Duration,
+        mut on_line: impl FnMut(Duration),
+    ) -> Result<bool, ClientError> {
+        let began = Instant::now();
+        loop {
+            match self.turn(&mut io::sink(), &mut on_line)? {
+                Step::Answered | Step::Ended => return Ok(true),
+                Step::Again => continue,
+                Step::Wait => {}
+            }
+            let left = time.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(false);
             }
             self.poll(Some(left))?;
         }

@@ -1,0 +1,535 @@
+//! A line each interval: how fast it comes back, and when it does not.
+
+use std::collections::VecDeque;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Client;
+use super::connect::ClientBuilder;
+use super::error::{Cause, ClientError};
+
+/// A reply that takes at least as long counts as an outage.
+const OUTAGE: Duration = Duration::from_secs(1);
+
+/// When a [`Ping`] connects again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reconnect {
+    /// For each line.
+    Each,
+    /// After a failure.
+    #[default]
+    OnError,
+    /// Never: it ends with its connection.
+    Never,
+}
+
+/// Sends a line each interval and verifies what comes back.
+///
+/// Lines are sent when they are due, also while others have not come back.
+#[derive(Debug)]
+pub struct Ping<A> {
+    server: A,
+    builder: ClientBuilder,
+    interval: Duration,
+    size: usize,
+    reconnect: Reconnect,
+    timeout: Duration,
+    stats: Arc<Mutex<PingStats>>,
+    connection: Option<Client>,
+    /// The lines that have not come back: number, and when they were due.
+    in_flight: VecDeque<(u64, Instant)>,
+}
+
+/// Something that happened in a [`Ping`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PingEvent {
+    /// There is a new connection.
+    Connected {
+        /// The server's address.
+        peer: SocketAddr,
+        /// How long connecting took.
+        took: Duration,
+    },
+    /// A line came back.
+    Reply {
+        /// Its number, from 1.
+        number: u64,
+        /// Its length in bytes, the newline included.
+        bytes: usize,
+        /// The time that it took.
+        round_trip: Duration,
+    },
+    /// Lines are lost.
+    Lost {
+        /// The numbers of the first and the last of them; none when an idle connection ended.
+        numbers: Option<(u64, u64)>,
+        /// The reason in one word.
+        cause: Cause,
+        /// The reason in words.
+        reason: String,
+    },
+    /// A line came back after an outage.
+    Recovered(Outage),
+}
+
+/// A time without service, from when the first lost line was due, or the connection ended, to the next
+/// line that came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outage {
+    /// When it began.
+    pub began: SystemTime,
+    /// How long it took.
+    pub length: Duration,
+    /// Whether it was over.
+    pub over: bool,
+}
+
+/// The figures of a [`Ping`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PingStats {
+    /// Lines that were sent, or could not be.
+    pub sent: u64,
+    /// Lines that came back right.
+    pub echoed: u64,
+    /// Lines that will not come back. Those that are neither echoed nor lost are on their way.
+    pub lost: u64,
+    /// How many connections there were.
+    pub connections: u64,
+    /// Losses by reason.
+    pub causes: std::collections::BTreeMap<Cause, u64>,
+    /// The round-trip times.
+    pub round_trips: RoundTrips,
+    /// Outages that are over, in order.
+    outages: Vec<Outage>,
+    /// An outage that is not.
+    out_since: Option<(SystemTime, Instant)>,
+    began: Instant,
+}
+
+impl PingStats {
+    fn new() -> Self {
+        Self {
+            sent: 0,
+            echoed: 0,
+            lost: 0,
+            connections: 0,
+            causes: std::collections::BTreeMap::new(),
+            round_trips: RoundTrips::default(),
+            outages: Vec::new(),
+            out_since: None,
+            began: Instant::now(),
+        }
+    }
+
+    /// The time since the first line was due.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// The outages, in order, with the one that is not over.
+    #[must_use]
+    pub fn outages(&self) -> Vec<Outage> {
+        let current = self.out_since.map(|(began, since)| Outage {
+            began,
+            length: since.elapsed(),
+            over: false,
+        });
+        self.outages.iter().copied().chain(current).collect()
+    }
+
+    fn fail(&mut self, since: Instant) {
+        let began = SystemTime::now() - since.elapsed();
+        self.out_since.get_or_insert((began, since));
+    }
+
+    /// Takes in a reply to a line that was due then. Returns the outage that it ends.
+    fn reply(&mut self, due: Instant, round_trip: Duration) -> Option<Outage> {
+        self.echoed += 1;
+        self.round_trips.record(round_trip);
+        if due.elapsed() >= OUTAGE && !self.is_in_last_outage(due) {
+            self.fail(due);
+        }
+        let (began, since) = self.out_since.take()?;
+        let outage = Outage {
+            began,
+            length: since.elapsed(),
+            over: true,
+        };
+        self.outages.push(outage);
+        Some(outage)
+    }
+
+    /// Lines that were due while one was awaited come back with it.
+    fn is_in_last_outage(&self, due: Instant) -> bool {
+        let last = self.outages.last();
+        last.is_some_and(|last| SystemTime::now() - due.elapsed() < last.began + last.length)
+    }
+}
+
+/// Figures of many round-trip times, which need no memory for each. Percentiles do: record what
+/// [`PingEvent::Reply`] brings where you need them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RoundTrips {
+    count: u64,
+    min: Duration,
+    max: Duration,
+    /// In seconds.
+    mean: f64,
+    /// The sum of squared differences from the mean (Welford's method).
+    squares: f64,
+}
+
+impl RoundTrips {
+    fn record(&mut self, time: Duration) {
+        self.count += 1;
+        self.max = self.max.max(time);
+        self.min = match self.count {
+            1 => time,
+            _ => self.min.min(time),
+        };
+        let difference = time.as_secs_f64() - self.mean;
+        self.mean += difference / self.count as f64;
+        self.squares += difference * (time.as_secs_f64() - self.mean);
+    }
+
+    /// The shortest; zero if there is none.
+    #[must_use]
+    pub fn min(&self) -> Duration {
+        self.min
+    }
+
+    /// The average.
+    #[must_use]
+    pub fn mean(&self) -> Duration {
+        Duration::from_secs_f64(self.mean)
+    }
+
+    /// The longest.
+    #[must_use]
+    pub fn max(&self) -> Duration {
+        self.max
+    }
+
+    /// The standard deviation.
+    #[must_use]
+    pub fn deviation(&self) -> Duration {
+        Duration::from_secs_f64((self.squares / self.count.max(1) as f64).max(0.0).sqrt())
+    }
+}
+
+impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
+    /// Prepares to ping `server`, on connections that `builder` makes: a line of 64 bytes each
+    /// second, which may take as long as the timeout of `builder`.
+    #[must_use]
+    pub fn new(server: A, builder: &ClientBuilder) -> Self {
+        Self {
+            server,
+            builder: builder.clone(),
+            interval: Duration::from_secs(1),
+            size: 64,
+            reconnect: Reconnect::default(),
+            timeout: builder.timeout,
+            stats: Arc::new(Mutex::new(PingStats::new())),
+            connection: None,
+            in_flight: VecDeque::new(),
+        }
+    }
+
+    /// Sets the time between two lines.
+    #[must_use]
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Sets the length of a line in bytes, its newline included: from 1 to 32 KiB.
+    #[must_use]
+    pub fn size(mut self, size: usize) -> Self {
+        self.size = size.clamp(1, 32 * 1024);
+        self
+    }
+
+    /// Sets when to connect again.
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Returns a view of the figures for another thread.
+    #[must_use]
+    pub fn stats(&self) -> PingView {
+        PingView(Arc::clone(&self.stats))
+    }
+
+    /// Sends `count` lines, or without end; stops after `limit` if there is one. Waits for the last
+    /// lines to come back.
+    pub fn run(
+        &mut self,
+        count: Option<u64>,
+        limit: Option<Duration>,
+        mut on_event: impl FnMut(&PingEvent),
+    ) {
+        let began = Instant::now();
+        self.lock().began = began;
+        let end = limit.map(|limit| began + limit);
+        let is_over = |now: Instant| end.is_some_and(|end| now >= end);
+        let mut due = began;
+        let mut number = 0;
+        while count.is_none_or(|count| number < count) && !is_over(Instant::now()) {
+            number += 1;
+            self.send(number, due, &mut on_event);
+            if self.reconnect == Reconnect::Each {
+                self.finish(end, &mut on_event);
+                self.connection = None;
+            }
+            if self.connection.is_none() && self.reconnect == Reconnect::Never {
+                return;
+            }
+            if Some(number) == count {
+                break;
+            }
+            // What could not be sent in time is not made up for.
+            due = (due + self.interval).max(Instant::now());
+            let until = end.map_or(due, |end| end.min(due));
+            self.watch(until, &mut on_event);
+        }
+        self.finish(end, &mut on_event);
+    }
+
+    fn send(&mut self, number: u64, due: Instant, on_event: &mut impl FnMut(&PingEvent)) {
+        self.lock().sent += 1;
+        if self.connection.is_none() && !self.connect(number, due, on_event) {
+            return;
+        }
+        let line = line(number, self.size);
+        if self.connection.as_mut().is_some_and(|it| it.post(&line)) {
+            self.in_flight.push_back((number, due));
+        } else {
+            self.lose(
+                Some((number, number)),
+                due,
+                Cause::Timeout,
+                "as many lines are on their way as can be".into(),
+                on_event,
+            );
+        }
+    }
+
+    fn connect(
+        &mut self,
+        number: u64,
+        due: Instant,
+        on_event: &mut impl FnMut(&PingEvent),
+    ) -> bool {
+        let began = Instant::now();
+        let connected = self.builder.connect(self.server.clone());
+        match connected.and_then(|client| {
+            let peer = client.peer_addr();
+            peer.map(|peer| (client, peer))
+                .map_err(super::error::ConnectError::SetUp)
+        }) {
+            Ok((client, peer)) => {
+                self.connection = Some(client);
+                self.lock().connections += 1;
+                let took = began.elapsed();
+                on_event(&PingEvent::Connected { peer, took });
+                true
+            }
+            Err(error) => {
+                let (cause, reason) = (error.cause(), error.to_string());
+                self.lose(Some((number, number)), due, cause, reason, on_event);
+                false
+            }
+        }
+    }
+
+    /// Waits until then, while lines come back.
+    fn watch(&mut self, until: Instant, on_event: &mut impl FnMut(&PingEvent)) {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Some(connection) = &mut self.connection else {
+                return thread::sleep(left);
+            };
+            let given_up = match self.in_flight.front() {
+                Some((_, due)) if !self.timeout.is_zero() => {
+                    self.timeout.saturating_sub(due.elapsed())
+                }
+                _ => Duration::MAX,
+            };
+            let mut replies = Vec::new();
+            let result = connection.watch(left.min(given_up), |took| replies.push(took));
+            self.take(&replies, on_event);
+            match result {
+                Err(error) => self.fail(&error, on_event),
+                Ok(()) if left <= given_up => return,
+                Ok(()) => self.give_up(on_event),
+            }
+        }
+    }
+
+    /// Waits for the lines that are on their way.
+    fn finish(&mut self, end: Option<Instant>, on_event: &mut impl FnMut(&PingEvent)) {
+        while let (Some((_, due)), Some(connection)) =
+            (self.in_flight.front(), &mut self.connection)
+        {
+            let given_up = match self.timeout.is_zero() {
+                true => Duration::MAX,
+                false => self.timeout.saturating_sub(due.elapsed()),
+            };
+            let left = end.map_or(Duration::MAX, |end| {
+                end.saturating_duration_since(Instant::now())
+            });
+            let mut replies = Vec::new();
+            let result = connection.finish(left.min(given_up), |took| replies.push(took));
+            self.take(&replies, on_event);
+            match result {
+                Ok(true) => return,
+                Ok(false) if left < given_up => return,
+                Ok(false) => self.give_up(on_event),
+                Err(error) => self.fail(&error, on_event),
+            }
+        }
+    }
+
+    fn take(&mut self, replies: &[Duration], on_event: &mut impl FnMut(&PingEvent)) {
+        for &round_trip in replies {
+            let Some((number, due)) = self.in_flight.pop_front() else {
+                return;
+            };
+            let recovered = self.lock().reply(due, round_trip);
+            if let Some(outage) = recovered {
+                on_event(&PingEvent::Recovered(outage));
+            }
+            on_event(&PingEvent::Reply {
+                number,
+                bytes: self.size,
+                round_trip,
+            });
+        }
+    }
+
+    fn give_up(&mut self, on_event: &mut impl FnMut(&PingEvent)) {
+        let reason = format!("nothing came back for {:?}", self.timeout);
+        self.drop_connection(Cause::Timeout, reason, on_event);
+    }
+
+    fn fail(&mut self, error: &ClientError, on_event: &mut impl FnMut(&PingEvent)) {
+        self.drop_connection(error.cause(), error.to_string(), on_event);
+    }
+
+    /// Counts what is on its way as lost.
+    fn drop_connection(
+        &mut self,
+        cause: Cause,
+        reason: String,
+        on_event: &mut impl FnMut(&PingEvent),
+    ) {
+        self.connection = None;
+        let first = self.in_flight.front().copied();
+        let numbers = first
+            .zip(self.in_flight.back())
+            .map(|((first, _), (last, _))| (first, *last));
+        self.in_flight.clear();
+        let since = first.map_or_else(Instant::now, |(_, due)| due);
+        self.lose(numbers, since, cause, reason, on_event);
+    }
+
+    fn lose(
+        &self,
+        numbers: Option<(u64, u64)>,
+        since: Instant,
+        cause: Cause,
+        reason: String,
+        on_event: &mut impl FnMut(&PingEvent),
+    ) {
+        let mut stats = self.lock();
+        stats.fail(since);
+        let lost = numbers.map_or(0, |(first, last)| last - first + 1);
+        stats.lost += lost;
+        *stats.causes.entry(cause).or_default() += lost;
+        drop(stats);
+        on_event(&PingEvent::Lost {
+            numbers,
+            cause,
+            reason,
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PingStats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The figures of a [`Ping`], for another thread.
+#[derive(Clone, Debug)]
+pub struct PingView(Arc<Mutex<PingStats>>);
+
+impl PingView {
+    /// The figures as they are now.
+    #[must_use]
+    pub fn get(&self) -> PingStats {
+        let stats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stats.clone()
+    }
+}
+
+/// A line of this length with its newline, which says what it is as far as there is room.
+fn line(number: u64, size: usize) -> Vec<u8> {
+    let mut line = format!("linecho ping {number} ").into_bytes();
+    line.extend((b'a'..=b'z').cycle().take(size.saturating_sub(line.len())));
+    line.truncate(size - 1);
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_the_length_that_is_asked_for() {
+        for size in [1, 2, 15, 64, 32 * 1024] {
+            assert_eq!(line(7, size).len() + 1, size);
+        }
+        assert!(line(7, 64).starts_with(b"linecho ping 7 a"));
+    }
+
+    #[test]
+    fn round_trips_are_summed_up() {
+        let mut round_trips = RoundTrips::default();
+        for millis in [2, 4, 4, 4, 5, 5, 7, 9] {
+            round_trips.record(Duration::from_millis(millis));
+        }
+        let nanos = [
+            round_trips.min(),
+            round_trips.mean(),
+            round_trips.max(),
+            round_trips.deviation(),
+        ]
+        .map(|time| time.as_secs_f64() * 1e3);
+        for (nanos, expected) in nanos.iter().zip([2.0, 5.0, 9.0, 2.0]) {
+            assert!((nanos - expected).abs() < 1e-6, "{nanos} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_long_wait_is_one_outage_however_many_lines_it_held_up() {
+        let mut stats = PingStats::new();
+        let Some(first) = Instant::now().checked_sub(Duration::from_secs(2)) else {
+            return;
+        };
+        for i in 0..10 {
+            let due = first + i * Duration::from_millis(100);
+            stats.reply(due, due.elapsed());
+        }
+        let outages = stats.outages();
+        assert_eq!(outages.len(), 1);
+        assert!(outages[0].over && outages[0].length >= Duration::from_secs(2));
+    }
+}

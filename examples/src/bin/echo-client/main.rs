@@ -1,0 +1,45 @@
+//! Talks to a line echo: by hand on a terminal, as a filter in a pipe, one line from the command line, or
+//! to find out how it does.
+
+mod failure;
+mod filter;
+mod latency;
+mod options;
+mod output;
+mod ping;
+mod prompt;
+mod send;
+mod server;
+mod signals;
+mod wait;
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use failure::Failure;
+use options::{Arguments, Mode};
+use output::Output;
+use server::Server;
+
+fn main() -> ExitCode {
+    let (arguments, address) = Arguments::take();
+    let server = Server {
+        address,
+        options: arguments.options,
+    };
+    let output = Output::new(&arguments.mode, server.options.json);
+    let result = match &arguments.mode {
+        Some(Mode::Send { text }) => send::run(&server, text, &output),
+        Some(Mode::Wait { limit, .. }) => wait::run(&server, *limit, &output),
+        Some(Mode::Ping { ping, .. }) => ping::run(&server, ping, &output),
+        None if io::stdin().is_terminal() && io::stdout().is_terminal() => prompt::run(&server),
+        None => filter::run(&server, &output),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.failed(&failure),
+    }
+}
+
+/// What a mode comes to: done, or failed for this reason.
+type Outcome = Result<(), Failure>;

@@ -1,0 +1,285 @@
+//! The command line: `echo-client [TARGET] [MODE]`, or the mode first.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use linecho_examples::address::Address;
+use linecho_examples::command_line;
+
+use crate::output;
+use crate::ping::PingOptions;
+
+/// Talks to a line echo, and checks every byte that comes back.
+///
+/// Without a mode it prompts for lines on a terminal, and shows each echo with its round-trip time. In a
+/// pipe it is a filter: standard input goes out, what comes back goes to standard output.
+#[derive(Parser)]
+#[command(
+    name = "echo-client",
+    version,
+    after_help = EXAMPLES,
+    subcommand_precedence_over_arg = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) target: Target,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    #[command(subcommand)]
+    pub(crate) mode: Option<Mode>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  echo-client                               prompt for lines to localhost:18080
+  seq 100000 | echo-client host 7           through a pipe, every byte verified
+  echo-client host:7 send hello             one line
+  echo-client wait --for 30s host:7         until one line comes back
+  echo-client ping -c 10 -i 0.2s host:7     round-trip times, losses, outages
+
+A target is HOST:PORT, HOST PORT, [V6]:PORT, or PORT on this machine; LINECHO_SERVER is one, too.
+A host that is named like a mode needs its :PORT.
+
+Exit codes: 0 all was verified, 1 something was not, 2 wrong usage.";
+
+/// The server, as the words of it stand on the command line.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Target {
+    // Not a doc comment: rustdoc would look for links in the brackets.
+    #[arg(
+        value_name = "TARGET",
+        help = "The server: HOST:PORT, HOST PORT, [V6]:PORT, or PORT on this machine \
+                [env: LINECHO_SERVER] [default: localhost:18080]"
+    )]
+    target: Option<String>,
+
+    #[arg(value_name = "PORT", hide = true)]
+    port: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Mode {
+    /// Send one line, print its echo, and end
+    Send {
+        /// The words of the line
+        #[arg(required = true, trailing_var_arg = true)]
+        text: Vec<OsString>,
+    },
+    /// Wait until a server echoes a line
+    Wait {
+        /// How long to wait; 0s is for ever
+        #[arg(long = "for", value_name = "TIME", default_value = "30s")]
+        #[arg(value_parser = command_line::duration)]
+        limit: Duration,
+
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Send a line each interval, and count what comes back, how fast, and when it does not
+    Ping {
+        #[command(flatten)]
+        ping: PingOptions,
+
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Options of all modes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// Wait so long for a server that moves no byte, and to connect; 0s is for ever
+    #[arg(long, global = true, value_name = "TIME", env = "LINECHO_TIMEOUT")]
+    #[arg(default_value = "30s", value_parser = command_line::duration)]
+    pub(crate) timeout: Duration,
+
+    /// Wait so long to connect, name look-up included [default: as --timeout]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        env = "LINECHO_CONNECT_TIMEOUT"
+    )]
+    #[arg(value_parser = command_line::duration)]
+    pub(crate) connect_timeout: Option<Duration>,
+
+    /// Wait so long for the server to close when everything has come back through a pipe
+    #[arg(long, global = true, value_name = "TIME", env = "LINECHO_LINGER")]
+    #[arg(default_value = "2s", value_parser = command_line::duration)]
+    pub(crate) linger: Duration,
+
+    /// Probe a peer that has been silent for so long (TCP keep-alive); 0s is never
+    #[arg(long, global = true, value_name = "TIME", env = "LINECHO_KEEP_ALIVE")]
+    #[arg(default_value = "60s", value_parser = command_line::duration)]
+    pub(crate) keep_alive: Duration,
+
+    /// Use IPv4 only
+    #[arg(short = '4', global = true, conflicts_with = "ipv6")]
+    pub(crate) ipv4: bool,
+
+    /// Use IPv6 only
+    #[arg(short = '6', global = true)]
+    pub(crate) ipv6: bool,
+
+    /// Connect from this address of this machine
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) source: Option<IpAddr>,
+
+    /// Send a PROXY header first, as a relay does; the server must expect it
+    #[arg(long, global = true, value_name = "VERSION")]
+    pub(crate) send_proxy: Option<ProxyVersion>,
+
+    /// End lines with CR LF
+    #[arg(short = 'C', long, global = true)]
+    pub(crate) crlf: bool,
+
+    /// Print JSON, one object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// Versions of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProxyVersion {
+    /// Text
+    V1,
+    /// Binary
+    V2,
+}
+
+impl Arguments {
+    /// Takes the program's; ends it with exit code 2 if they are wrong.
+    pub(crate) fn take() -> (Self, Address) {
+        let parsed = command_line::try_parse().and_then(|arguments: Self| {
+            let wrong = |text| Self::command().error(ErrorKind::ValueValidation, text);
+            let address = arguments.address().map_err(wrong)?;
+            Ok((arguments, address))
+        });
+        parsed.unwrap_or_else(|error| {
+            if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+                let text = error.to_string();
+                let text = text.lines().next().unwrap_or_default();
+                let text = text.trim_start_matches("error: ");
+                output::print(&output::object("summary", None, &output::wrong_usage(text)));
+            }
+            error.exit()
+        })
+    }
+
+    /// Returns the one target: before the mode, behind it, of the environment, or the default.
+    fn address(&self) -> Result<Address, String> {
+        let behind = match &self.mode {
+            Some(Mode::Wait { target, .. } | Mode::Ping { target, .. }) => target.text()?,
+            Some(Mode::Send { .. }) | None => None,
+        };
+        match (self.target.text()?, behind) {
+            (Some(before), Some(behind)) => Err(format!(
+                "one target is enough: there is {before} before the mode, and {behind} behind it"
+            )),
+            (Some(text), None) | (None, Some(text)) => address(&text),
+            (None, None) => match std::env::var("LINECHO_SERVER") {
+                Ok(text) if !text.is_empty() => {
+                    address(&text).map_err(|error| format!("LINECHO_SERVER: {error}"))
+                }
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    Err("the value of LINECHO_SERVER is not UTF-8".into())
+                }
+                _ => address("localhost:18080"),
+            },
+        }
+    }
+}
+
+impl Target {
+    /// `HOST PORT`, as nc takes it, is the same as `HOST:PORT`.
+    fn text(&self) -> Result<Option<String>, String> {
+        let Some(target) = self.target.as_deref() else {
+            return Ok(None);
+        };
+        let is_v6 = target.matches(':').count() > 1 && !target.starts_with('[');
+        Ok(Some(match &self.port {
+            None => target.into(),
+            Some(port) if is_v6 => format!("[{target}]:{port}"),
+            Some(port) if target.ends_with(']') || !target.contains(':') => {
+                format!("{target}:{port}")
+            }
+            Some(port) => return Err(format!("{target} has a port, and {port} is one too many")),
+        }))
+    }
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    // All interfaces are for servers.
+    let port = text.strip_prefix(':').filter(|port| !port.contains(':'));
+    let address: Address = port.unwrap_or(text).parse()?;
+    match address.port {
+        0 => Err("port 0 is for servers: name the port that the server listens on".into()),
+        _ => Ok(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(words: &[&str]) -> Result<String, String> {
+        let words = ["echo-client"].iter().chain(words);
+        let arguments = Arguments::try_parse_from(words).map_err(|error| error.to_string())?;
+        arguments.address().map(|address| address.to_string())
+    }
+
+    #[test]
+    fn a_target_stands_before_the_mode_or_behind_it() {
+        Arguments::command().debug_assert();
+        for (words, address) in [
+            (&[][..], "localhost:18080"),
+            (&["7"], "localhost:7"),
+            (&[":7"], "localhost:7"),
+            (&["host:7"], "host:7"),
+            (&["host", "7"], "host:7"),
+            (&["::1", "7"], "[::1]:7"),
+            (&["[::1]", "7"], "[::1]:7"),
+            (&["tcp://host:7"], "host:7"),
+            (&["host:7", "send", "x"], "host:7"),
+            (&["host", "7", "send", "x"], "host:7"),
+            (&["send", "x", "y"], "localhost:18080"),
+            (&["wait", "host:7"], "host:7"),
+            (&["host:7", "wait"], "host:7"),
+            (&["ping", "-c", "3", "host", "7"], "host:7"),
+            (&["wait:7"], "wait:7"),
+            (&["wait", "wait:7"], "wait:7"),
+        ] {
+            assert_eq!(target(words).as_deref(), Ok(address), "{words:?}");
+        }
+        for (words, part) in [
+            (&["host:7", "wait", "other:7"][..], "one target is enough"),
+            (&["host:7", "8"], "one too many"),
+            (&["host:0"], "port 0"),
+            (&["-4", "-6"], "cannot be used with"),
+        ] {
+            let error = target(words).unwrap_err();
+            assert!(error.contains(part), "{words:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn options_stand_on_both_sides() {
+        for words in [
+            ["echo-client", "--timeout", "5s", "ping", "host:7"],
+            ["echo-client", "ping", "--timeout", "5s", "host:7"],
+        ] {
+            let arguments = Arguments::parse_from(words);
+            assert_eq!(arguments.options.timeout, Duration::from_secs(5));
+        }
+    }
+}

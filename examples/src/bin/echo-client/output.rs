@@ -1,0 +1,100 @@
+//! What the modes print: text for people, or JSON, one object a line.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use linecho_std::Cause;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+use crate::options::Mode;
+
+/// The form of the objects. A later one that breaks readers has another number.
+const SCHEMA: &str = "linecho-client/1";
+
+/// The output of one mode.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    mode: &'static str,
+    pub(crate) json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(mode: &Option<Mode>, json: bool) -> Self {
+        let mode = match mode {
+            Some(Mode::Send { .. }) => "send",
+            Some(Mode::Wait { .. }) => "wait",
+            Some(Mode::Ping { .. }) => "ping",
+            None => "filter",
+        };
+        Self { mode, json }
+    }
+
+    /// Prints a line for people; nothing in JSON.
+    pub(crate) fn line(&self, text: &str) {
+        if !self.json {
+            // Whoever reads may have gone, as in `| head`: the outcome is in the exit code.
+            let _ = writeln!(io::stdout(), "{text}");
+        }
+    }
+
+    /// Prints an object of this type; nothing in text.
+    pub(crate) fn object(&self, kind: &str, fields: &Value) {
+        if !self.json {
+            return;
+        }
+        let object = object(kind, Some(self.mode), fields);
+        match self.mode {
+            // Its standard output is what came back.
+            "filter" => drop(writeln!(io::stderr(), "{object}")),
+            _ => print(&object),
+        }
+    }
+
+    /// Says why it failed, in the last object or on stderr.
+    pub(crate) fn failed(&self, failure: &Failure) -> ExitCode {
+        if !failure.text.is_empty() {
+            self.object(
+                "summary",
+                &json!({"ok": false, "cause": failure.cause.as_str(), "error": failure.text}),
+            );
+            if !self.json {
+                // Not `eprintln!`, which panics when stderr is closed.
+                let _ = writeln!(io::stderr(), "echo-client: {failure}");
+            }
+        }
+        match failure.cause {
+            Cause::Usage => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Makes an object of this type.
+pub(crate) fn object(kind: &str, mode: Option<&str>, fields: &Value) -> Value {
+    let mut object = Map::new();
+    object.insert("schema".into(), SCHEMA.into());
+    object.insert("type".into(), kind.into());
+    object.insert("mode".into(), mode.into());
+    if let Value::Object(fields) = fields {
+        object.extend(fields.clone());
+    }
+    Value::Object(object)
+}
+
+/// Prints an object in a line. Whoever reads may have gone, as in `| head`.
+pub(crate) fn print(object: &Value) {
+    let _ = writeln!(io::stdout(), "{object}");
+}
+
+/// What a summary says of wrong usage.
+pub(crate) fn wrong_usage(text: &str) -> Value {
+    json!({"ok": false, "cause": Cause::Usage.as_str(), "error": text})
+}
+
+/// A time as JSON, in milliseconds.
+pub(crate) fn millis(time: Duration) -> Value {
+    // Rounded to nanoseconds, which reads better than all digits.
+    json!((time.as_secs_f64() * 1e9).round() / 1e6)
+}

@@ -1,0 +1,30 @@
+//! Waiting for a server, in scripts and health checks: one line must come back, not just a connection.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::Outcome;
+use crate::output::{Output, millis};
+use crate::server::Server;
+
+pub(crate) fn run(server: &Server, limit: Duration, output: &Output) -> Outcome {
+    let waited = server.builder().wait_for_echo(&server.name(), limit)?;
+    let peer = waited.client.peer_addr()?;
+    output.line(&format!(
+        "{peer} echoes after {:.3} s ({} attempts)",
+        waited.took.as_secs_f64(),
+        waited.attempts
+    ));
+    output.object(
+        "summary",
+        &json!({
+            "ok": true,
+            "peer": peer.to_string(),
+            "attempts": waited.attempts,
+            "waited_ms": millis(waited.took),
+            "rtt_ms": millis(waited.round_trip),
+        }),
+    );
+    Ok(())
+}

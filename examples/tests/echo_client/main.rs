@@ -1,0 +1,230 @@
+//! The program echo-client: arguments, environment, exit codes, messages.
+
+mod kit;
+#[cfg(unix)]
+mod ping;
+#[cfg(unix)]
+mod terminal;
+
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use linecho_std::Server;
+
+use crate::kit::*;
+
+#[test]
+fn in_a_pipe_it_is_a_filter() {
+    let server = Running::start();
+    for input in [
+        &b""[..],
+        b"x\ny",
+        b"\n",
+        b"one\r\n\0\xff\n",
+        &[b'x'; 300_000],
+    ] {
+        let output = run(command().arg(server.address()), input);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(output.stdout == input && output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn it_sends_a_line_from_the_command_line() {
+    let server = Running::start();
+    let port = server.0.port().to_string();
+    for address in [server.address(), format!("localhost:{port}"), port] {
+        let output = run(command().args([&address, "send", "two", "words"]), b"");
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(output.stdout, b"two words\n");
+    }
+}
+
+#[test]
+fn options_come_from_the_environment_too() {
+    // It keeps the connection open.
+    let silent = server(std::mem::forget);
+    let settings = [("LINECHO_SERVER", &*silent), ("LINECHO_TIMEOUT", "20ms")];
+    let output = run(command().envs(settings), b"line\n");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains("line 1, byte 1: nothing came back for 20ms"),
+        "{error}"
+    );
+}
+
+#[test]
+fn wrong_usage_ends_it_with_2_and_names_what_is_wrong() {
+    for (arguments, parts) in [
+        (&["host"][..], &["host:PORT"]),
+        (&["host:x"], &["not a port"]),
+        (&["::1:80"], &["[::1]:80"]),
+        (&[""], &["not a port"]),
+        (&["--timeout", "5"], &["--timeout"]),
+        (&["send"], &["TEXT"]),
+        (&["send", "one\ntwo"], &["newline"]),
+        (&["--timeout", "50days"], &["49 days"]),
+        (&["a:1", "ping", "b:1"], &["one target is enough"]),
+        (&["ping", "-c", "0"], &["--count"]),
+    ] {
+        assert_fails(arguments, 2, parts);
+    }
+}
+
+#[test]
+fn nobody_there_ends_it_with_1_and_says_what_to_do() {
+    let address = refusing();
+    let start = format!("echo-server --listen {address}");
+    assert_fails(&[&address], 1, &[&address, "refused", &start]);
+
+    // Not of this machine (RFC 5737), and no way to it in a test's namespace or an answer within the time.
+    let error = assert_fails(&["--timeout", "50ms", "192.0.2.1:7"], 1, &["192.0.2.1:7"]);
+    assert!(!error.contains("echo-server"), "{error}");
+
+    assert_fails(&["[fe80::1]:7"], 1, &["such as [fe80::1%eth0]:7"]);
+
+    let error = assert_fails(&["no-such-host.invalid:7"], 1, &["no-such-host.invalid"]);
+    assert!(!error.contains("echo-server"), "{error}");
+}
+
+#[test]
+fn what_does_not_come_back_right_ends_it_with_1_and_is_named() {
+    let wrong = server(|mut stream| {
+        stream.read_exact(&mut [0; 8]).unwrap();
+        stream.write_all(b"one\ntwX\n").unwrap();
+    });
+    let output = run(command().arg(wrong), b"one\ntwo\n");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stdout, b"one\ntwX\n");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("line 2, byte 3"), "{error}");
+}
+
+/// As in `echo-client | head -n 1`.
+#[test]
+fn an_output_that_nobody_reads_any_more_is_the_end() {
+    let server = Running::start();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut process = command()
+        .arg(server.address())
+        .stdin(Stdio::piped())
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    // Without an end.
+    while stdin.write_all(b"a line\n").is_ok() {}
+    // Not everything was verified.
+    let output = process.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains("on nothing was verified"), "{error}");
+}
+
+#[test]
+fn it_ends_as_it_should_though_nobody_reads_its_errors() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = command().arg(refusing()).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
+fn a_wrong_variable_is_named_and_an_empty_one_is_unset() {
+    for (name, value) in [("LINECHO_TIMEOUT", "5"), ("LINECHO_SERVER", "host")] {
+        let output = run(command().env(name, value), b"");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(error.contains(name), "{error}");
+    }
+    let server = Running::start();
+    let output = run(
+        command().env("LINECHO_TIMEOUT", "").arg(server.address()),
+        b"x\n",
+    );
+    assert_eq!(output.stdout, b"x\n");
+}
+
+#[test]
+fn habits_from_nc_work() {
+    let server = Running::start();
+    let (ip, port) = (server.0.ip().to_string(), server.0.port().to_string());
+    let output = run(command().args([&ip, &port]), b"x\ny");
+    assert_eq!(output.stdout, b"x\ny");
+    let output = run(command().args(["-C", &ip, &port]), b"x\n");
+    assert_eq!(output.stdout, b"x\r\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_words_of_a_line_may_be_any_bytes() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let server = Running::start();
+    let word = std::ffi::OsStr::from_bytes(b"\xff\x01");
+    let output = run(command().args([&server.address(), "send"]).arg(word), b"");
+    assert_eq!(
+        (output.status.code(), &*output.stdout),
+        (Some(0), &b"\xff\x01\n"[..])
+    );
+}
+
+/// In no mode is there more than one way to read the last line.
+#[test]
+fn json_always_ends_with_a_summary() {
+    let server = Running::start();
+    let address = server.address();
+    let nobody = refusing();
+    for (words, ok, cause) in [
+        (&["send", "hello"][..], true, None),
+        (&["wait"], true, None),
+        (&["ping", "-c", "3", "-i", "0.01"], true, None),
+        (&["wait", "--for", "50ms"], false, Some("REFUSED")),
+        (&["send", "hello"], false, Some("REFUSED")),
+        (&["ping", "-c", "1"], false, Some("REFUSED")),
+        (&["ping", "-c", "many"], false, Some("USAGE")),
+    ] {
+        let target = if ok { &address } else { &nobody };
+        let output = run(command().args(["--json", target]).args(words), b"");
+        let object = last_object(&output);
+        assert_eq!(
+            (&object["type"], &object["ok"]),
+            (&"summary".into(), &ok.into()),
+            "{object}"
+        );
+        assert_eq!(object["schema"], "linecho-client/1");
+        assert_eq!(object["cause"].as_str(), cause, "{object}");
+        assert_eq!(output.status.success(), ok);
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
+    }
+    // Of the filter it is on stderr.
+    let output = run(command().args(["--json", &address]), b"one\ntwo\n");
+    assert_eq!(output.stdout, b"one\ntwo\n");
+    let object: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(
+        (&object["lines"], &object["ending"]),
+        (&2.into(), &"closed".into())
+    );
+}
+
+#[test]
+fn it_waits_for_a_server_that_starts() {
+    let address = refusing();
+    let listen = address.parse().unwrap();
+    let starting = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        let server = Server::builder().listen([listen]).unwrap();
+        let handle = server.handle();
+        thread::spawn(|| server.run());
+        handle
+    });
+    let output = run(command().args(["wait", "--for", "20s", &address]), b"");
+    assert_eq!(output.status.code(), Some(0));
+    starting.join().unwrap().shutdown();
+}
