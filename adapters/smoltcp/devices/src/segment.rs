@@ -8,9 +8,10 @@
 //!   moves back by a few bytes when others arrive. A peer that had filled it is beyond the end then.
 //! - passt (2022 and 2023) ignores a change of a window by less than 1 % (`tcp_clamp_window`).
 
+#[cfg(all(feature = "tap", target_os = "linux"))]
+use smoltcp::wire::checksum;
 use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket,
-    checksum,
 };
 
 /// The place of a TCP segment in an Ethernet frame.
@@ -48,7 +49,11 @@ impl Segment {
     pub(crate) fn packet<'frame>(&self, frame: &'frame mut [u8]) -> TcpPacket<&'frame mut [u8]> {
         TcpPacket::new_unchecked(&mut frame[self.start..self.start + self.len])
     }
+}
 
+/// What offload needs to know of a segment.
+#[cfg(all(feature = "tap", target_os = "linux"))]
+impl Segment {
     pub(crate) fn payload_len(&self) -> usize {
         self.len - self.header_len
     }
@@ -65,6 +70,7 @@ impl Segment {
     }
 }
 
+#[cfg(all(feature = "tap", target_os = "linux"))]
 /// Whether a frame holds a part of a TCP segment that has come in IP fragments.
 pub(crate) fn is_fragment(frame: &[u8]) -> bool {
     Packet::find(frame)
