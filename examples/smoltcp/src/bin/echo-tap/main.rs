@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod address;
 #[cfg(target_os = "linux")]
+mod capture;
+#[cfg(target_os = "linux")]
 mod dhcp;
 #[cfg(target_os = "linux")]
 mod guide;
@@ -16,8 +18,6 @@ mod run;
 mod serve;
 #[cfg(target_os = "linux")]
 mod signals;
-#[cfg(target_os = "linux")]
-mod stdout;
 #[cfg(target_os = "linux")]
 mod summary;
 

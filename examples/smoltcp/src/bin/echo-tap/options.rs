@@ -53,7 +53,8 @@ pub(crate) struct Arguments {
     #[arg(value_parser = clap::value_parser!(u32).range(1024..=1 << 24))]
     pub(crate) socket_buffer: u32,
 
-    /// Capture all frames in this file, or on stdout (-), for Wireshark or tcpdump
+    /// Capture all frames in this file, or on stdout (-), for Wireshark or tcpdump; what its reader is
+    /// too slow for is dropped and counted
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
 

@@ -1,23 +1,20 @@
 //! The stack with its listener, and the loop that serves it.
 
 use std::error::Error;
-use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{BufWriter, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
 use crate::address;
+use crate::capture::Capture;
 use crate::dhcp::{Dhcp, Lease};
 use crate::lifetime::{Lifetime, Wish};
 use crate::signals::Signals;
-use crate::stdout::Stdout;
 use crate::summary::summary;
-use linecho_devices::{Interest, Link, Pcap, wait};
+use linecho_devices::{Interest, Link, wait};
 use linecho_examples::log::{Level, Log};
 use linecho_examples_smoltcp::clock::Clock;
 use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketSet, SocketStorage};
-use linecho_smoltcp::smoltcp::phy::Medium;
 use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, ListenError, Socket, SocketBuffer};
 use linecho_smoltcp::{Event, HashedListener, HashedSlot, Instant, Wake, stack_time};
 
@@ -33,7 +30,7 @@ pub(crate) fn serve<L: Link>(
     let clock = Clock::start();
     // Before anything waits for others, and anybody is told to press Ctrl-C.
     let mut signals = Signals::handle()?;
-    let mut pcap = capture(arguments, &signals)?;
+    let mut capture = Capture::start(arguments)?;
     let mut iface = interface(arguments, &mut link, clock.now());
 
     let mut listener = listener(arguments)?;
@@ -47,11 +44,10 @@ pub(crate) fn serve<L: Link>(
 
     let mut lifetime = Lifetime::start(&arguments.command)?;
     let mut end: Option<Instant> = None;
-    let mut is_captured = true;
     let result = loop {
         let now = clock.now();
         let wake = link.batch(|link| {
-            let mut captured = pcap.around(link);
+            let mut captured = capture.around(link);
             listener.poll(now, &mut iface, &mut captured, &mut others, |event| {
                 log_event(log, &event);
             })
@@ -62,12 +58,7 @@ pub(crate) fn serve<L: Link>(
             log_lease(log, lease);
         }
 
-        pcap.flush();
-        if let Some(error) = pcap.error().filter(|_| is_captured) {
-            is_captured = false;
-            let text = format!("the capture ends here, since it cannot be written: {error}");
-            log.event(Level::Warning, &text, &[]);
-        }
+        capture.flush(log);
         if let Some(error) = link.failure() {
             break Err(error.into());
         }
@@ -92,28 +83,11 @@ pub(crate) fn serve<L: Link>(
             }
         }
     };
+    capture.finish(log);
     if !arguments.log.quiet {
         say(&summary(listener.totals(), &link.frames()));
     }
     result
-}
-
-fn capture(
-    arguments: &Arguments,
-    signals: &Signals,
-) -> Result<Pcap<Box<dyn Write>>, Box<dyn Error>> {
-    let writer: Box<dyn Write> = match &arguments.pcap {
-        None => return Ok(Pcap::off()),
-        Some(_) if arguments.captures_to_stdout() => {
-            Box::new(BufWriter::new(Stdout::new(signals)?))
-        }
-        Some(path) => {
-            let file = File::create(path);
-            let file = file.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-            Box::new(BufWriter::new(file))
-        }
-    };
-    Ok(Pcap::new(writer, Medium::Ethernet))
 }
 
 fn interface<L: Link>(arguments: &Arguments, link: &mut L, now: Instant) -> Interface {
