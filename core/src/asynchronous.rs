@@ -1,7 +1,11 @@
 //! Drivers for `embedded-io-async`: one task per connection, on embassy, tokio or any executor.
 //!
-//! They never read into an empty slice and never flush; a transport that holds back what was
-//! written must be flushed before it is closed.
+//! Before a driver waits for input, it flushes what it has written since the last flush. Where
+//! `flush` is more than that (embassy-net's waits for the peer's acknowledgement), the caller can
+//! choose not to, see [`NoFlush`](crate::transport::NoFlush).
+//!
+//! A driver drops a pending read or write when a deadline comes, and a pending read also to flush.
+//! Transports lose nothing then: those of embassy-net, tokio and embedded-tls do not.
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -12,29 +16,63 @@ use embedded_io_async::{Error, ErrorKind, Read, Write};
 
 use crate::{Instant, Probe, ProbeError, Reason, Session};
 
-/// Serves a session until it ends, and says why it did. `clock` tells the time; the future of
+/// Serves a session until it ends, and returns the reason. `clock` tells the time; the future of
 /// `sleep_until` is ready at the given instant of that clock, and is only made when the session has
 /// a deadline.
 ///
-/// When a deadline comes, the pending read or write is dropped. Reads and writes of embassy-net and
-/// tokio lose nothing then; nor does the session, which has ended.
+/// Over a transport that is always ready it yields to the executor after each
+/// [`turn_budget`](Session::turn_budget); [`serve_with_budget`] takes another one.
+///
+/// While it runs it holds the session. To shut a session down, drop the future, call
+/// [`shutdown`](Session::shutdown), and serve it again.
 ///
 /// A session without storage can take nothing in, and ends with
-/// [`Reason::Reset`]`(`[`ErrorKind::OutOfMemory`]`)`.
+/// [`Reason::Failed`]`(`[`ErrorKind::OutOfMemory`]`)`.
 ///
-/// With embassy:
+/// # The end of a connection on embassy-net
+///
+/// `close` only queues the FIN, `abort` the RST, and a socket that is dropped sends nothing more.
+/// So close first, then flush, then drop: that order delivers what was written, and the FIN.
 ///
 /// ```text
 /// let clock = || Instant::from_micros(embassy_time::Instant::now().as_micros());
 /// let sleep_until = async |at: Instant| {
 ///     embassy_time::Timer::at(embassy_time::Instant::from_micros(at.as_micros())).await
 /// };
-/// let reason = asynchronous::serve(&mut session, &mut socket, clock, sleep_until).await;
-/// socket.close();
+/// let io = &mut NoFlush(&mut socket);
+/// let reason = asynchronous::serve(&mut session, io, clock, sleep_until).await;
+/// if reason.is_orderly() {
+///     socket.close();
+/// } else {
+///     socket.abort();
+/// }
+/// // A peer that has vanished acknowledges nothing.
+/// let _ = with_timeout(Duration::from_secs(10), socket.flush()).await;
+/// drop(socket);
 /// ```
+///
+/// `flush` waits for acknowledgements there, so that [`NoFlush`](crate::transport::NoFlush) spares
+/// each line a round trip; embassy-net holds nothing back.
 pub async fn serve<S, T>(
     session: &mut Session<S>,
     io: &mut T,
+    clock: impl FnMut() -> Instant,
+    sleep_until: impl AsyncFnMut(Instant),
+) -> Reason
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    T: Read + Write,
+{
+    let budget = session.turn_budget();
+    serve_with_budget(session, io, budget, clock, sleep_until).await
+}
+
+/// Serves a session as [`serve`] does, but yields to the executor whenever `budget` bytes have been
+/// read. Each call of the transport counts as at least one byte.
+pub async fn serve_with_budget<S, T>(
+    session: &mut Session<S>,
+    io: &mut T,
+    budget: usize,
     mut clock: impl FnMut() -> Instant,
     mut sleep_until: impl AsyncFnMut(Instant),
 ) -> Reason
@@ -42,58 +80,68 @@ where
     S: AsRef<[u8]> + AsMut<[u8]>,
     T: Read + Write,
 {
+    let mut left = budget;
     loop {
         let deadline = session.tick(clock());
         if let Some(reason) = session.ended() {
             return reason;
         }
-        match deadline {
+        let spent = match deadline {
             None => step(session, io).await,
             Some(deadline) => first_of(step(session, io), sleep_until(deadline)).await,
+        };
+        left = left.saturating_sub(spent);
+        if left == 0 {
+            left = budget;
+            yield_now().await;
         }
     }
 }
 
-/// Writes once if there is output, reads once if there is none. A failure ends the session.
-async fn step<S, T>(session: &mut Session<S>, io: &mut T)
+/// Writes once if there is output; else reads once, and flushes if it would have to wait. Returns
+/// what that spends of the budget.
+async fn step<S, T>(session: &mut Session<S>, io: &mut T) -> usize
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
     T: Read + Write,
 {
-    let result = if session.output().is_empty() {
-        take_in(session, io).await
-    } else {
-        write(io, session.output()).await.map(|n| session.sent(n))
-    };
-    if let Err(kind) = result {
-        session.end(Reason::Reset(kind));
+    if !session.output().is_empty() {
+        match kind(io.write(session.output()).await) {
+            Ok(0) => session.end(Reason::Failed(ErrorKind::WriteZero)),
+            Ok(n) => session.written(n),
+            Err(ErrorKind::Interrupted) => {}
+            Err(kind) => session.end(kind.into()),
+        }
+        return 1;
     }
-}
-
-async fn take_in<S, T>(session: &mut Session<S>, io: &mut T) -> Result<(), ErrorKind>
-where
-    S: AsRef<[u8]> + AsMut<[u8]>,
-    T: Read,
-{
-    let shutting_down = session.is_shutting_down();
+    let (unflushed, shutting_down) = (session.is_unflushed(), session.is_shutting_down());
     let input = session.input();
-    if input.is_empty() {
-        return Err(ErrorKind::OutOfMemory);
-    }
-    // When the session is to finish, a read that has nothing yet is the end of input.
-    let read = if shutting_down {
-        now_or_end(read(io, input)).await
-    } else {
-        read(io, input).await
+    let read = match (input.is_empty(), unflushed || shutting_down) {
+        (true, _) => None,
+        (false, true) => now(io.read(input)).await,
+        (false, false) => Some(io.read(input).await),
     };
-    match read? {
-        0 => session.end_of_input(),
-        n => session.received(n),
+    match read.map(kind) {
+        Some(Ok(0)) => session.end_of_input(),
+        Some(Ok(n)) => {
+            session.received(n);
+            return n;
+        }
+        Some(Err(ErrorKind::Interrupted)) => {}
+        Some(Err(kind)) => session.read_failed(kind),
+        None if unflushed => match kind(io.flush().await) {
+            Ok(()) => session.flushed(),
+            Err(ErrorKind::Interrupted) => {}
+            Err(kind) => session.end(kind.into()),
+        },
+        None if session.capacity() == 0 => session.end(Reason::Failed(ErrorKind::OutOfMemory)),
+        // It is to finish, and nothing more has arrived.
+        None => session.end_of_input(),
     }
-    Ok(())
+    1
 }
 
-/// Sends everything that is queued in a probe. `clock` tells the time.
+/// Sends everything that is queued in a probe, and flushes it. `clock` tells the time.
 ///
 /// The peer gives back while we send: queue no more at a time than it and the transport can hold,
 /// one line to be sure, or both sides wait for each other.
@@ -110,11 +158,19 @@ where
     S: AsRef<[u8]> + AsMut<[u8]>,
     T: Write,
 {
-    while !probe.output().is_empty() {
-        let n = write(io, probe.output()).await.map_err(ProbeError::Io)?;
-        probe.sent(n, clock());
+    loop {
+        let result = if !probe.output().is_empty() {
+            match kind(io.write(probe.output()).await) {
+                Ok(0) => Err(ErrorKind::WriteZero),
+                result => result.map(|n| probe.written(n, clock())),
+            }
+        } else if probe.is_unflushed() {
+            kind(io.flush().await).map(|()| probe.flushed())
+        } else {
+            return Ok(());
+        };
+        unless_interrupted(result).await?;
     }
-    Ok(())
 }
 
 /// Reads, in pieces of `scratch`, until everything that was sent has come back. Calls `on_line` with
@@ -142,55 +198,60 @@ where
         return Err(ProbeError::Io(ErrorKind::InvalidInput));
     }
     while !probe.is_done() {
-        match read(io, scratch).await.map_err(ProbeError::Io)? {
-            0 => return probe.end_of_input(),
-            n => probe.check(scratch.get(..n).unwrap_or_default(), clock(), &mut on_line)?,
+        match kind(io.read(scratch).await) {
+            Ok(0) => return probe.end_of_input(),
+            Ok(n) => probe.check(scratch.get(..n).unwrap_or_default(), clock(), &mut on_line)?,
+            Err(kind) => unless_interrupted(Err(kind)).await?,
         }
     }
     Ok(())
 }
 
-async fn read<T: Read>(io: &mut T, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-    loop {
-        match io.read(buffer).await.map_err(|error| error.kind()) {
-            Err(ErrorKind::Interrupted) => {}
-            result => return result,
+/// Lets others run after an interruption, before the call is made again; any other error is one.
+async fn unless_interrupted(result: Result<(), ErrorKind>) -> Result<(), ProbeError> {
+    match result {
+        Err(ErrorKind::Interrupted) => {
+            yield_now().await;
+            Ok(())
         }
+        result => result.map_err(ProbeError::Io),
     }
 }
 
-/// Writes at least one byte: `Ok(0)` for bytes that were there to write is a transport that will
-/// never take them.
-async fn write<T: Write>(io: &mut T, bytes: &[u8]) -> Result<usize, ErrorKind> {
-    loop {
-        match io.write(bytes).await.map_err(|error| error.kind()) {
-            Err(ErrorKind::Interrupted) => {}
-            Ok(0) => return Err(ErrorKind::WriteZero),
-            result => return result,
-        }
-    }
+fn kind<T, E: Error>(result: Result<T, E>) -> Result<T, ErrorKind> {
+    result.map_err(|error| error.kind())
 }
 
-/// Waits for either; the other is dropped.
-async fn first_of(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    poll_fn(|context| {
-        if one.as_mut().poll(context).is_ready() {
-            return Poll::Ready(());
-        }
-        other.as_mut().poll(context)
-    })
-    .await;
-}
-
-/// What a read has now; the end of input (0) if it would have to wait.
-async fn now_or_end(
-    read: impl Future<Output = Result<usize, ErrorKind>>,
-) -> Result<usize, ErrorKind> {
-    let mut read = pin!(read);
-    poll_fn(|context| match read.as_mut().poll(context) {
-        Poll::Ready(result) => Poll::Ready(result),
-        Poll::Pending => Poll::Ready(Ok(0)),
+/// Waits for a step, and returns what it spent; or for the deadline, which drops the step.
+async fn first_of(step: impl Future<Output = usize>, deadline: impl Future<Output = ()>) -> usize {
+    let (mut step, mut deadline) = (pin!(step), pin!(deadline));
+    poll_fn(|context| match step.as_mut().poll(context) {
+        Poll::Pending => deadline.as_mut().poll(context).map(|()| 1),
+        ready => ready,
     })
     .await
+}
+
+/// Returns the result of a read if it is there now; drops the read if it would have to wait.
+async fn now<T>(read: impl Future<Output = T>) -> Option<T> {
+    let mut read = pin!(read);
+    poll_fn(|context| match read.as_mut().poll(context) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Lets the executor run what else is ready.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

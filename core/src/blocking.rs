@@ -3,8 +3,9 @@
 //! While a call blocks nobody can look at the clock, so these drivers know no deadlines: set the
 //! transport's own timeouts, whose error ends the session.
 //!
-//! They never read into an empty slice and never flush; a transport that holds back what was
-//! written must be flushed before it is closed.
+//! Before a driver waits for input, it flushes what it has written since the last flush; the caller
+//! can choose not to, see [`NoFlush`](crate::transport::NoFlush). They never read into an empty
+//! slice.
 
 use core::time::Duration;
 
@@ -12,10 +13,10 @@ use embedded_io::{Error, ErrorKind, Read, Write};
 
 use crate::{Instant, Probe, ProbeError, Reason, Session};
 
-/// Serves a session until it ends, and says why it did.
+/// Serves a session until it ends, and returns the reason.
 ///
 /// A session without storage can take nothing in, and ends with
-/// [`Reason::Reset`]`(`[`ErrorKind::OutOfMemory`]`)`.
+/// [`Reason::Failed`]`(`[`ErrorKind::OutOfMemory`]`)`.
 pub fn serve<S, T>(session: &mut Session<S>, io: &mut T) -> Reason
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
@@ -23,7 +24,7 @@ where
 {
     loop {
         if let Err(kind) = step(session, io) {
-            session.end(Reason::Reset(kind));
+            session.end(kind.into());
         }
         if let Some(reason) = session.ended() {
             return reason;
@@ -31,7 +32,7 @@ where
     }
 }
 
-/// Writes once if there is output, reads once if there is none.
+/// Writes once if there is output; else flushes if that is due; else reads once.
 fn step<S, T>(session: &mut Session<S>, io: &mut T) -> Result<(), ErrorKind>
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
@@ -39,7 +40,12 @@ where
 {
     if !session.output().is_empty() {
         let n = write(io, session.output())?;
-        session.sent(n);
+        session.written(n);
+        return Ok(());
+    }
+    if session.is_unflushed() {
+        flush(io)?;
+        session.flushed();
         return Ok(());
     }
     let input = session.input();
@@ -53,7 +59,7 @@ where
     Ok(())
 }
 
-/// Sends everything that is queued in a probe. `clock` tells the time.
+/// Sends everything that is queued in a probe, and flushes it. `clock` tells the time.
 ///
 /// The peer gives back while we send: queue no more at a time than it and the transport can hold,
 /// one line to be sure, or both sides wait for each other.
@@ -72,7 +78,11 @@ where
 {
     while !probe.output().is_empty() {
         let n = write(io, probe.output()).map_err(ProbeError::Io)?;
-        probe.sent(n, clock());
+        probe.written(n, clock());
+    }
+    if probe.is_unflushed() {
+        flush(io).map_err(ProbeError::Io)?;
+        probe.flushed();
     }
     Ok(())
 }
@@ -111,21 +121,27 @@ where
 }
 
 fn read<T: Read>(io: &mut T, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-    loop {
-        match io.read(buffer).map_err(|error| error.kind()) {
-            Err(ErrorKind::Interrupted) => {}
-            result => return result,
-        }
-    }
+    not_interrupted(|| io.read(buffer))
 }
 
 /// Writes at least one byte: `Ok(0)` for bytes that were there to write is a transport that will
 /// never take them.
 fn write<T: Write>(io: &mut T, bytes: &[u8]) -> Result<usize, ErrorKind> {
+    match not_interrupted(|| io.write(bytes))? {
+        0 => Err(ErrorKind::WriteZero),
+        n => Ok(n),
+    }
+}
+
+fn flush<T: Write>(io: &mut T) -> Result<(), ErrorKind> {
+    not_interrupted(|| io.flush())
+}
+
+/// Calls until it is not interrupted.
+fn not_interrupted<T, E: Error>(mut call: impl FnMut() -> Result<T, E>) -> Result<T, ErrorKind> {
     loop {
-        match io.write(bytes).map_err(|error| error.kind()) {
+        match call().map_err(|error| error.kind()) {
             Err(ErrorKind::Interrupted) => {}
-            Ok(0) => return Err(ErrorKind::WriteZero),
             result => return result,
         }
     }

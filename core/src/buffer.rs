@@ -40,7 +40,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
         }
     }
 
-    /// The most bytes that can be held.
+    /// Returns the most bytes that can be held.
     pub(crate) fn capacity(&self) -> usize {
         self.capacity_u32() as usize
     }
@@ -64,18 +64,23 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
             .unwrap_or_default()
     }
 
-    /// How many bytes are held, in front and back.
+    /// Returns the number of bytes in front and back.
     pub(crate) fn held(&self) -> usize {
         self.end.wrapping_sub(self.start) as usize
     }
 
-    /// How many bytes have left before what is held: what a move would make room for.
+    /// Returns the number of bytes that left before what is held: a move would make room for them.
     pub(crate) fn gone(&self) -> usize {
         self.start as usize
     }
 
     pub(crate) fn has_front(&self) -> bool {
         self.start != self.mark
+    }
+
+    /// Returns true if something is held, and all of it in the back.
+    pub(crate) fn has_back_only(&self) -> bool {
+        self.start == self.mark && self.mark != self.end
     }
 
     pub(crate) fn free(&mut self) -> &mut [u8] {
@@ -108,13 +113,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
         self.mark = self.mark.max(self.end.saturating_sub(n));
     }
 
-    /// Whether the back alone fills the storage.
+    /// Returns true if the back alone fills the storage.
     pub(crate) fn is_full_of_back(&self) -> bool {
         self.mark == 0 && self.end != 0 && self.free_len() == 0
     }
 
-    /// Lets the first `n` bytes of the front go, and says how many went. An empty buffer starts again
-    /// at 0, for free.
+    /// Lets the first `n` bytes of the front go, and returns how many went. An empty buffer starts
+    /// again at 0, for free.
     pub(crate) fn consume(&mut self, n: usize) -> usize {
         let before = self.start;
         self.start = advanced(before, n, self.mark);
@@ -128,6 +133,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
     /// Lets everything go.
     pub(crate) fn clear(&mut self) {
         (self.start, self.mark, self.end) = (0, 0, 0);
+    }
+
+    /// Lets the back go.
+    pub(crate) fn clear_back(&mut self) {
+        self.end = self.mark;
     }
 
     /// Moves what is held to the beginning of the storage. Callers see to it that there is something
@@ -148,14 +158,18 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
         self.shift_to_zero();
     }
 
-    /// Exchanges the storage. What is held moves along; if it does not fit, nothing changes, and the
-    /// new storage comes back as the error.
-    pub(crate) fn replace(&mut self, mut storage: S) -> Result<S, S> {
+    /// Exchanges the storage. What is held moves along; if it does not fit with `room` bytes to
+    /// spare, nothing changes, and the new storage comes back as the error.
+    pub(crate) fn replace(&mut self, mut storage: S, room: usize) -> Result<S, S> {
         let held = self.slice(self.start, self.end);
-        let Some(place) = storage.as_mut().get_mut(..held.len()) else {
+        let new = storage.as_mut();
+        if new.len().saturating_sub(room) < held.len() {
+            return Err(storage);
+        }
+        let Some(beginning) = new.get_mut(..held.len()) else {
             return Err(storage);
         };
-        place.copy_from_slice(held);
+        beginning.copy_from_slice(held);
         self.shift_to_zero();
         Ok(core::mem::replace(&mut self.storage, storage))
     }
@@ -226,8 +240,10 @@ mod tests {
         buffer.fill(6);
         buffer.pass(4);
         buffer.consume(2);
-        assert_eq!(buffer.replace(vec![1; 3]), Err(vec![1; 3]));
-        assert_eq!(buffer.replace(vec![1; 5]).unwrap().len(), 8);
+        assert_eq!(buffer.replace(vec![1; 3], 0), Err(vec![1; 3]));
+        assert_eq!(buffer.replace(vec![1; 4], 1), Err(vec![1; 4]));
+        assert_eq!(buffer.replace(vec![1; 4], 0).unwrap().len(), 8);
+        assert_eq!(buffer.replace(vec![1; 5], 1).unwrap().len(), 4);
         assert_eq!((buffer.front(), buffer.back()), (&[0, 0][..], &[0, 0][..]));
         assert_eq!(buffer.free(), [1]);
     }

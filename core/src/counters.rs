@@ -1,10 +1,11 @@
-//! What is counted: per session, and over all sessions of a server.
+//! Counters of a session, and of all sessions of a server.
 
 use crate::Reason;
 
-/// What one session has done so far.
+/// Counts what one session has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Counters {
     /// Bytes taken from the peer.
     pub bytes_in: u64,
@@ -26,10 +27,11 @@ impl Counters {
     }
 }
 
-/// What a server has done so far: sessions opened, sessions ended by [`Reason`], and the sum of the
-/// counters of those that ended.
+/// Counts what a server has done so far: sessions opened, sessions ended by [`Reason`], and the sum
+/// of the counters of those that ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Totals {
     /// Sessions that began.
     pub opened: u64,
@@ -43,6 +45,8 @@ pub struct Totals {
     pub line_too_long: u64,
     /// Sessions that ended with [`Reason::Reset`].
     pub reset: u64,
+    /// Sessions that ended with [`Reason::Failed`].
+    pub failed: u64,
     /// Sessions that ended with [`Reason::Shutdown`].
     pub shutdown: u64,
     /// The sum over the sessions that ended.
@@ -62,7 +66,8 @@ impl Totals {
             Reason::Idle => &mut self.idle,
             Reason::WriteStalled => &mut self.write_stalled,
             Reason::LineTooLong => &mut self.line_too_long,
-            Reason::Reset(_) => &mut self.reset,
+            Reason::Reset => &mut self.reset,
+            Reason::Failed(_) => &mut self.failed,
             Reason::Shutdown => &mut self.shutdown,
         };
         *by_reason = by_reason.wrapping_add(1);
@@ -78,6 +83,7 @@ impl Totals {
             self.write_stalled,
             self.line_too_long,
             self.reset,
+            self.failed,
             self.shutdown,
         ]
         .into_iter()
@@ -92,7 +98,82 @@ impl Totals {
         self.write_stalled = self.write_stalled.wrapping_add(other.write_stalled);
         self.line_too_long = self.line_too_long.wrapping_add(other.line_too_long);
         self.reset = self.reset.wrapping_add(other.reset);
+        self.failed = self.failed.wrapping_add(other.failed);
         self.shutdown = self.shutdown.wrapping_add(other.shutdown);
         self.counters.add(&other.counters);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use embedded_io::ErrorKind;
+
+    use super::*;
+
+    /// Each field has another value, so that none can be taken for another.
+    const COUNTERS: Counters = Counters {
+        bytes_in: 1,
+        bytes_out: 2,
+        lines: 3,
+        overlong: 4,
+    };
+
+    #[test]
+    fn each_reason_is_counted_as_itself() {
+        let mut totals = Totals::default();
+        let reasons = [
+            Reason::PeerClosed,
+            Reason::Idle,
+            Reason::WriteStalled,
+            Reason::LineTooLong,
+            Reason::Reset,
+            Reason::Failed(ErrorKind::Other),
+            Reason::Shutdown,
+        ];
+        for (times, reason) in (1..).zip(reasons) {
+            for _ in 0..times {
+                totals.open();
+                totals.close(reason, &COUNTERS);
+            }
+        }
+        totals.open();
+        let counters = Counters {
+            bytes_in: 28,
+            bytes_out: 56,
+            lines: 84,
+            overlong: 112,
+        };
+        let expected = Totals {
+            opened: 29,
+            peer_closed: 1,
+            idle: 2,
+            write_stalled: 3,
+            line_too_long: 4,
+            reset: 5,
+            failed: 6,
+            shutdown: 7,
+            counters,
+        };
+        assert_eq!((totals, totals.closed()), (expected, 28));
+
+        let mut twice = totals;
+        twice.add(&totals);
+        let doubled = Totals {
+            opened: 58,
+            peer_closed: 2,
+            idle: 4,
+            write_stalled: 6,
+            line_too_long: 8,
+            reset: 10,
+            failed: 12,
+            shutdown: 14,
+            counters: Counters {
+                bytes_in: 56,
+                bytes_out: 112,
+                lines: 168,
+                overlong: 224,
+            },
+        };
+        assert_eq!((twice, twice.closed()), (doubled, 56));
     }
 }

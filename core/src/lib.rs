@@ -16,11 +16,12 @@ mod time;
 pub mod asynchronous;
 pub mod blocking;
 pub mod polled;
+pub mod transport;
 
 pub use config::{Config, LongLines};
 pub use counters::{Counters, Totals};
 pub use probe::{Echo, Probe};
-pub use probe_error::{Place, ProbeError, QueueFull};
+pub use probe_error::{Position, ProbeError, QueueFull};
 pub use reason::Reason;
 pub use session::Session;
 pub use time::Instant;

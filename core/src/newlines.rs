@@ -2,10 +2,10 @@
 
 use memchr::{memchr, memrchr};
 
-/// How many bytes are counted at once: too few to overflow a byte with their count.
+/// The number of bytes that are counted at once: too few to overflow a byte with their count.
 const BLOCK: usize = 192;
 
-/// Where the last newline is, and how many there are; `None` if there is none.
+/// Returns the index of the last newline and the number of newlines; `None` if there is none.
 pub(crate) fn newlines(bytes: &[u8]) -> Option<(usize, u64)> {
     if cfg!(target_pointer_width = "32") {
         small(bytes)
@@ -14,7 +14,7 @@ pub(crate) fn newlines(bytes: &[u8]) -> Option<(usize, u64)> {
     }
 }
 
-/// For controllers, which have short lines and little flash.
+/// Does it for controllers, which have short lines and little flash.
 fn small(bytes: &[u8]) -> Option<(usize, u64)> {
     let mut found = (0, 0_u32);
     for (at, &byte) in bytes.iter().enumerate() {
@@ -25,7 +25,7 @@ fn small(bytes: &[u8]) -> Option<(usize, u64)> {
     (found.1 > 0).then_some((found.0, found.1.into()))
 }
 
-/// Short lines are counted in blocks, and a line that is longer than a block is jumped over.
+/// Counts short lines in blocks, and jumps over a line that is longer than a block.
 fn fast(bytes: &[u8]) -> Option<(usize, u64)> {
     // Mostly it is the last byte of a read, and a look is cheaper than a search.
     let last = match bytes {

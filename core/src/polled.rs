@@ -3,6 +3,11 @@
 //! They ask [`ReadReady`] and [`WriteReady`] before each call, and do bounded work, so that one loop
 //! can serve many connections. A transport whose readiness may be out of date reports
 //! [`ErrorKind::Interrupted`] instead of blocking, and is asked again.
+//!
+//! Before a driver waits, it flushes what it has written since the last flush. A flush that cannot
+//! finish now reports `Interrupted`, too, and is called again when the transport is ready to write.
+//! Over a transport whose `flush` blocks, wrap it in [`NoFlush`](crate::transport::NoFlush), and
+//! flush it where blocking does no harm.
 
 use core::time::Duration;
 
@@ -10,7 +15,7 @@ use embedded_io::{Error, ErrorKind, Read, ReadReady, Write, WriteReady};
 
 use crate::{Instant, Probe, ProbeError, Reason, Session};
 
-/// What a polled session wants after its turn.
+/// The wish of a polled session after its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Turn {
@@ -20,7 +25,7 @@ pub enum Turn {
     Wait {
         /// Wants to read. Not while its buffer is full, so that TCP slows the peer down.
         read: bool,
-        /// Wants to write.
+        /// Wants to write or to flush.
         write: bool,
         /// The deadline, if there is one.
         until: Option<Instant>,
@@ -30,17 +35,17 @@ pub enum Turn {
 }
 
 /// Gives a session a turn: writes what is ready, takes in what has arrived, and so on until neither
-/// can go on or `budget` bytes have been read; then tells it the time.
+/// can go on or `budget` bytes have been read; then flushes, and tells it the time.
 ///
-/// It never reads into an empty slice, and never flushes. A `write` that takes nothing is a
-/// transport that is not ready.
+/// It never reads into an empty slice. A `write` that takes nothing is a transport that is not
+/// ready. [`Session::turn_budget`] is a good budget.
 pub fn serve<S, T>(session: &mut Session<S>, io: &mut T, now: Instant, budget: usize) -> Turn
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
     T: Read + Write + ReadReady + WriteReady,
 {
-    let stop = transfer(session, io, budget).unwrap_or_else(|error| {
-        session.end(Reason::Reset(error.kind()));
+    let stop = transfer(session, io, budget).unwrap_or_else(|kind| {
+        session.end(kind.into());
         Stop::Full
     });
     let until = session.tick(now);
@@ -51,13 +56,13 @@ where
         Stop::Budget => Turn::Again,
         Stop::Full | Stop::Drained => Turn::Wait {
             read: stop == Stop::Drained,
-            write: !session.output().is_empty(),
+            write: session.is_writing(),
             until,
         },
     }
 }
 
-/// Why a turn came to its end.
+/// The end of a turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
     /// The budget is used up.
@@ -68,57 +73,61 @@ enum Stop {
     Drained,
 }
 
-/// Moves bytes both ways until nothing more can be done now, or `budget` bytes have been read. An
-/// interrupted call costs as much as a byte, so that a transport that always is cannot hold us.
-fn transfer<S, T>(session: &mut Session<S>, io: &mut T, budget: usize) -> Result<Stop, T::Error>
+/// Moves bytes both ways until nothing more can be done now, or `budget` bytes have been read, and
+/// flushes before it waits. Fails when writing does.
+///
+/// An interrupted call spends one byte of the budget, so that a transport which is always
+/// interrupted cannot stall the loop.
+fn transfer<S, T>(session: &mut Session<S>, io: &mut T, budget: usize) -> Result<Stop, ErrorKind>
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
     T: Read + Write + ReadReady + WriteReady,
 {
     let mut left = budget;
-    loop {
-        while !session.output().is_empty() && io.write_ready()? {
-            match io.write(session.output()) {
+    let stop = loop {
+        while !session.output().is_empty() && kind(io.write_ready())? {
+            match kind(io.write(session.output())) {
                 Ok(0) => break,
-                Ok(n) => session.sent(n),
-                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-                Err(_) if left == 0 => return Ok(Stop::Budget),
-                Err(_) => left = left.saturating_sub(1),
+                Ok(n) => session.written(n),
+                Err(ErrorKind::Interrupted) if left == 0 => return Ok(Stop::Budget),
+                Err(ErrorKind::Interrupted) => left = left.saturating_sub(1),
+                Err(kind) => return Err(kind),
             }
         }
         let input = session.input();
         if input.is_empty() {
-            return Ok(Stop::Full);
-        }
-        if !io.read_ready()? {
-            if !session.is_shutting_down() {
-                return Ok(Stop::Drained);
-            }
-            session.end_of_input();
-            continue;
-        }
-        if left == 0 {
-            return Ok(Stop::Budget);
+            break Stop::Full;
         }
         let room = input.len().min(left);
         let input = input.get_mut(..room).unwrap_or_default();
-        let cost = match io.read(input) {
-            Ok(0) => {
-                session.end_of_input();
-                0
-            }
+        let read = match io.read_ready() {
+            Ok(true) if room == 0 => return Ok(Stop::Budget),
+            Ok(true) => io.read(input),
+            Ok(false) if session.is_shutting_down() => Ok(0),
+            Ok(false) => break Stop::Drained,
+            Err(error) => Err(error),
+        };
+        match kind(read) {
+            Ok(0) => session.end_of_input(),
             Ok(n) => {
                 session.received(n);
-                n
+                left = left.saturating_sub(n);
             }
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            Err(_) => 1,
-        };
-        left = left.saturating_sub(cost);
+            Err(ErrorKind::Interrupted) => left = left.saturating_sub(1),
+            Err(kind) => session.read_failed(kind),
+        }
+    };
+    if session.is_unflushed() {
+        match kind(io.flush()) {
+            Ok(()) => session.flushed(),
+            Err(ErrorKind::Interrupted) => {}
+            Err(kind) => return Err(kind),
+        }
     }
+    Ok(stop)
 }
 
-/// What a polled probe wants after its turn.
+/// The wish of a polled probe after its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ProbeTurn {
@@ -126,7 +135,7 @@ pub enum ProbeTurn {
     Again,
     /// Call again when the transport is ready to read, or also to write if there is `write`.
     Wait {
-        /// Not everything has been sent.
+        /// Not everything has been sent or flushed.
         write: bool,
     },
     /// Everything that was queued has come back.
@@ -134,8 +143,8 @@ pub enum ProbeTurn {
 }
 
 /// Gives a probe a turn: sends what is queued and checks what came back, until neither can go on or
-/// about `budget` bytes have been read, in pieces of `scratch`. Calls `on_line` with the round-trip
-/// time of each line.
+/// about `budget` bytes have been read, in pieces of `scratch`; then flushes. Calls `on_line` with
+/// the round-trip time of each line.
 ///
 /// When the last line lacks its `\n`, it comes back only after the connection's sending side has
 /// been shut down: do that when everything has been sent.
@@ -161,7 +170,7 @@ where
         while !probe.output().is_empty() && io.write_ready().map_err(io_failed)? {
             match not_interrupted(io.write(probe.output())).map_err(io_failed)? {
                 Some(0) => break,
-                Some(n) => probe.sent(n, now),
+                Some(n) => probe.written(n, now),
                 None if left == 0 => return Ok(ProbeTurn::Again),
                 None => left = left.saturating_sub(1),
             }
@@ -170,9 +179,7 @@ where
             return Ok(ProbeTurn::Done);
         }
         if scratch.is_empty() || !io.read_ready().map_err(io_failed)? {
-            return Ok(ProbeTurn::Wait {
-                write: !probe.output().is_empty(),
-            });
+            break;
         }
         if left == 0 {
             return Ok(ProbeTurn::Again);
@@ -189,13 +196,23 @@ where
             None => left = left.saturating_sub(1),
         }
     }
+    if probe.is_unflushed() && not_interrupted(io.flush()).map_err(io_failed)?.is_some() {
+        probe.flushed();
+    }
+    Ok(ProbeTurn::Wait {
+        write: !probe.output().is_empty() || probe.is_unflushed(),
+    })
 }
 
-/// How many bytes a call moved; `None` if it was interrupted.
-fn not_interrupted<E: Error>(result: Result<usize, E>) -> Result<Option<usize>, E> {
+/// Returns the result of a call, or `None` if it was interrupted.
+fn not_interrupted<T, E: Error>(result: Result<T, E>) -> Result<Option<T>, E> {
     match result {
-        Ok(n) => Ok(Some(n)),
+        Ok(done) => Ok(Some(done)),
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn kind<T, E: Error>(result: Result<T, E>) -> Result<T, ErrorKind> {
+    result.map_err(|error| error.kind())
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use heapless::Deque;
 
 use crate::buffer::Buffer;
-use crate::{Instant, Place, ProbeError, QueueFull};
+use crate::{Instant, Position, ProbeError, QueueFull};
 
 /// The client half of one connection: sends lines, and checks every byte that comes back.
 ///
@@ -31,10 +31,12 @@ pub struct Probe<S, const WINDOW: usize> {
     // Front: sent, not yet come back. Back: queued, not yet sent.
     buffer: Buffer<S>,
     in_flight: Deque<InFlight, WINDOW>,
-    /// How many of `in_flight`, from the oldest, have been sent whole.
+    /// The number of lines in `in_flight`, from the oldest, that have been sent whole.
     sent_lines: usize,
     /// The last line queued still lacks its `\n`.
     unfinished: bool,
+    /// Set when a driver has written and not flushed since: the transport may hold something back.
+    unflushed: bool,
     /// Stream positions, in bytes from the beginning of the connection.
     queued: u64,
     sent: u64,
@@ -51,29 +53,32 @@ pub struct Probe<S, const WINDOW: usize> {
 struct InFlight {
     /// The stream position behind the line's last byte.
     end: u64,
-    /// When its last byte was sent.
+    /// The time at which its last byte was sent.
     sent_at: Instant,
 }
 
-/// What [`Probe::received`] made of some bytes.
+/// The result of [`Probe::received`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Echo {
-    /// How many of the bytes were looked at: all, or those up to the end of a line. Pass the others
-    /// in again.
+    /// The number of bytes that were looked at: all, or those up to the end of a line. Pass the
+    /// others in again.
     pub consumed: usize,
-    /// If a line came back whole: the time since its last byte was sent.
+    /// The time since the last byte of the line was sent, if a line came back whole.
     pub round_trip: Option<Duration>,
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
-    /// A probe that keeps what is in flight in `storage`, whose length is also the longest line.
+    /// Creates a probe that keeps what is in flight in `storage`, whose length is also the longest
+    /// line.
+    #[must_use]
     pub const fn new(storage: S) -> Self {
         Self {
             buffer: Buffer::new(storage),
             in_flight: Deque::new(),
             sent_lines: 0,
             unfinished: false,
+            unflushed: false,
             queued: 0,
             sent: 0,
             returned: 0,
@@ -84,7 +89,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         }
     }
 
-    /// How many bytes can be queued now; 0 while the window is full.
+    /// Returns the number of bytes that can be queued now; 0 while the window is full.
+    #[must_use]
     pub fn room(&self) -> usize {
         if self.in_flight.is_full() && !self.unfinished {
             0
@@ -93,11 +99,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         }
     }
 
-    /// Moving costs what is held, and is worth it when as many bytes have gone: then it is paid for
-    /// by at most one move per byte that came back.
+    /// Returns the room that there is if what is held moves to the front, or 0 if that is not worth
+    /// it. A move costs what is held. It is worth it when as many bytes have gone, or for a line of
+    /// which nothing need come back before its end is queued: either way each byte moves at most
+    /// once.
     fn room_after_move(&self) -> usize {
         let (gone, held) = (self.buffer.gone(), self.buffer.held());
-        if gone >= held {
+        let stuck = self.is_within_line() && self.returned == self.line_start;
+        if gone >= held || stuck {
             self.buffer.capacity().saturating_sub(held)
         } else {
             0
@@ -135,25 +144,29 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
                 })
                 .map_err(|_| QueueFull)?,
         }
-        let place = self.buffer.free().get_mut(..line.len()).ok_or(QueueFull)?;
-        place.copy_from_slice(line);
+        let free = self.buffer.free();
+        free.get_mut(..line.len())
+            .ok_or(QueueFull)?
+            .copy_from_slice(line);
         self.buffer.fill(line.len());
         self.queued = end;
         self.unfinished = *last != b'\n';
         Ok(())
     }
 
-    /// What is to be sent.
+    /// Returns what is to be sent.
+    #[must_use]
     pub fn output(&self) -> &[u8] {
         self.buffer.back()
     }
 
-    /// The bytes that were sent and have not come back.
+    /// Returns the bytes that were sent and have not come back.
+    #[must_use]
     pub fn expected(&self) -> &[u8] {
         self.buffer.front()
     }
 
-    /// The first `n` bytes of [`output`](Self::output) were sent at `now`.
+    /// Takes note that the first `n` bytes of [`output`](Self::output) were sent at `now`.
     pub fn sent(&mut self, n: usize, now: Instant) {
         let n = n.min(self.buffer.back().len());
         self.buffer.pass(n);
@@ -172,12 +185,29 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         }
     }
 
-    /// `bytes` came back at `now`: compares them with what was sent, up to the end of the first
+    /// Takes note that the first `n` bytes of output went, at `now`, to a transport that may hold
+    /// them back.
+    pub(crate) fn written(&mut self, n: usize, now: Instant) {
+        self.sent(n, now);
+        self.unflushed |= n > 0;
+    }
+
+    /// Returns true if the transport may hold back something that was written.
+    pub(crate) fn is_unflushed(&self) -> bool {
+        self.unflushed
+    }
+
+    /// Notes that the transport holds nothing back.
+    pub(crate) fn flushed(&mut self) {
+        self.unflushed = false;
+    }
+
+    /// Compares `bytes`, which came back at `now`, with what was sent, up to the end of the first
     /// line. Call it again with those that were not consumed.
     ///
     /// # Errors
     ///
-    /// [`ProbeError::Mismatch`] or [`ProbeError::Unsent`] with the place of the first difference.
+    /// [`ProbeError::Mismatch`] or [`ProbeError::Unsent`] with the position of the first difference.
     /// The bytes before it count as returned.
     pub fn received(&mut self, bytes: &[u8], now: Instant) -> Result<Echo, ProbeError> {
         let in_flight = self.in_flight.front().copied();
@@ -188,7 +218,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
                     round_trip: None,
                 }),
                 Some(&got) => Err(ProbeError::Unsent {
-                    place: self.place(),
+                    position: self.position(),
                     got,
                 }),
             };
@@ -204,12 +234,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         self.returned = self.returned.wrapping_add(common as u64);
         match difference {
             Some((Some(expected), got)) => Err(ProbeError::Mismatch {
-                place: self.place(),
+                position: self.position(),
                 expected,
                 got,
             }),
             Some((None, got)) => Err(ProbeError::Unsent {
-                place: self.place(),
+                position: self.position(),
                 got,
             }),
             None if self.returned < line.end || self.is_within_line() => Ok(Echo {
@@ -249,7 +279,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         Ok(())
     }
 
-    /// The peer closed.
+    /// Checks that nothing is missing when the peer has closed.
     ///
     /// # Errors
     ///
@@ -258,25 +288,28 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         match self.queued.wrapping_sub(self.returned) {
             0 => Ok(()),
             bytes => Err(ProbeError::Missing {
-                place: self.place(),
+                position: self.position(),
                 bytes,
             }),
         }
     }
 
-    /// Whether everything that was queued has come back.
+    /// Returns true if everything that was queued has come back.
+    #[must_use]
     pub fn is_done(&self) -> bool {
         self.returned == self.queued
     }
 
-    /// The length of its storage in bytes.
+    /// Returns the length of its storage in bytes.
+    #[must_use]
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// Whether all that has yet to come back belongs to a line whose end has not been queued. Nothing
+    /// Returns true if all that is in flight belongs to a line whose end has not been queued. Nothing
     /// of it need come back before: when such a line takes up all the storage,
     /// [`replace_storage`](Self::replace_storage) makes room for its end.
+    #[must_use]
     pub fn is_within_line(&self) -> bool {
         self.unfinished && self.in_flight.len() == 1
     }
@@ -287,30 +320,33 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
     ///
     /// If that does not fit, the probe keeps its storage, and the new one comes back.
     pub fn replace_storage(&mut self, storage: S) -> Result<S, S> {
-        self.buffer.replace(storage)
+        self.buffer.replace(storage, 0)
     }
 
-    /// How many lines came back whole.
+    /// Returns the number of lines that came back whole.
+    #[must_use]
     pub fn lines(&self) -> u64 {
         self.lines
     }
 
-    /// How many bytes came back.
+    /// Returns the number of bytes that came back.
+    #[must_use]
     pub fn bytes(&self) -> u64 {
         self.returned
     }
 
-    /// The place of the next byte that is to come back.
-    pub fn place(&self) -> Place {
-        Place {
+    /// Returns the position of the next byte that is to come back.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position {
             line: self.lines.wrapping_add(1),
             byte: self.returned.wrapping_sub(self.line_start).wrapping_add(1),
         }
     }
 }
 
-/// How many bytes at the beginning of both are the same. Whole chunks are compared first, since
-/// nearly always all of them are the same.
+/// Returns the number of bytes at the beginning that both have in common. All are compared at once
+/// first, since nearly always they are the same.
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let both = a.len().min(b.len());
     if a.get(..both) == b.get(..both) {
@@ -320,5 +356,4 @@ fn common_prefix(a: &[u8], b: &[u8]) -> usize {
 }
 
 #[cfg(test)]
-#[path = "probe_tests.rs"]
 mod tests;

@@ -1,33 +1,34 @@
-//! What can be wrong with what comes back to a probe, in words for people.
+//! Errors of a probe, in words for people.
 
 use core::fmt;
 
 use embedded_io::ErrorKind;
 
-/// A place in what was sent, counted as people do.
+/// A position in what was sent, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Place {
+pub struct Position {
     /// The line, from 1.
     pub line: u64,
     /// The byte within the line, from 1.
     pub byte: u64,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, byte {}", self.line, self.byte)
     }
 }
 
-/// Why what came back is not what was sent.
+/// A difference between what came back and what was sent, or a failure to send or receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum ProbeError {
     /// Another byte came back than was sent.
     Mismatch {
-        /// Where the first difference is.
-        place: Place,
+        /// The position of the first difference.
+        position: Position,
         /// The byte that was sent.
         expected: u8,
         /// The byte that came back.
@@ -35,16 +36,16 @@ pub enum ProbeError {
     },
     /// A byte came back that had not been sent.
     Unsent {
-        /// The place behind everything that was sent.
-        place: Place,
+        /// The position after everything that was sent.
+        position: Position,
         /// The byte that came back.
         got: u8,
     },
     /// The peer closed before everything had come back.
     Missing {
-        /// The first byte that is missing.
-        place: Place,
-        /// How many bytes are missing.
+        /// The position of the first byte that is missing.
+        position: Position,
+        /// The number of bytes that are missing.
         bytes: u64,
     },
     /// Reading or writing failed.
@@ -55,20 +56,17 @@ impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mismatch {
-                place,
+                position,
                 expected,
                 got,
             } => {
-                write!(f, "{place}: sent {expected:#04x}, got {got:#04x} back")
+                write!(f, "{position}: sent {expected:#04x}, got {got:#04x} back")
             }
-            Self::Unsent { place, got } => {
-                write!(f, "{place}: got {got:#04x}, which had not been sent")
+            Self::Unsent { position, got } => {
+                write!(f, "{position}: got {got:#04x}, which had not been sent")
             }
-            Self::Missing { place, bytes } => {
-                write!(
-                    f,
-                    "{place}: the peer closed with {bytes} bytes not yet come back"
-                )
+            Self::Missing { position, bytes } => {
+                write!(f, "{position}: the peer closed with {bytes} bytes missing")
             }
             Self::Io(kind) => write!(f, "input or output failed: {kind:?}"),
         }
@@ -77,7 +75,8 @@ impl fmt::Display for ProbeError {
 
 impl core::error::Error for ProbeError {}
 
-/// There is no room for the line now: wait until lines have come back.
+/// The error of [`Probe::queue`](crate::Probe::queue): no room for the line until others have come
+/// back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct QueueFull;

@@ -1,5 +1,7 @@
 //! The server half of one connection.
 
+use embedded_io::ErrorKind;
+
 use crate::buffer::Buffer;
 use crate::newlines::newlines;
 use crate::{Config, Counters, Instant, LongLines, Reason};
@@ -14,9 +16,12 @@ use crate::{Config, Counters, Instant, LongLines, Reason};
 /// | writes what is ready to go back           | [`output`](Self::output), [`sent`](Self::sent) |
 /// | reads, while the session takes input      | [`input`](Self::input), [`received`](Self::received) |
 /// | finds the end of input                    | [`end_of_input`](Self::end_of_input)     |
-/// | fails to read or write                    | [`end`](Self::end) with [`Reason::Reset`] |
-/// | has done its turn, or the deadline came   | [`tick`](Self::tick), then [`deadline`](Self::deadline) |
-/// | stops when it says why it ended           | [`ended`](Self::ended)                   |
+/// | fails to read                             | [`read_failed`](Self::read_failed)       |
+/// | fails to write                            | [`end`](Self::end) with [`Reason::from`] the error's kind |
+/// | is at the end of its turn, or at the deadline | [`tick`](Self::tick)                 |
+/// | stops when the session has ended          | [`ended`](Self::ended)                   |
+///
+/// A driver over a transport that buffers what is written flushes it before it waits.
 ///
 /// `S` is the storage of the line buffer: an array, a `&mut [u8]`, a `Box<[u8]>`. Its length is the
 /// longest line, `\n` included, that goes back in one piece (at most 4 GiB are used). A session with
@@ -40,12 +45,18 @@ use crate::{Config, Counters, Instant, LongLines, Reason};
 pub struct Session<S> {
     // Front: ready to go back. Back: the unfinished line, which holds no `\n`.
     buffer: Buffer<S>,
-    config: Config,
     counters: Counters,
     /// When a byte last went back, or output last began to wait: both deadlines count from here.
     since: Instant,
+    // The fields of a `Config`, which by itself has space that nothing else can use.
+    long_lines: LongLines,
+    idle_ms: u32,
+    write_ms: u32,
     /// Set when `since` is to become the time of the next tick.
     progressed: bool,
+    /// Set when a driver of this crate has written and not flushed since: the transport may hold
+    /// output back.
+    unflushed: bool,
     long_line: LongLine,
     shutting_down: bool,
     /// Set once no more input is taken. The session has ended when its output is gone, too.
@@ -55,21 +66,28 @@ pub struct Session<S> {
     scanned: u64,
 }
 
-/// Whether the session is inside a line whose beginning did not fit and has been counted, and what
-/// becomes of its rest.
+/// The default budget of a turn: enough that more would not save calls in bulk.
+const BYTES_PER_TURN: usize = 128 * 1024;
+/// The same in lengths of the buffer.
+const BUFFERS_PER_TURN: usize = 16;
+
+/// The line that is coming in: an ordinary one, or one whose beginning did not fit and has been
+/// counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LongLine {
     None,
+    /// Its rest goes back, too.
     Flushing,
+    /// Its rest is dropped.
     Dropping,
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
-    /// A session that begins `now`, with `storage` as its line buffer.
+    /// Begins a session at `now`, with `storage` as its line buffer.
+    #[must_use]
     pub const fn new(storage: S, config: Config, now: Instant) -> Self {
         Self {
             buffer: Buffer::new(storage),
-            config,
             counters: Counters {
                 bytes_in: 0,
                 bytes_out: 0,
@@ -77,7 +95,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
                 overlong: 0,
             },
             since: now,
+            long_lines: config.long_lines,
+            idle_ms: config.idle_ms,
+            write_ms: config.write_ms,
             progressed: false,
+            unflushed: false,
             long_line: LongLine::None,
             shutting_down: false,
             reason: None,
@@ -86,9 +108,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Where the next input goes. Empty when the session takes none: while its buffer is full (TCP
-    /// then slows the peer down), or for good after the end of input. Do not read into it then: a
-    /// read into an empty slice looks like the end of input.
+    /// Returns the space for the next input. Empty when the session takes none: while its buffer is
+    /// full (TCP then slows the peer down), or for good after the end of input. Do not read into it
+    /// then: a read into an empty slice looks like the end of input.
+    #[must_use]
     pub fn input(&mut self) -> &mut [u8] {
         if self.reason.is_some() {
             return &mut [];
@@ -102,9 +125,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.buffer.free()
     }
 
-    /// `n` bytes were put at the beginning of [`input`](Self::input). More than fit there count as
-    /// those that fit.
+    /// Takes in the first `n` bytes of [`input`](Self::input). More than fit there count as those
+    /// that fit; while the session takes no input, that is none.
     pub fn received(&mut self, n: usize) {
+        if self.reason.is_some() {
+            return;
+        }
         let had_output = self.buffer.has_front();
         let fresh = self.buffer.fill(n);
         let taken = fresh.len();
@@ -126,7 +152,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// `lines` newlines came; `rest` bytes after the last one begin the next line.
+    /// Completes lines: `lines` newlines came, and `rest` bytes after the last begin the next line.
     fn complete(&mut self, mut lines: u64, rest: usize) {
         if self.long_line == LongLine::Dropping {
             // Nothing waits in front of a line that is being dropped, so its end can go right away.
@@ -142,7 +168,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.buffer.pass_all_but(rest);
     }
 
-    /// An unfinished line fills the whole buffer: nothing waits in front of it.
+    /// Applies the policy to an unfinished line that fills the whole buffer: nothing waits in front
+    /// of it.
     // Out of line, like all that happens at most once a line or a session: it spares flash.
     #[cold]
     #[inline(never)]
@@ -150,7 +177,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if self.long_line == LongLine::None {
             self.counters.overlong = self.counters.overlong.wrapping_add(1);
         }
-        match self.config.long_lines {
+        match self.long_lines {
             LongLines::Flush => {
                 self.long_line = LongLine::Flushing;
                 return self.buffer.pass_all_but(0);
@@ -161,8 +188,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.buffer.clear();
     }
 
-    /// The peer shut down its sending side: the unterminated rest becomes output, too, and the
-    /// session ends when all of it has gone.
+    /// Ends the input, since the peer shut down its sending side: the unterminated rest becomes
+    /// output, too, and the session ends when all of it has gone.
     ///
     /// After [`shutdown`](Self::shutdown), a driver also calls this when nothing more has arrived.
     #[cold]
@@ -179,21 +206,59 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// What is ready to go back.
+    /// Ends the input, since reading failed. The unfinished line is lost; what is ready still goes
+    /// back, then the session ends with [`Reason::Failed`]. A reset by the peer ends it at once.
+    #[cold]
+    #[inline(never)]
+    pub fn read_failed(&mut self, kind: ErrorKind) {
+        let reason = Reason::from(kind);
+        if reason == Reason::Reset {
+            self.end(reason);
+        } else if self.reason.is_none() {
+            self.buffer.clear_back();
+            self.reason = Some(reason);
+        }
+    }
+
+    /// Returns what is ready to go back.
+    #[must_use]
     pub fn output(&self) -> &[u8] {
         self.buffer.front()
     }
 
-    /// The first `n` bytes of [`output`](Self::output) went back. More than there are count as all.
+    /// Lets go of the first `n` bytes of [`output`](Self::output), which went back. More than there
+    /// are count as all.
     pub fn sent(&mut self, n: usize) {
         let n = self.buffer.consume(n);
         self.counters.bytes_out = self.counters.bytes_out.wrapping_add(n as u64);
         self.progressed |= n > 0;
     }
 
-    /// Tells the session the time, once a turn and when its [`deadline`](Self::deadline) comes, which
-    /// it says again. Progress since the last tick moves the deadline; when it has passed without any,
-    /// the session ends.
+    /// Lets go of the first `n` bytes of output, which went to a transport that may hold them back.
+    pub(crate) fn written(&mut self, n: usize) {
+        self.sent(n);
+        self.unflushed |= n > 0;
+    }
+
+    /// Returns true if the transport may hold back something that was written.
+    pub(crate) fn is_unflushed(&self) -> bool {
+        self.unflushed
+    }
+
+    /// Notes that the transport holds nothing back.
+    pub(crate) fn flushed(&mut self) {
+        self.unflushed = false;
+        self.progressed = true;
+    }
+
+    /// Returns true while something is on its way to the peer.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.buffer.has_front() || self.unflushed
+    }
+
+    /// Advances the clock to `now` and returns the next deadline. Call it once per turn and when
+    /// that deadline is due. Progress since the last tick moves the deadline; when it has passed
+    /// without any, the session ends.
     pub fn tick(&mut self, now: Instant) -> Option<Instant> {
         if self.progressed {
             self.progressed = false;
@@ -207,21 +272,23 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         None
     }
 
-    /// When the session next wants a [`tick`](Self::tick), whatever else happens, as of the last one.
+    /// Returns the next deadline as the last [`tick`](Self::tick) did; I/O since then may have moved
+    /// it.
+    #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.next_deadline().map(|(deadline, _)| deadline)
     }
 
-    /// The deadline, and how the session ends if it passes.
+    /// Returns the deadline, and the reason for which the session ends if it passes.
     fn next_deadline(&self) -> Option<(Instant, Reason)> {
-        let (idle, write) = (self.config.idle_ms, self.config.write_ms);
-        let write_first = idle == 0 || write <= idle;
-        let (millis, reason) = if write > 0 && write_first && self.buffer.has_front() {
-            (write, Reason::WriteStalled)
+        let writing = self.is_writing();
+        let (millis, reason) = if writing && self.write_ms <= self.idle_ms {
+            (self.write_ms, Reason::WriteStalled)
         } else {
-            (idle, Reason::Idle)
+            (self.idle_ms, Reason::Idle)
         };
-        if millis == 0 || self.ended().is_some() {
+        let has_ended = !writing && self.reason.is_some();
+        if millis == Config::NEVER || has_ended {
             return None;
         }
         Some((self.since.plus_millis(millis), reason))
@@ -234,44 +301,59 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.shutting_down = true;
     }
 
-    /// Whether the session was asked to finish.
+    /// Returns true if the session was asked to finish.
+    #[must_use]
     pub fn is_shutting_down(&self) -> bool {
         self.shutting_down
     }
 
     /// Ends the session at once. What it [holds](Self::held) is lost. A session that has ended
-    /// keeps the reason that it has.
+    /// keeps its reason, and so does one that was to end because [reading
+    /// failed](Self::read_failed).
     #[cold]
     #[inline(never)]
     pub fn end(&mut self, reason: Reason) {
-        if self.ended().is_none() {
-            self.buffer.clear();
+        if self.ended().is_some() {
+            return;
+        }
+        self.buffer.clear();
+        self.unflushed = false;
+        if !matches!(self.reason, Some(Reason::Failed(_))) {
             self.reason = Some(reason);
         }
     }
 
-    /// Why the session ended, once it has. Close the connection then: for [`Reason::PeerClosed`],
-    /// [`Reason::LineTooLong`] and [`Reason::Shutdown`] in order, so that the peer receives all that
-    /// was sent; the other reasons leave nothing to wait for.
+    /// Returns the reason for which the session ended, once it has. Close the connection then: in
+    /// order if the reason [is orderly](Reason::is_orderly), else at once.
+    #[must_use]
     pub fn ended(&self) -> Option<Reason> {
-        if self.buffer.has_front() {
-            None
-        } else {
-            self.reason
-        }
+        if self.is_writing() { None } else { self.reason }
     }
 
-    /// How many bytes the session holds: output, and the unfinished line.
+    /// Returns the number of bytes that the session holds: output, and the unfinished line.
+    #[must_use]
     pub fn held(&self) -> usize {
         self.buffer.held()
     }
 
-    /// The length of its storage in bytes.
+    /// Returns the length of its storage in bytes.
+    #[must_use]
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// What the session has done so far.
+    /// Returns the most bytes that a driver should read in one turn, so that no connection holds up
+    /// the others: 128 KiB, and of a small buffer no more than 16 times its length, since each
+    /// filling costs two calls.
+    #[must_use]
+    pub fn turn_budget(&self) -> usize {
+        self.capacity()
+            .saturating_mul(BUFFERS_PER_TURN)
+            .min(BYTES_PER_TURN)
+    }
+
+    /// Returns the counters of what the session has done so far.
+    #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
     }
@@ -282,8 +364,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     ///
     /// # Errors
     ///
-    /// Bytes that are held move along. If they do not fit, the session keeps its storage, and the
-    /// new one comes back.
+    /// Bytes that are held move along. If they do not fit, or an unfinished line would leave no room
+    /// for its next byte, the session keeps its storage, and the new one comes back.
     ///
     /// ```
     /// # use linecho_core::{Config, Instant, Session};
@@ -296,10 +378,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// # drop(pool);
     /// ```
     pub fn replace_storage(&mut self, storage: S) -> Result<S, S> {
-        self.buffer.replace(storage)
+        let room = usize::from(self.buffer.has_back_only());
+        self.buffer.replace(storage, room)
     }
 }
 
 #[cfg(test)]
-#[path = "session_tests.rs"]
 mod tests;

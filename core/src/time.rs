@@ -13,25 +13,25 @@ impl Instant {
     /// The fixed point itself.
     pub const ZERO: Self = Self(0);
 
-    /// The instant `micros` microseconds after the fixed point.
+    /// Returns the instant `micros` microseconds after the fixed point.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// The instant `millis` milliseconds after the fixed point.
+    /// Returns the instant `millis` milliseconds after the fixed point.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1000))
     }
 
-    /// Microseconds since the fixed point.
+    /// Returns the microseconds since the fixed point.
     #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// The time from `earlier` to this instant; zero if `earlier` is later.
+    /// Returns the time from `earlier` to this instant; zero if `earlier` is later.
     #[must_use]
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -45,7 +45,7 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// The instant `duration` later, in whole microseconds; the last instant there is if that is
+    /// Returns the instant `duration` later, in whole microseconds; the last instant there is if that is
     /// beyond it, or the duration longer than 136 years.
     fn add(self, duration: Duration) -> Self {
         // One multiplication of 32 bits: those of 128 bits in `as_micros` take much flash.

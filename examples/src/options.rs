@@ -61,8 +61,8 @@ impl SessionOptions {
     pub fn config(&self) -> Config {
         Config::new()
             .long_lines(self.long_lines.into())
-            .idle_timeout(self.idle_timeout.unwrap_or_default())
-            .write_timeout(self.write_timeout.unwrap_or_default())
+            .idle_timeout(self.idle_timeout)
+            .write_timeout(self.write_timeout)
     }
 }
 

@@ -1,6 +1,5 @@
 //! A session on a socket, and the line buffer that it borrows.
 
-use linecho_core::embedded_io::ErrorKind;
 use linecho_core::polled::{self, Turn as Drive};
 use linecho_core::{Instant, Reason, Session};
 use smoltcp::socket::tcp;
@@ -75,7 +74,7 @@ impl<'a> Connection<'a> {
                     session.tick(turn.now);
                 }
                 Arrived::Nothing | Arrived::End => session.end_of_input(),
-                Arrived::Reset => session.end(Reason::Reset(ErrorKind::ConnectionReset)),
+                Arrived::Reset => session.end(Reason::Reset),
             }
             if session.capacity() == 0 {
                 return session.ended();

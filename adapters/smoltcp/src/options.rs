@@ -12,7 +12,7 @@ use smoltcp::wire::TcpTimestampGenerator;
 /// use linecho_smoltcp::{Config, Options};
 ///
 /// const OPTIONS: Options = Options {
-///     session: Config::new().idle_timeout(Duration::from_secs(300)),
+///     session: Config::new().idle_timeout(Some(Duration::from_secs(300))),
 ///     ..Options::DEFAULT
 /// };
 /// ```

@@ -14,7 +14,7 @@
 
 use core::time::Duration;
 
-use linecho_core::{Instant, Reason};
+use linecho_core::Instant;
 use smoltcp::socket::tcp;
 use smoltcp::wire::IpEndpoint;
 
@@ -186,20 +186,17 @@ impl<'a> Slot<'a> {
             reason,
             counters,
         });
-        match reason {
-            Reason::PeerClosed | Reason::LineTooLong | Reason::Shutdown => {
-                // The peer's FIN is acknowledged at once: the slot is used again after it.
-                tcp.set_ack_delay(None);
-                lifecycle::close(tcp);
-                self.phase = Phase::Closing {
-                    since: turn.now,
-                    unsent: tcp.send_queue(),
-                    probe_at,
-                };
-            }
-            Reason::Idle | Reason::WriteStalled | Reason::Reset(_) => {
-                self.abort(tcp, service, turn.now);
-            }
+        if reason.is_orderly() {
+            // The peer's FIN is acknowledged at once: the slot is used again after it.
+            tcp.set_ack_delay(None);
+            lifecycle::close(tcp);
+            self.phase = Phase::Closing {
+                since: turn.now,
+                unsent: tcp.send_queue(),
+                probe_at,
+            };
+        } else {
+            self.abort(tcp, service, turn.now);
         }
     }
 

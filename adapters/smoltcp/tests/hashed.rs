@@ -124,8 +124,8 @@ fn a_peer_that_vanishes_while_closing_has_time_unless_slots_are_short() {
 #[test]
 fn idle_and_stalled_sessions_end_in_time() {
     let session = Config::new()
-        .idle_timeout(30 * SECOND)
-        .write_timeout(5 * SECOND);
+        .idle_timeout(Some(30 * SECOND))
+        .write_timeout(Some(5 * SECOND));
     let mut kit = Many::hashed(session.into(), 200);
     let clients: Vec<usize> = (0..150).map(|_| kit.connect()).collect();
     for &client in &clients {
@@ -297,7 +297,7 @@ fn a_flood_of_frames_starves_no_session() {
 
 #[test]
 fn one_poll_serves_some_of_many_that_are_due_at_once() {
-    let session = Config::new().idle_timeout(5 * SECOND);
+    let session = Config::new().idle_timeout(Some(5 * SECOND));
     let mut kit = Many::hashed(session.into(), 300);
     let opened = kit.now;
     (0..300).for_each(|_| _ = kit.connect());

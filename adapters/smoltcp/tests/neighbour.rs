@@ -165,7 +165,7 @@ fn a_syn_from_an_unknown_neighbour() {
 
 #[test]
 fn an_abort_to_a_neighbour_that_is_no_longer_known() {
-    let session = Config::new().idle_timeout(70 * SECOND);
+    let session = Config::new().idle_timeout(Some(70 * SECOND));
     let options = Options {
         keep_alive: None,
         ..session.into()

@@ -56,7 +56,7 @@ fn in_established_with_data_on_its_way() {
 
 #[test]
 fn in_established_with_its_window_closed() {
-    let session = Config::new().write_timeout(20 * SECOND);
+    let session = Config::new().write_timeout(Some(20 * SECOND));
     let mut kit = Kit::<1>::new(session.into());
     let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
     raw.window = 0;
@@ -70,7 +70,7 @@ fn in_established_with_its_window_closed() {
 
 #[test]
 fn in_close_wait_with_more_to_echo_than_it_takes() {
-    let session = Config::new().write_timeout(20 * SECOND);
+    let session = Config::new().write_timeout(Some(20 * SECOND));
     let mut kit = Kit::<1>::new(session.into());
     let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
     raw.window = 0;

@@ -116,7 +116,7 @@ impl Connection {
         if session.capacity() == 0 {
             match pool.take() {
                 Ok(storage) => exchange(session, storage, pool),
-                Err(error) => session.end(Reason::Reset(error.kind().into())),
+                Err(error) => session.end(Reason::Failed(error.kind().into())),
             }
         }
         let budget = BYTES_PER_TURN.min(session.capacity().saturating_mul(BUFFERS_PER_TURN));
@@ -196,7 +196,7 @@ impl Connection {
                 reset(&self.stream);
                 Next::Close
             }
-            Reason::Idle | Reason::Reset(_) => Next::Close,
+            _ => Next::Close,
         }
     }
 

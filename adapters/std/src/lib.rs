@@ -47,7 +47,9 @@ pub use client::wait::{LastError, WaitError, Waited};
 pub use connection_info::ConnectionInfo;
 pub use endpoint::Endpoint;
 pub use handle::{AcceptCounters, Handle};
-pub use linecho_core::{Config, Counters, Instant, LongLines, Place, ProbeError, Reason, Totals};
+pub use linecho_core::{
+    Config, Counters, Instant, LongLines, Position, ProbeError, Reason, Totals,
+};
 pub use listen::{ListenError, listen};
 pub use listener::{Listener, ListenerInfo};
 pub use observer::{AcceptPaused, Observer, Refusal, SessionEnd};

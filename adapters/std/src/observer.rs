@@ -74,7 +74,7 @@ impl SessionEnd {
         } = self.counters;
         match self.reason {
             Reason::PeerClosed => bytes_in == 0,
-            Reason::Reset(_) => bytes_in == bytes_out,
+            Reason::Reset => bytes_in == bytes_out,
             _ => false,
         }
     }

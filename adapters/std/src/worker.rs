@@ -274,7 +274,7 @@ impl Worker {
         // to, and the next poll says so.
         if let Err(error) = connection.register(self.poll.registry(), Token(key)) {
             // The kernel is out of memory for it, or at a limit that the user has.
-            let reason = Reason::Reset(error.kind().into());
+            let reason = Reason::Failed(error.kind().into());
             connection.record(reason, &self.recorder, now);
             self.close(key);
         }

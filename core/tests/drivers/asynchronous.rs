@@ -6,10 +6,15 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
+
 use crate::scripted::{Scripted, Step, Step::*};
-use linecho_core::asynchronous::{receive, send, serve};
+use linecho_core::asynchronous::{receive, send, serve, serve_with_budget};
 use linecho_core::embedded_io::ErrorKind;
-use linecho_core::{Config, Instant, Place, Probe, ProbeError, Reason, Session};
+use linecho_core::transport::NoFlush;
+use linecho_core::{Config, Instant, Position, Probe, ProbeError, Reason, Session};
 
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -93,18 +98,15 @@ fn a_write_that_takes_nothing_ends_the_session() {
     let (reason, output) = served(&[Gives(b"one\n")], &[Takes(2), Zero]);
     assert_eq!(
         (reason, &output[..]),
-        (Reason::Reset(ErrorKind::WriteZero), &b"on"[..])
+        (Reason::Failed(ErrorKind::WriteZero), &b"on"[..])
     );
 }
 
 #[test]
 fn a_failure_ends_the_session_and_is_kept() {
     let kind = ErrorKind::ConnectionAborted;
-    assert_eq!(served(&[Fails(kind)], &[]).0, Reason::Reset(kind));
-    assert_eq!(
-        served(&[Gives(b"one\n")], &[Fails(kind)]).0,
-        Reason::Reset(kind)
-    );
+    assert_eq!(served(&[Fails(kind)], &[]).0, Reason::Reset);
+    assert_eq!(served(&[Gives(b"one\n")], &[Fails(kind)]).0, Reason::Reset);
 }
 
 #[test]
@@ -112,17 +114,20 @@ fn a_session_without_storage_ends() {
     let mut io = Scripted::blocking(&[Gives(b"one\n")], &[]);
     let mut session = Session::new([], Config::new(), Instant::ZERO);
     let reason = run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
-    assert_eq!(reason, Reason::Reset(ErrorKind::OutOfMemory));
+    assert_eq!(reason, Reason::Failed(ErrorKind::OutOfMemory));
     assert_eq!(io.calls, 0);
 }
 
 /// While the driver runs it holds the session; to shut down, drop its future and start it again.
 #[test]
 fn shutdown_echoes_what_has_arrived_and_the_rest() {
+    // After a write the driver looks for more, flushes, and looks again.
     let reads = [
         Gives(b"one\ntw"),
         NotReady,
+        NotReady,
         Gives(b"o\nthree\nfo"),
+        NotReady,
         NotReady,
         Gives(b"late\n"),
     ];
@@ -151,8 +156,11 @@ fn shutdown_waits_for_a_peer_that_has_not_read_yet() {
 #[test]
 fn the_idle_deadline_ends_a_pending_read() {
     let clock = Clock::default();
-    let config = Config::new().idle_timeout(Duration::from_secs(10));
-    let mut io = Scripted::blocking(&[Gives(b"one\n"), NotReady, Gives(b"two\nrest")], &[]);
+    let config = Config::new().idle_timeout(Some(Duration::from_secs(10)));
+    let mut io = Scripted::blocking(
+        &[Gives(b"one\n"), NotReady, NotReady, Gives(b"two\nrest")],
+        &[],
+    );
     let mut session = Session::new([0; 16], config, Instant::ZERO);
     let sleep = async |at| clock.sleep_until(at).await;
     let mut serving = Box::pin(serve(&mut session, &mut io, || clock.now(), sleep));
@@ -174,8 +182,8 @@ fn the_idle_deadline_ends_a_pending_read() {
 fn the_write_deadline_ends_a_pending_write() {
     let clock = Clock::default();
     let config = Config::new()
-        .idle_timeout(Duration::from_secs(60))
-        .write_timeout(Duration::from_secs(5));
+        .idle_timeout(Some(Duration::from_secs(60)))
+        .write_timeout(Some(Duration::from_secs(5)));
     let mut io = Scripted::blocking(&[Gives(b"one\n")], &[Takes(1), Never]);
     let mut session = Session::new([0; 16], config, Instant::ZERO);
     let sleep = async |at| clock.sleep_until(at).await;
@@ -192,8 +200,11 @@ fn the_write_deadline_ends_a_pending_write() {
 #[test]
 fn progress_when_the_deadline_comes_counts() {
     let clock = Clock::default();
-    let config = Config::new().idle_timeout(Duration::from_secs(10));
-    let mut io = Scripted::blocking(&[NotReady, Gives(b"in time\n"), NotReady, Zero], &[]);
+    let config = Config::new().idle_timeout(Some(Duration::from_secs(10)));
+    let mut io = Scripted::blocking(
+        &[NotReady, Gives(b"in time\n"), NotReady, NotReady, Zero],
+        &[],
+    );
     let mut session = Session::new([0; 16], config, Instant::ZERO);
     let sleep = async |at| clock.sleep_until(at).await;
     let mut serving = Box::pin(serve(&mut session, &mut io, || clock.now(), sleep));
@@ -203,6 +214,160 @@ fn progress_when_the_deadline_comes_counts() {
     assert_eq!(poll(serving.as_mut()), Poll::Ready(Reason::PeerClosed));
     drop(serving);
     assert_eq!(io.output, b"in time\n");
+}
+
+#[test]
+fn what_was_written_is_flushed_once_before_a_wait() {
+    let lines = b"a line\n".repeat(100);
+    let reads = [
+        Gives(lines.clone().leak()),
+        NotReady,
+        NotReady,
+        Gives(b"unfinished"),
+        NotReady,
+        Gives(b"\nmore\n"),
+        Gives(b"ready at once\n"),
+        Never,
+    ];
+    let mut io = Scripted::blocking(&reads, &[]);
+    let mut session = Session::new([0; 1024], Config::new(), Instant::ZERO);
+    let mut serving = Box::pin(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+    for _ in 0..5 {
+        assert!(poll(serving.as_mut()).is_pending());
+    }
+    drop(serving);
+    assert!(!io.holds_back());
+    assert_eq!(io.written_and_flushed, (3, 2));
+}
+
+#[test]
+fn a_flush_that_was_interrupted_or_dropped_is_made_again() {
+    let mut io = Scripted::blocking(&[Gives(b"one\n")], &[]).flushing(&[Interrupted, NotReady]);
+    let mut session = session();
+    for _ in 0..2 {
+        let mut serving = pin!(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+        assert!(poll(serving.as_mut()).is_pending());
+    }
+    assert!(!io.holds_back());
+}
+
+#[test]
+fn the_end_is_reported_when_everything_is_flushed() {
+    let mut io = Scripted::blocking(&[Gives(b"one\ntwo"), Zero], &[]).flushing(&[NotReady]);
+    let mut session = session();
+    {
+        let mut serving = pin!(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+        assert!(poll(serving.as_mut()).is_pending());
+        assert_eq!(poll(serving.as_mut()), Poll::Ready(Reason::PeerClosed));
+    }
+    assert_eq!(io.output, b"one\ntwo");
+    assert!(!io.holds_back());
+
+    let mut io = Scripted::blocking(&[Gives(b"one\n"), Zero], &[])
+        .flushing(&[Fails(ErrorKind::ConnectionReset)]);
+    let reason = run(serve(
+        &mut self::session(),
+        &mut io,
+        || Instant::ZERO,
+        no_sleep,
+    ));
+    assert_eq!(reason, Reason::Reset);
+}
+
+#[test]
+fn the_write_deadline_ends_a_pending_flush() {
+    let clock = Clock::default();
+    let config = Config::new()
+        .idle_timeout(Some(Duration::from_secs(60)))
+        .write_timeout(Some(Duration::from_secs(5)));
+    let mut io = Scripted::blocking(&[Gives(b"one\n"), Never], &[]).flushing(&[Never]);
+    let mut session = Session::new([0; 16], config, Instant::ZERO);
+    let sleep = async |at| clock.sleep_until(at).await;
+    let mut serving = Box::pin(serve(&mut session, &mut io, || clock.now(), sleep));
+    assert!(poll(serving.as_mut()).is_pending());
+    clock.set(4_999);
+    assert!(poll(serving.as_mut()).is_pending());
+    clock.set(5_000);
+    assert_eq!(poll(serving.as_mut()), Poll::Ready(Reason::WriteStalled));
+}
+
+#[test]
+fn the_caller_can_choose_not_to_flush() {
+    let mut io = Scripted::blocking(&[Gives(b"one\n"), NotReady, Zero], &[]);
+    let reason = run(serve(
+        &mut session(),
+        &mut NoFlush(&mut io),
+        || Instant::ZERO,
+        no_sleep,
+    ));
+    assert_eq!(
+        (reason, io.written_and_flushed),
+        (Reason::PeerClosed, (1, 0))
+    );
+}
+
+/// The number of reads that a session makes in each poll, over a transport that is always ready.
+fn reads_in_a_poll(step: Step, budget: Option<usize>) -> usize {
+    let steps = vec![step; 100_000];
+    let mut io = Scripted::blocking(&steps, &[]);
+    let mut session = session();
+    {
+        let now = || Instant::ZERO;
+        let mut default = pin!(async {
+            match budget {
+                None => serve(&mut session, &mut io, now, no_sleep).await,
+                Some(budget) => {
+                    serve_with_budget(&mut session, &mut io, budget, now, no_sleep).await
+                }
+            }
+        });
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        for polls in 1..=3 {
+            let poll = default.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(poll.is_pending());
+            assert_eq!(woken.0.load(Ordering::Relaxed), polls, "it wakes itself");
+        }
+    }
+    assert_eq!(io.reads() % 3, 0);
+    io.reads() / 3
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_turn_has_a_budget_over_a_transport_that_is_always_ready() {
+    let budget = session().turn_budget();
+    assert_eq!(budget, 128);
+    assert_eq!(reads_in_a_poll(Interrupted, None), budget);
+    assert_eq!(reads_in_a_poll(Gives(b"xxxxxxxx"), Some(80)), 9);
+    // Each line is a read of one byte and a write.
+    assert_eq!(reads_in_a_poll(Gives(b"\n"), Some(10)), 5);
+    assert_eq!(reads_in_a_poll(Gives(b"x"), Some(0)), 1);
+}
+
+#[test]
+fn a_failed_read_ends_the_session_and_a_reset_does() {
+    for (kind, reason) in [
+        (ErrorKind::TimedOut, Reason::Failed(ErrorKind::TimedOut)),
+        (ErrorKind::ConnectionReset, Reason::Reset),
+    ] {
+        let reads = [Gives(b"one\nunfinished"), Fails(kind)];
+        let mut io = Scripted::blocking(&reads, &[]);
+        let mut session = Session::new([0; 32], Config::new(), Instant::ZERO);
+        assert_eq!(
+            run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep)),
+            reason
+        );
+        assert_eq!((&io.output[..], session.held()), (&b"one\n"[..], 0));
+    }
 }
 
 fn probe(lines: &[&[u8]]) -> Probe<[u8; 64], 4> {
@@ -234,6 +399,7 @@ fn a_probe_sends_all_and_receives_all() {
     let mut probe = probe(&[b"one\n", b"two\n"]);
     run(send(&mut probe, &mut io, now)).unwrap();
     assert_eq!(io.output, b"one\ntwo\n");
+    assert_eq!(io.written_and_flushed, (3, 1));
     let mut times = Vec::new();
     run(receive(&mut probe, &mut io, &mut [0; 8], now, |time| {
         times.push(time);
@@ -241,6 +407,22 @@ fn a_probe_sends_all_and_receives_all() {
     .unwrap();
     // Last bytes sent at 20 and 30 ms, come back at 40 and 50 ms.
     assert_eq!(times, [Duration::from_millis(20); 2]);
+}
+
+#[test]
+fn a_probe_flushes_what_it_sent_again_if_that_was_dropped() {
+    let flushes = [Interrupted, NotReady];
+    let mut io = Scripted::blocking(&[], &[]).flushing(&flushes);
+    let mut probe = probe(&[b"one\n"]);
+    {
+        let mut sending = pin!(send(&mut probe, &mut io, || Instant::ZERO));
+        assert!(poll(sending.as_mut()).is_pending(), "interrupted");
+        assert!(poll(sending.as_mut()).is_pending());
+    }
+    run(send(&mut probe, &mut io, || Instant::ZERO)).unwrap();
+    assert!(!io.holds_back());
+    run(send(&mut probe, &mut io, || Instant::ZERO)).unwrap();
+    assert_eq!(io.written_and_flushed, (1, 1));
 }
 
 #[test]
@@ -257,11 +439,11 @@ fn a_probe_says_what_is_wrong_and_where() {
             |_| {},
         ))
     };
-    let place = |line, byte| Place { line, byte };
+    let position = |line, byte| Position { line, byte };
     assert_eq!(
         received(&[Gives(b"one\nt"), NotReady, Gives(b"w0")]),
         Err(ProbeError::Mismatch {
-            place: place(2, 3),
+            position: position(2, 3),
             expected: b'o',
             got: b'0'
         })
@@ -269,14 +451,14 @@ fn a_probe_says_what_is_wrong_and_where() {
     assert_eq!(
         received(&[Gives(b"one\n"), Gives(b"two\n?")]),
         Err(ProbeError::Unsent {
-            place: place(3, 1),
+            position: position(3, 1),
             got: b'?'
         })
     );
     assert_eq!(
         received(&[Gives(b"one\ntwo"), Zero]),
         Err(ProbeError::Missing {
-            place: place(2, 4),
+            position: position(2, 4),
             bytes: 1
         })
     );

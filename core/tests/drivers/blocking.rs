@@ -5,7 +5,8 @@ use core::time::Duration;
 use crate::scripted::{Scripted, Step, Step::*};
 use linecho_core::blocking::{receive, send, serve};
 use linecho_core::embedded_io::ErrorKind;
-use linecho_core::{Config, Instant, LongLines, Place, Probe, ProbeError, Reason, Session};
+use linecho_core::transport::NoFlush;
+use linecho_core::{Config, Instant, LongLines, Position, Probe, ProbeError, Reason, Session};
 
 /// Serves a session of 8 bytes.
 fn served(reads: &[Step], writes: &[Step]) -> (Reason, Vec<u8>) {
@@ -35,7 +36,7 @@ fn a_line_is_written_before_the_next_read() {
     let reads = [Gives(b"one\n"), Fails(ErrorKind::TimedOut)];
     assert_eq!(
         served(&reads, &[]),
-        (Reason::Reset(ErrorKind::TimedOut), b"one\n".to_vec())
+        (Reason::Failed(ErrorKind::TimedOut), b"one\n".to_vec())
     );
 }
 
@@ -54,18 +55,15 @@ fn a_write_that_takes_nothing_ends_the_session() {
     let (reason, output) = served(&[Gives(b"one\n")], &[Takes(2), Zero]);
     assert_eq!(
         (reason, &output[..]),
-        (Reason::Reset(ErrorKind::WriteZero), &b"on"[..])
+        (Reason::Failed(ErrorKind::WriteZero), &b"on"[..])
     );
 }
 
 #[test]
 fn a_failure_ends_the_session_and_is_kept() {
     let kind = ErrorKind::ConnectionAborted;
-    assert_eq!(served(&[Fails(kind)], &[]).0, Reason::Reset(kind));
-    assert_eq!(
-        served(&[Gives(b"one\n")], &[Fails(kind)]).0,
-        Reason::Reset(kind)
-    );
+    assert_eq!(served(&[Fails(kind)], &[]).0, Reason::Reset);
+    assert_eq!(served(&[Gives(b"one\n")], &[Fails(kind)]).0, Reason::Reset);
 }
 
 #[test]
@@ -82,8 +80,49 @@ fn a_session_without_storage_ends() {
     let mut io = Scripted::blocking(&[Gives(b"one\n")], &[]);
     let mut session = Session::new([], Config::new(), Instant::ZERO);
     let reason = serve(&mut session, &mut io);
-    assert_eq!(reason, Reason::Reset(ErrorKind::OutOfMemory));
+    assert_eq!(reason, Reason::Failed(ErrorKind::OutOfMemory));
     assert_eq!(io.calls, 0);
+}
+
+/// The transport fails the test if it is read while it holds something back.
+#[test]
+fn what_was_written_is_flushed_once_before_a_wait() {
+    let lines = b"a line\n".repeat(100);
+    let reads = [
+        Gives(lines.leak()),
+        Gives(b"unfinished"),
+        Gives(b"\n"),
+        Gives(b"rest"),
+        Zero,
+    ];
+    let mut io = Scripted::blocking(&reads, &[]).flushing(&[Interrupted]);
+    let mut session = Session::new([0; 1024], Config::new(), Instant::ZERO);
+    assert_eq!(serve(&mut session, &mut io), Reason::PeerClosed);
+    assert!(!io.holds_back(), "the end is flushed, too");
+    assert_eq!(io.written_and_flushed, (3, 3));
+}
+
+#[test]
+fn a_flush_that_fails_ends_the_session() {
+    for (kind, reason) in [
+        (ErrorKind::BrokenPipe, Reason::Reset),
+        (ErrorKind::TimedOut, Reason::Failed(ErrorKind::TimedOut)),
+    ] {
+        let mut io = Scripted::blocking(&[Gives(b"one\n"), Zero], &[]).flushing(&[Fails(kind)]);
+        let mut session = Session::new([0; 8], Config::new(), Instant::ZERO);
+        assert_eq!(serve(&mut session, &mut io), reason);
+    }
+}
+
+#[test]
+fn the_caller_can_choose_not_to_flush() {
+    let mut io = Scripted::blocking(&[Gives(b"one\n"), Zero], &[]).holding_back();
+    let mut session = Session::new([0; 8], Config::new(), Instant::ZERO);
+    assert_eq!(
+        serve(&mut session, &mut NoFlush(&mut io)),
+        Reason::PeerClosed
+    );
+    assert_eq!(io.written_and_flushed, (1, 0));
 }
 
 fn probe(lines: &[&[u8]]) -> Probe<[u8; 64], 4> {
@@ -111,6 +150,9 @@ fn a_probe_sends_all_and_receives_all() {
     let mut clock = clock();
     send(&mut probe, &mut io, &mut clock).unwrap();
     assert_eq!(io.output, b"one\ntwo\n");
+    assert_eq!(io.written_and_flushed, (3, 1));
+    send(&mut probe, &mut io, &mut clock).unwrap();
+    assert_eq!(io.written_and_flushed, (3, 1), "nothing was written");
     let mut times = Vec::new();
     receive(&mut probe, &mut io, &mut [0; 8], &mut clock, |time| {
         times.push(time);
@@ -130,11 +172,11 @@ fn a_probe_says_what_is_wrong_and_where() {
         send(&mut probe, &mut io, clock()).unwrap();
         receive(&mut probe, &mut io, &mut [0; 8], clock(), |_| {})
     };
-    let place = |line, byte| Place { line, byte };
+    let position = |line, byte| Position { line, byte };
     assert_eq!(
         received(&[Gives(b"one\n\n")]),
         Err(ProbeError::Mismatch {
-            place: place(2, 1),
+            position: position(2, 1),
             expected: b't',
             got: b'\n'
         })
@@ -142,14 +184,14 @@ fn a_probe_says_what_is_wrong_and_where() {
     assert_eq!(
         received(&[Gives(b"one\n"), Gives(b"two\n!")]),
         Err(ProbeError::Unsent {
-            place: place(3, 1),
+            position: position(3, 1),
             got: b'!'
         })
     );
     assert_eq!(
         received(&[Zero]),
         Err(ProbeError::Missing {
-            place: place(1, 1),
+            position: position(1, 1),
             bytes: 8
         })
     );

@@ -4,8 +4,9 @@ use core::time::Duration;
 
 use crate::scripted::{Scripted, Step, Step::*};
 use linecho_core::embedded_io::ErrorKind;
-use linecho_core::polled::{ProbeTurn, Turn, exchange, serve};
-use linecho_core::{Config, Instant, Place, Probe, ProbeError, Reason, Session};
+use linecho_core::polled::{self, ProbeTurn, Turn, exchange};
+use linecho_core::transport::NoFlush;
+use linecho_core::{Config, Instant, Position, Probe, ProbeError, Reason, Session};
 use proptest::prelude::*;
 
 const PLENTY: usize = 1 << 20;
@@ -13,6 +14,23 @@ const NOW: Instant = Instant::ZERO;
 
 fn session<const N: usize>() -> Session<[u8; N]> {
     Session::new([0; N], Config::new(), NOW)
+}
+
+/// Gives a session a turn, after which nothing waits in the transport's buffer unless the session
+/// wants to write.
+fn serve<const N: usize>(
+    session: &mut Session<[u8; N]>,
+    io: &mut Scripted,
+    now: Instant,
+    budget: usize,
+) -> Turn {
+    let turn = polled::serve(session, io, now, budget);
+    if let Turn::Wait { write: false, .. } | Turn::Ended(Reason::PeerClosed | Reason::Shutdown) =
+        turn
+    {
+        assert!(!io.holds_back(), "waits with something unflushed");
+    }
+    turn
 }
 
 /// Waits without a deadline.
@@ -192,11 +210,7 @@ fn a_failure_ends_the_session_and_is_kept() {
         let mut io = Scripted::polled(reads, writes);
         let mut session = session::<16>();
         let turn = serve(&mut session, &mut io, NOW, PLENTY);
-        assert_eq!(
-            turn,
-            Turn::Ended(Reason::Reset(kind)),
-            "{reads:?} {writes:?}"
-        );
+        assert_eq!(turn, Turn::Ended(Reason::Reset), "{reads:?} {writes:?}");
         assert_eq!(session.held(), 0);
     }
 }
@@ -247,8 +261,8 @@ fn shutdown_keeps_to_the_budget() {
 fn deadlines_are_handed_out_and_end_the_session() {
     let at = Instant::from_millis;
     let config = Config::new()
-        .idle_timeout(Duration::from_secs(60))
-        .write_timeout(Duration::from_secs(5));
+        .idle_timeout(Some(Duration::from_secs(60)))
+        .write_timeout(Some(Duration::from_secs(5)));
     let waits_until = |write, millis| Turn::Wait {
         read: true,
         write,
@@ -284,6 +298,120 @@ fn deadlines_are_handed_out_and_end_the_session() {
     assert_eq!(turn, Turn::Ended(Reason::WriteStalled));
 }
 
+#[test]
+fn what_was_written_is_flushed_once_before_a_wait() {
+    let lines = b"a line\n".repeat(100);
+    let mut io = Scripted::polled(&[Gives(lines.leak())], &[]);
+    let mut session = session::<1024>();
+    let mut turn = |io: &mut Scripted, budget| serve(&mut session, io, NOW, budget);
+    assert_eq!(turn(&mut io, PLENTY), waits(true, false));
+    assert_eq!(io.written_and_flushed, (1, 1));
+    assert_eq!(turn(&mut io, PLENTY), waits(true, false));
+    io.arrives(Gives(b"unfinished"));
+    assert_eq!(turn(&mut io, PLENTY), waits(true, false));
+    assert_eq!(io.written_and_flushed, (1, 1), "nothing was written");
+    io.arrives(Gives(b"\nmore\n"));
+    assert_eq!(turn(&mut io, 1), Turn::Again);
+    assert_eq!(turn(&mut io, PLENTY), waits(true, false));
+    assert_eq!(io.written_and_flushed, (3, 2), "no flush without a wait");
+}
+
+#[test]
+fn an_interrupted_flush_is_asked_for_again() {
+    let mut io = Scripted::polled(&[Gives(b"one\n")], &[]).flushing(&[Interrupted, Interrupted]);
+    let mut session = session::<16>();
+    for _ in 0..2 {
+        assert_eq!(serve(&mut session, &mut io, NOW, PLENTY), waits(true, true));
+        assert!(io.holds_back());
+    }
+    assert_eq!(
+        serve(&mut session, &mut io, NOW, PLENTY),
+        waits(true, false)
+    );
+}
+
+#[test]
+fn the_end_is_reported_when_everything_is_flushed() {
+    let mut io = Scripted::polled(&[Gives(b"x\ny"), Zero], &[]).flushing(&[Interrupted]);
+    let mut session = session::<16>();
+    assert_eq!(
+        serve(&mut session, &mut io, NOW, PLENTY),
+        waits(false, true)
+    );
+    assert_eq!(session.ended(), None);
+    let turn = serve(&mut session, &mut io, NOW, PLENTY);
+    assert_eq!(turn, Turn::Ended(Reason::PeerClosed));
+    assert_eq!(io.output, b"x\ny");
+
+    let kind = ErrorKind::ConnectionReset;
+    let mut io = Scripted::polled(&[Gives(b"x\ny"), Zero], &[]).flushing(&[Fails(kind)]);
+    let turn = serve(&mut self::session::<16>(), &mut io, NOW, PLENTY);
+    assert_eq!(turn, Turn::Ended(Reason::Reset));
+}
+
+#[test]
+fn a_flush_without_progress_is_a_write_that_stalls() {
+    let at = Instant::from_millis;
+    let config = Config::new()
+        .idle_timeout(Some(Duration::from_secs(60)))
+        .write_timeout(Some(Duration::from_secs(5)));
+    for end in [NotReady, Zero] {
+        let reads = [Gives(b"one\n"), end];
+        let mut io = Scripted::polled(&reads, &[]).flushing(&[Interrupted; 9]);
+        let mut session = Session::new([0; 16], config, at(0));
+        for now in [10_000, 14_999] {
+            let turn = serve(&mut session, &mut io, at(now), PLENTY);
+            let until = Some(at(15_000));
+            assert!(matches!(turn, Turn::Wait { write: true, until: it, .. } if it == until));
+        }
+        let turn = serve(&mut session, &mut io, at(15_000), PLENTY);
+        assert_eq!(turn, Turn::Ended(Reason::WriteStalled));
+    }
+    let mut io = Scripted::polled(&[Gives(b"one\n")], &[]).flushing(&[Interrupted]);
+    let mut session = Session::new([0; 16], config, at(0));
+    serve(&mut session, &mut io, at(10_000), PLENTY);
+    serve(&mut session, &mut io, at(14_000), PLENTY);
+    let idle_from_the_flush = Some(at(74_000));
+    assert_eq!(session.deadline(), idle_from_the_flush);
+}
+
+#[test]
+fn the_caller_can_choose_not_to_flush() {
+    let mut io = Scripted::polled(&[Gives(b"one\n"), Zero], &[]);
+    let mut session = session::<16>();
+    let turn = polled::serve(&mut session, &mut NoFlush(&mut io), NOW, PLENTY);
+    assert_eq!(turn, Turn::Ended(Reason::PeerClosed));
+    assert_eq!(io.written_and_flushed, (1, 0));
+}
+
+#[test]
+fn what_is_ready_goes_back_after_a_failed_read() {
+    let kind = ErrorKind::TimedOut;
+    for failure in [Fails(kind), FailsToAsk(kind)] {
+        let reads = [Gives(b"one\ntwo\nunfinished"), failure];
+        let mut io = Scripted::polled(&reads, &[Takes(2), NotReady, NotReady]);
+        let mut session = session::<32>();
+        assert_eq!(
+            serve(&mut session, &mut io, NOW, PLENTY),
+            waits(false, true)
+        );
+        let turn = serve(&mut session, &mut io, NOW, PLENTY);
+        assert_eq!(turn, Turn::Ended(Reason::Failed(kind)));
+        assert_eq!(io.output, b"one\ntwo\n");
+        assert!(!io.holds_back());
+    }
+}
+
+#[test]
+fn the_first_failure_is_kept() {
+    let reads = [Gives(b"one\n"), Fails(ErrorKind::TimedOut)];
+    let mut io = Scripted::polled(&reads, &[NotReady, Fails(ErrorKind::BrokenPipe)]);
+    let mut session = session::<32>();
+    serve(&mut session, &mut io, NOW, PLENTY);
+    let turn = serve(&mut session, &mut io, NOW, PLENTY);
+    assert_eq!(turn, Turn::Ended(Reason::Failed(ErrorKind::TimedOut)));
+}
+
 /// Exchanges with `queued` sent and all of `reads` to come back.
 fn probed(queued: &[&[u8]], reads: &[Step]) -> (Result<ProbeTurn, ProbeError>, Vec<u64>) {
     let mut io = Scripted::polled(reads, &[]);
@@ -298,8 +426,8 @@ fn probed(queued: &[&[u8]], reads: &[Step]) -> (Result<ProbeTurn, ProbeError>, V
     (turn, times)
 }
 
-fn place(line: u64, byte: u64) -> Place {
-    Place { line, byte }
+fn position(line: u64, byte: u64) -> Position {
+    Position { line, byte }
 }
 
 #[test]
@@ -320,7 +448,7 @@ fn a_probe_says_what_is_wrong_and_where() {
         probed(&[b"one\n", b"two\n"], &[Gives(b"one\ntwx\n")]),
         (
             Err(ProbeError::Mismatch {
-                place: place(2, 3),
+                position: position(2, 3),
                 expected: b'o',
                 got: b'x'
             }),
@@ -330,14 +458,14 @@ fn a_probe_says_what_is_wrong_and_where() {
     assert_eq!(
         probed(&[b"one\n"], &[Gives(b"one\n!")]).0,
         Err(ProbeError::Unsent {
-            place: place(2, 1),
+            position: position(2, 1),
             got: b'!'
         })
     );
     assert_eq!(
         probed(&[b"one\n", b"two\n"], &[Gives(b"one\nt"), Zero]).0,
         Err(ProbeError::Missing {
-            place: place(2, 2),
+            position: position(2, 2),
             bytes: 3
         })
     );
@@ -376,6 +504,26 @@ fn a_probe_takes_turns_and_measures_from_the_last_byte_sent() {
     assert_eq!(turn(&mut io, &mut probe, 12, 0), Ok(ProbeTurn::Again));
     assert_eq!(turn(&mut io, &mut probe, 15, 1), Ok(ProbeTurn::Done));
     assert_eq!(times, [5, 5]);
+}
+
+#[test]
+fn a_probe_flushes_what_it_sent_once_before_a_wait() {
+    let mut io = Scripted::polled(&[], &[]).flushing(&[Interrupted]);
+    let mut probe = Probe::<_, 4>::new([0; 64]);
+    let turn =
+        |io: &mut Scripted, probe: &mut _| exchange(probe, io, &mut [0; 8], NOW, PLENTY, |_| {});
+    probe.queue(b"one\n").unwrap();
+    probe.queue(b"two\n").unwrap();
+    for write in [true, false, false] {
+        assert_eq!(turn(&mut io, &mut probe), Ok(ProbeTurn::Wait { write }));
+        assert_eq!(io.holds_back(), write);
+    }
+    assert_eq!(io.written_and_flushed, (1, 1));
+
+    let kind = ErrorKind::ConnectionReset;
+    let mut io = Scripted::polled(&[], &[]).flushing(&[Fails(kind)]);
+    probe.queue(b"three\n").unwrap();
+    assert_eq!(turn(&mut io, &mut probe), Err(ProbeError::Io(kind)));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! A transport that does what a script says, and fails the test when a driver does what none may:
-//! read into an empty slice, write nothing, flush, or (polled) call without asking first.
+//! read into an empty slice, write nothing, flush nothing, (polled) call without asking first, or
+//! wait for input while something is not flushed.
 
 use std::collections::VecDeque;
 
 use linecho_core::embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 
-/// What the next call meets. At the end of its script a transport has nothing more to read, and
+/// The result of the next call. At the end of its script a transport has nothing more to read, and
 /// takes everything that is written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
@@ -33,11 +34,17 @@ use Step::*;
 pub(crate) struct Scripted {
     reads: VecDeque<Step>,
     writes: VecDeque<Step>,
-    /// What was written, in order.
+    flushes: VecDeque<Step>,
+    /// Everything that was written, in order.
     pub(crate) output: Vec<u8>,
+    /// The bytes of it that were flushed.
+    flushed: usize,
+    /// The number of writes, and of flushes that finished.
+    pub(crate) written_and_flushed: (usize, usize),
     /// How many times `read` and `write` were called.
     pub(crate) calls: usize,
     must_ask: bool,
+    may_hold_back: bool,
     may_read: bool,
     may_write: bool,
 }
@@ -58,6 +65,28 @@ impl Scripted {
             must_ask: true,
             ..Self::blocking(reads, writes)
         }
+    }
+
+    /// The same transport, with a script for flushes, which otherwise all finish.
+    pub(crate) fn flushing(mut self, flushes: &[Step]) -> Self {
+        self.flushes = flushes.iter().copied().collect();
+        self
+    }
+
+    /// The same transport, which may be waited for while it holds something back.
+    pub(crate) fn holding_back(mut self) -> Self {
+        self.may_hold_back = true;
+        self
+    }
+
+    /// The number of calls of `read` and `write` that were reads.
+    pub(crate) fn reads(&self) -> usize {
+        self.calls - self.written_and_flushed.0
+    }
+
+    /// Returns true if something that was written has not been flushed.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.flushed < self.output.len()
     }
 
     /// What comes next, after what is there.
@@ -128,7 +157,27 @@ impl Scripted {
         self.calls += 1;
         let n = bytes.len().min(limit);
         self.output.extend_from_slice(&bytes[..n]);
+        self.written_and_flushed.0 += 1;
         Some(Ok(n))
+    }
+
+    /// `None`: would have to wait.
+    fn try_flush(&mut self) -> Option<Result<(), ErrorKind>> {
+        assert!(self.holds_back(), "flushed nothing");
+        match self.flushes.pop_front() {
+            None => {}
+            Some(NotReady) => return None,
+            Some(Never) => {
+                self.flushes.push_front(Never);
+                return None;
+            }
+            Some(Interrupted) => return Some(Err(ErrorKind::Interrupted)),
+            Some(Fails(kind)) => return Some(Err(kind)),
+            Some(step) => panic!("{step:?} is not for flushes"),
+        }
+        self.flushed = self.output.len();
+        self.written_and_flushed.1 += 1;
+        Some(Ok(()))
     }
 }
 
@@ -141,6 +190,10 @@ impl Read for Scripted {
         assert!(
             !self.must_ask || std::mem::take(&mut self.may_read),
             "read without asking for readiness"
+        );
+        assert!(
+            self.must_ask || self.may_hold_back || !self.holds_back(),
+            "waits with something unflushed"
         );
         self.try_read(buffer)
             .expect("the read would block for ever")
@@ -158,7 +211,7 @@ impl Write for Scripted {
     }
 
     fn flush(&mut self) -> Result<(), ErrorKind> {
-        panic!("flushed");
+        self.try_flush().expect("the flush would block for ever")
     }
 }
 
@@ -208,7 +261,7 @@ mod asynchronous {
         }
 
         async fn flush(&mut self) -> Result<(), ErrorKind> {
-            panic!("flushed");
+            poll_fn(|_| self.try_flush().map_or(Poll::Pending, Poll::Ready)).await
         }
     }
 }

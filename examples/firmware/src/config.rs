@@ -36,5 +36,5 @@ pub const GATEWAY: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
 
 /// What a connection may do: be idle for five minutes, and leave its echo unread for half a minute.
 pub const SESSION: Config = Config::new()
-    .idle_timeout(Duration::from_secs(300))
-    .write_timeout(Duration::from_secs(30));
+    .idle_timeout(Some(Duration::from_secs(300)))
+    .write_timeout(Some(Duration::from_secs(30)));

@@ -33,7 +33,8 @@ pub fn session(config: Config) -> Config {
         _ => panic!("no such policy"),
     };
     let mut timeout = || match words.next().map(str::parse) {
-        Some(Ok(millis)) => Duration::from_millis(millis),
+        Some(Ok(0)) => None,
+        Some(Ok(millis)) => Some(Duration::from_millis(millis)),
         _ => panic!("no timeout"),
     };
     config

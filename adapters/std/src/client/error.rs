@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use linecho_core::Place;
+use linecho_core::Position;
 
 use super::mismatch::Mismatch;
 use super::silence::Silence;
@@ -172,7 +172,7 @@ pub enum ClientError {
     /// The connection failed before all had come back.
     Io {
         /// The first byte that had not come back.
-        place: Place,
+        place: Position,
         /// What happened.
         error: io::Error,
     },
@@ -183,7 +183,7 @@ pub enum ClientError {
     /// The output could not be written.
     Output {
         /// The first byte that may not have been verified and written.
-        place: Place,
+        place: Position,
         /// What happened.
         error: io::Error,
     },
@@ -229,7 +229,7 @@ impl std::error::Error for ClientError {}
 #[non_exhaustive]
 pub struct Ended {
     /// The next byte that was to come back.
-    pub place: Place,
+    pub place: Position,
     /// How many bytes had come back.
     pub returned: u64,
     /// How many bytes that were taken from the input had not come back.

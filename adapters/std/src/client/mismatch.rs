@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use linecho_core::Place;
+use linecho_core::Position;
 
 use super::error::Cause;
 use super::suspect::Suspect;
@@ -17,7 +17,7 @@ pub(crate) const KEPT: usize = 160;
 #[non_exhaustive]
 pub struct Mismatch {
     /// The first byte that is wrong, counted in what was sent.
-    pub place: Place,
+    pub place: Position,
     /// What was due: from the beginning of the line if that was near, cut. Empty when nothing was.
     pub expected: Vec<u8>,
     /// What came in its place, from the same point on, cut.

@@ -402,7 +402,7 @@ impl Client {
         // We may have been stopped (Ctrl-Z) while the server was not.
         if left.is_zero() && self.events.is_empty() {
             return Err(ClientError::TimedOut(Box::new(Silence {
-                place: self.probe.place(),
+                place: self.probe.position(),
                 waited: self.timeout,
                 returned: self.probe.bytes(),
                 half_closed: self.half_closed,
@@ -429,12 +429,12 @@ impl Client {
 
     /// The connection failed, or what we need to wait for it.
     fn failed(&self, error: io::Error) -> ClientError {
-        let place = self.probe.place();
+        let place = self.probe.position();
         ClientError::Io { place, error }
     }
 
     fn output_failed(&self, error: io::Error) -> ClientError {
-        let place = self.probe.place();
+        let place = self.probe.position();
         ClientError::Output { place, error }
     }
 
@@ -444,7 +444,7 @@ impl Client {
             _ => 0,
         };
         ClientError::Ended(Ended {
-            place: self.probe.place(),
+            place: self.probe.position(),
             returned: self.probe.bytes(),
             missing,
             half_closed: self.half_closed,
@@ -476,7 +476,7 @@ impl Client {
             whole
         };
         ClientError::Mismatch(Box::new(Mismatch {
-            place: self.probe.place(),
+            place: self.probe.position(),
             expected: match due.is_empty() && begun.is_empty() {
                 true => Vec::new(),
                 false => from_here(first_line(due)),

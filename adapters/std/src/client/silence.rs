@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use linecho_core::Place;
+use linecho_core::Position;
 
 use super::error::{TAIL_LOST, bytes};
 use super::tcp_info::TcpInfo;
@@ -13,7 +13,7 @@ use super::tcp_info::TcpInfo;
 #[non_exhaustive]
 pub struct Silence {
     /// The next byte that was to come back.
-    pub place: Place,
+    pub place: Position,
     /// How long was waited.
     pub waited: Duration,
     /// How many bytes had come back before.

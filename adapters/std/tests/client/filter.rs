@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use linecho_std::{Cause, Client, ClientError, Ending, Place};
+use linecho_std::{Cause, Client, ClientError, Ending, Position};
 
 use crate::kit::*;
 
@@ -15,7 +15,7 @@ fn a_wrong_byte_is_named_by_line_and_byte() {
     let Err(ClientError::Mismatch(mismatch)) = result else {
         panic!("{result:?}");
     };
-    assert_eq!(mismatch.place, Place { line: 2, byte: 3 });
+    assert_eq!(mismatch.place, Position { line: 2, byte: 3 });
     assert_eq!(
         mismatch.to_string(),
         r#"line 2, byte 3: expected "two\n", but "twX\n" came: this is not a line echo"#

@@ -66,7 +66,7 @@ fn a_peer_that_does_not_close_is_waited_for_in_vain_but_not_for_ever() {
 
 #[test]
 fn a_peer_that_takes_nothing_is_reset_after_the_write_timeout() {
-    let config = Config::new().write_timeout(Duration::from_millis(100));
+    let config = Config::new().write_timeout(Some(Duration::from_millis(100)));
     let server = Running::start(Server::builder().session(config).max_line(STUCK_MAX_LINE));
     let mut other = server.connect();
     let mut peer = stuck_peer(&server);
@@ -78,7 +78,7 @@ fn a_peer_that_takes_nothing_is_reset_after_the_write_timeout() {
 
 #[test]
 fn a_peer_that_finishes_no_line_is_idle() {
-    let config = Config::new().idle_timeout(Duration::from_millis(100));
+    let config = Config::new().idle_timeout(Some(Duration::from_millis(100)));
     let server = Running::start(Server::builder().session(config));
     let peer = server.connect();
     peer.set_nonblocking(true).unwrap();
@@ -105,7 +105,7 @@ fn a_reset_is_told_with_its_kind() {
         .unwrap();
     drop(peer);
     let reason = server.closed().reason;
-    assert!(matches!(reason, Reason::Reset(kind) if format!("{kind:?}") == "ConnectionReset"));
+    assert_eq!(reason, Reason::Reset);
     assert_eq!(server.handle.totals().reset, 1);
 }
 

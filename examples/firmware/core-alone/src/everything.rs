@@ -32,7 +32,7 @@ fn engine(session: &mut Session<Storage>) {
     session.tick(black_box(Instant::ZERO));
     black_box(session.deadline());
     session.end_of_input();
-    session.end(black_box(Reason::Reset(ErrorKind::Other)));
+    session.end(black_box(ErrorKind::Other.into()));
     black_box(session.is_shutting_down());
     black_box(session.ended());
     black_box(session.held());
@@ -42,7 +42,7 @@ fn engine(session: &mut Session<Storage>) {
 
 #[inline(never)]
 fn array_storage() {
-    let config = Config::new().idle_timeout(black_box(Duration::MAX));
+    let config = Config::new().idle_timeout(Some(black_box(Duration::MAX)));
     let mut session = Session::new([0; 64], black_box(config), black_box(Instant::ZERO));
     black_box(polled::serve(
         &mut session,

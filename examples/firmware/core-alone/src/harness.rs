@@ -10,8 +10,8 @@ use linecho_core::{Config, LongLines};
 /// Known only at run time, so that the code for every policy and both deadlines stays in.
 pub static CONFIG: Config = Config::new()
     .long_lines(LongLines::Discard)
-    .idle_timeout(Duration::from_secs(300))
-    .write_timeout(Duration::from_secs(30));
+    .idle_timeout(Some(Duration::from_secs(300)))
+    .write_timeout(Some(Duration::from_secs(30)));
 
 /// Any result is possible, as far as the compiler knows, and none of the code is the core's.
 pub struct Transport;

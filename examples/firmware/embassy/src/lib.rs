@@ -22,8 +22,8 @@ const TX_BYTES: usize = 2048;
 const LINE_BYTES: usize = 256;
 
 const SESSION: Config = Config::new()
-    .idle_timeout(core::time::Duration::from_secs(300))
-    .write_timeout(core::time::Duration::from_secs(30));
+    .idle_timeout(Some(core::time::Duration::from_secs(300)))
+    .write_timeout(Some(core::time::Duration::from_secs(30)));
 
 /// How long a peer may take to receive what was sent, and to close its side.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -169,22 +169,23 @@ fn reason(event: &Value) -> Option<Reason> {
         Reason::Idle,
         Reason::WriteStalled,
         Reason::LineTooLong,
+        Reason::Reset,
         Reason::Shutdown,
     ];
     let found = plain.into_iter().find(|plain| plain.to_string() == reason);
     found.or(reason
-        .starts_with("reset")
-        .then_some(Reason::Reset(ErrorKind::Other)))
+        .starts_with("failed")
+        .then_some(Reason::Failed(ErrorKind::Other)))
 }
 
 fn counters(event: &Value) -> Counters {
     let number = |name: &str| event[name].as_u64().unwrap_or(u64::MAX);
-    Counters {
-        bytes_in: number("bytes_in"),
-        bytes_out: number("bytes_out"),
-        lines: number("lines"),
-        overlong: number("overlong"),
-    }
+    let mut counters = Counters::default();
+    counters.bytes_in = number("bytes_in");
+    counters.bytes_out = number("bytes_out");
+    counters.lines = number("lines");
+    counters.overlong = number("overlong");
+    counters
 }
 
 impl Server for EchoServer {

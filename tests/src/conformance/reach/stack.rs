@@ -66,8 +66,8 @@ impl Stack {
         });
         let session = Config::new()
             .long_lines(wanted.long_lines)
-            .idle_timeout(wanted.idle_timeout.unwrap_or_default())
-            .write_timeout(wanted.write_timeout.unwrap_or_default());
+            .idle_timeout(wanted.idle_timeout)
+            .write_timeout(wanted.write_timeout);
         let slots = wanted.connections.unwrap_or(SLOTS).min(SLOTS);
         let thread = {
             let shared = Arc::clone(&shared);

@@ -44,8 +44,8 @@ impl Reach for Std {
     fn start(&self, wanted: &Wanted, _: u64) -> Result<Box<dyn Network>, Stop> {
         let session = Config::new()
             .long_lines(wanted.long_lines)
-            .idle_timeout(wanted.idle_timeout.unwrap_or_default())
-            .write_timeout(wanted.write_timeout.unwrap_or_default());
+            .idle_timeout(wanted.idle_timeout)
+            .write_timeout(wanted.write_timeout);
         let builder = linecho_std::Server::builder()
             .session(session)
             .max_line(MAX_LINE)

@@ -11,6 +11,7 @@ pub(crate) fn summary(totals: &Totals, frames: &[(&str, u64)]) -> String {
         ("write stalled", totals.write_stalled),
         ("line too long", totals.line_too_long),
         ("reset", totals.reset),
+        ("failed", totals.failed),
         ("shutdown", totals.shutdown),
         ("cut", totals.opened - totals.closed()),
     ];
@@ -47,12 +48,8 @@ mod tests {
     #[test]
     fn what_has_not_happened_is_left_out() {
         let mut totals = Totals::default();
-        let counters = Counters {
-            bytes_in: 3,
-            bytes_out: 3,
-            lines: 1,
-            overlong: 0,
-        };
+        let mut counters = Counters::default();
+        (counters.bytes_in, counters.bytes_out, counters.lines) = (3, 3, 1);
         for reason in [Reason::PeerClosed, Reason::Idle] {
             totals.open();
             totals.close(reason, &counters);

@@ -193,8 +193,8 @@ impl World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let session = Config::new()
             .long_lines(wanted.long_lines)
-            .idle_timeout(wanted.idle_timeout.unwrap_or_default())
-            .write_timeout(wanted.write_timeout.unwrap_or_default());
+            .idle_timeout(wanted.idle_timeout)
+            .write_timeout(wanted.write_timeout);
         // Where segments get lost, buffers hold at least a whole one: smoltcp 0.14 sends a lost segment again whether it
         // fits in the window or not, and then forgets what did not.
         let bad = kind.faults.loss_permille + kind.faults.corrupt_permille > 0;

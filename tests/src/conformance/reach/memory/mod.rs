@@ -55,8 +55,8 @@ impl Reach for Memory {
             driver: *self,
             config: Config::new()
                 .long_lines(wanted.long_lines)
-                .idle_timeout(wanted.idle_timeout.unwrap_or_default())
-                .write_timeout(wanted.write_timeout.unwrap_or_default()),
+                .idle_timeout(wanted.idle_timeout)
+                .write_timeout(wanted.write_timeout),
             buffer: *rng.choice(&[32, 100, 256, 1500]).unwrap_or(&256),
             pipe_capacity: *rng.choice(&[50, 333, 1000, 5000]).unwrap_or(&1000),
             places: wanted.connections.unwrap_or(1000),
@@ -134,9 +134,10 @@ impl World {
     fn end(&mut self, connection: usize, (reason, counters): Ended) {
         self.totals.close(reason, &counters);
         let mut pipe = self.connections[connection].lock();
-        match reason {
-            Reason::PeerClosed | Reason::LineTooLong | Reason::Shutdown => pipe.server_closes(),
-            Reason::Idle | Reason::WriteStalled | Reason::Reset(_) => pipe.break_off(),
+        if reason.is_orderly() {
+            pipe.server_closes();
+        } else {
+            pipe.break_off();
         }
     }
 }

@@ -12,6 +12,9 @@ use linecho_core::embedded_io::ErrorKind;
 pub(super) struct Pipe {
     to_server: VecDeque<u8>,
     to_peer: VecDeque<u8>,
+    /// What the server wrote and has not flushed, if its end buffers.
+    unflushed: VecDeque<u8>,
+    buffers: bool,
     /// Each direction holds so many bytes.
     capacity: usize,
     peer_closed: bool,
@@ -30,10 +33,12 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
-    pub(super) fn new(capacity: usize, rng: fastrand::Rng) -> Self {
+    pub(super) fn new(capacity: usize, mut rng: fastrand::Rng) -> Self {
         Self {
             to_server: VecDeque::new(),
             to_peer: VecDeque::new(),
+            unflushed: VecDeque::new(),
+            buffers: rng.bool(),
             capacity,
             peer_closed: false,
             peer_gone: false,
@@ -97,11 +102,13 @@ impl Pipe {
         self.broken = true;
         self.to_server.clear();
         self.to_peer.clear();
+        self.unflushed.clear();
         self.changed();
     }
 
-    /// The server closes: what it wrote still arrives, what it has not read is read to the end.
+    /// The server closes: what it flushed still arrives, what it has not read is read to the end.
     pub(super) fn server_closes(&mut self) {
+        self.unflushed.clear();
         self.server_closed = true;
         self.to_server.clear();
     }
@@ -111,7 +118,12 @@ impl Pipe {
     }
 
     pub(super) fn can_write(&self) -> bool {
-        self.broken || self.to_peer.len() < self.capacity
+        self.broken || self.room() > 0
+    }
+
+    /// How much more the server can write.
+    fn room(&self) -> usize {
+        self.capacity - self.to_peer.len() - self.unflushed.len()
     }
 
     /// Whether the peer did something since this was last asked.
@@ -158,13 +170,28 @@ impl Pipe {
         if self.interrupted() {
             return Some(Err(ErrorKind::Interrupted));
         }
-        let room = bytes.len().min(self.capacity - self.to_peer.len());
+        let room = bytes.len().min(self.room());
         if room == 0 {
             return None;
         }
         let n = self.rng.usize(1..=room);
-        self.to_peer.extend(&bytes[..n]);
+        self.unflushed.extend(&bytes[..n]);
+        // As buffered writers do, it makes room when it has none left.
+        if !self.buffers || self.room() == 0 {
+            self.to_peer.append(&mut self.unflushed);
+        }
         Some(Ok(n))
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), ErrorKind> {
+        if self.broken {
+            return Err(ErrorKind::ConnectionReset);
+        }
+        if self.interrupted() {
+            return Err(ErrorKind::Interrupted);
+        }
+        self.to_peer.append(&mut self.unflushed);
+        Ok(())
     }
 
     pub(super) fn poll_read(

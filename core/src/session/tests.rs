@@ -158,19 +158,16 @@ fn shutdown_takes_in_what_has_arrived() {
 fn the_first_end_counts_and_what_is_held_is_lost() {
     let mut session = session(16, LongLines::Flush);
     feed(&mut session, b"a\nb");
-    session.end(Reason::Reset(ErrorKind::ConnectionReset));
+    session.end(Reason::Reset);
     assert_eq!(session.held(), 0);
     session.end(Reason::Idle);
     session.end_of_input();
-    assert_eq!(
-        session.ended(),
-        Some(Reason::Reset(ErrorKind::ConnectionReset))
-    );
+    assert_eq!(session.ended(), Some(Reason::Reset));
 }
 
 #[test]
 fn a_peer_that_closes_and_never_reads_stalls() {
-    let config = Config::new().write_timeout(Duration::from_secs(1));
+    let config = Config::new().write_timeout(Some(Duration::from_secs(1)));
     let mut session = Session::new([0; 16], config, Instant::ZERO);
     feed(&mut session, b"a\nb");
     session.end_of_input();
@@ -182,7 +179,7 @@ fn a_peer_that_closes_and_never_reads_stalls() {
 #[test]
 fn idle_counts_from_progress_and_not_from_arrival() {
     let at = Instant::from_millis;
-    let config = Config::new().idle_timeout(Duration::from_secs(10));
+    let config = Config::new().idle_timeout(Some(Duration::from_secs(10)));
     let mut session = Session::new([0; 16], config, at(500));
     assert_eq!(session.deadline(), Some(at(10_500)));
 
@@ -212,7 +209,7 @@ fn bytes_that_are_dropped_are_no_progress() {
     let at = Instant::from_millis;
     let config = Config::new()
         .long_lines(LongLines::Discard)
-        .idle_timeout(Duration::from_secs(10));
+        .idle_timeout(Some(Duration::from_secs(10)));
     let mut session = Session::new([0; 4], config, at(0));
     for second in 0..10 {
         feed(&mut session, b"xxxx");
@@ -227,8 +224,8 @@ fn bytes_that_are_dropped_are_no_progress() {
 fn a_write_stall_counts_from_when_output_began_to_wait() {
     let at = Instant::from_millis;
     let config = Config::new()
-        .idle_timeout(Duration::from_secs(60))
-        .write_timeout(Duration::from_secs(5));
+        .idle_timeout(Some(Duration::from_secs(60)))
+        .write_timeout(Some(Duration::from_secs(5)));
     let mut session = Session::new([0; 16], config, at(0));
     assert_eq!(session.deadline(), Some(at(60_000)));
     feed(&mut session, b"abc\n");
@@ -278,6 +275,90 @@ fn a_session_without_storage_takes_nothing_until_it_is_lent_some() {
     feed(&mut session, b"\n");
     take(&mut session, usize::MAX);
     assert_eq!(session.replace_storage(Vec::new()).unwrap().len(), 8);
+}
+
+/// An unfinished line that fills its storage would have neither input nor output, for ever.
+#[test]
+fn an_unfinished_line_keeps_room_for_its_next_byte_when_storage_is_exchanged() {
+    let mut session = Session::new(vec![0; 8], Config::new(), Instant::ZERO);
+    feed(&mut session, b"abc");
+    assert_eq!(session.replace_storage(vec![0; 3]), Err(vec![0; 3]));
+    session.replace_storage(vec![0; 4]).unwrap();
+    assert_eq!(session.input().len(), 1);
+    feed(&mut session, b"\n");
+    session.replace_storage(vec![0; 4]).unwrap();
+    assert_eq!(take(&mut session, 4), b"abc\n");
+
+    let mut session = Session::new(vec![0; 8], Config::new(), Instant::ZERO);
+    feed(&mut session, b"a\nbc");
+    session.replace_storage(vec![0; 4]).unwrap();
+    assert!(session.input().is_empty());
+    take(&mut session, 2);
+    assert_eq!(session.input().len(), 2, "output that goes makes room");
+}
+
+#[test]
+fn nothing_is_received_after_the_end_of_input() {
+    for end in 0..3 {
+        let mut session = session(8, LongLines::Flush);
+        session.input().fill(b'\n');
+        match end {
+            0 => session.end_of_input(),
+            1 => session.end(Reason::Idle),
+            _ => session.read_failed(ErrorKind::Other),
+        }
+        let ended = session.ended();
+        assert!(ended.is_some());
+        session.received(usize::MAX);
+        assert_eq!((session.ended(), session.output()), (ended, &b""[..]));
+        assert_eq!(session.counters(), Counters::default());
+    }
+}
+
+#[test]
+fn what_is_ready_goes_back_after_a_failed_read() {
+    let failed = Reason::Failed(ErrorKind::TimedOut);
+    let mut session = session(16, LongLines::Flush);
+    feed(&mut session, b"one\nunfinished");
+    session.read_failed(ErrorKind::TimedOut);
+    assert!(session.input().is_empty());
+    assert_eq!((session.held(), session.ended()), (4, None));
+    session.read_failed(ErrorKind::Other);
+    assert_eq!(take(&mut session, usize::MAX), b"one\n");
+    assert_eq!(session.ended(), Some(failed));
+}
+
+#[test]
+fn the_first_failure_is_kept_and_a_reset_ends_at_once() {
+    let failed = Reason::Failed(ErrorKind::TimedOut);
+    let mut session = session(16, LongLines::Flush);
+    feed(&mut session, b"one\n");
+    session.read_failed(ErrorKind::TimedOut);
+    session.end(Reason::Reset);
+    assert_eq!((session.held(), session.ended()), (0, Some(failed)));
+
+    let mut session = self::session(16, LongLines::Flush);
+    feed(&mut session, b"one\n");
+    session.read_failed(ErrorKind::ConnectionAborted);
+    assert_eq!((session.held(), session.ended()), (0, Some(Reason::Reset)));
+}
+
+#[test]
+fn sent_nothing_is_no_progress() {
+    let at = Instant::from_millis;
+    let config = Config::new().write_timeout(Some(Duration::from_secs(5)));
+    let mut session = Session::new([0; 16], config, at(0));
+    feed(&mut session, b"a\n");
+    session.tick(at(1_000));
+    session.sent(0);
+    assert_eq!(session.tick(at(2_000)), Some(at(6_000)));
+}
+
+#[test]
+fn a_turn_has_a_budget() {
+    let budget = |capacity| session(capacity, LongLines::Flush).turn_budget();
+    assert_eq!((budget(0), budget(64)), (0, 1024));
+    assert_eq!((budget(8 * 1024), budget(64 * 1024)), (131_072, 131_072));
 }
 
 #[test]

@@ -1,14 +1,16 @@
+use std::string::ToString;
 use std::vec;
 use std::vec::Vec;
 
+use embedded_io::ErrorKind;
 use proptest::prelude::*;
 
 use super::*;
 
 const NOW: Instant = Instant::ZERO;
 
-fn place(line: u64, byte: u64) -> Place {
-    Place { line, byte }
+fn position(line: u64, byte: u64) -> Position {
+    Position { line, byte }
 }
 
 /// A probe that has sent `lines`.
@@ -78,12 +80,12 @@ fn round_trips_count_from_when_the_last_byte_of_the_line_went() {
 }
 
 #[test]
-fn another_byte_than_was_sent_is_a_mismatch_with_its_place() {
+fn another_byte_than_was_sent_is_a_mismatch_with_its_position() {
     let mut probe = sent(&[b"one\n", b"two\n"]);
     probe.received(b"one\n", NOW).unwrap();
     probe.received(b"t", NOW).unwrap();
     let mismatch = ProbeError::Mismatch {
-        place: place(2, 3),
+        position: position(2, 3),
         expected: b'o',
         got: b'x',
     };
@@ -97,13 +99,13 @@ fn another_byte_than_was_sent_is_a_mismatch_with_its_place() {
 
 #[test]
 fn a_byte_that_was_not_sent_is_unsent_even_if_it_is_queued() {
-    let unsent = |place, got| Err(ProbeError::Unsent { place, got });
+    let unsent = |position, got| Err(ProbeError::Unsent { position, got });
     let mut probe = sent(&[b"one\n"]);
     probe.received(b"one\n", NOW).unwrap();
-    assert_eq!(probe.received(b"?", NOW), unsent(place(2, 1), b'?'));
+    assert_eq!(probe.received(b"?", NOW), unsent(position(2, 1), b'?'));
     probe.queue(b"two\n").unwrap();
     probe.sent(2, NOW);
-    assert_eq!(probe.received(b"two\n", NOW), unsent(place(2, 3), b'o'));
+    assert_eq!(probe.received(b"two\n", NOW), unsent(position(2, 3), b'o'));
 }
 
 #[test]
@@ -113,13 +115,13 @@ fn what_did_not_come_back_is_missing() {
     probe.received(b"one\n", NOW).unwrap();
     probe.received(b"tw", NOW).unwrap();
     let missing = ProbeError::Missing {
-        place: place(2, 3),
+        position: position(2, 3),
         bytes: 2 + 12,
     };
     assert_eq!(probe.end_of_input(), Err(missing));
     assert_eq!(
         std::format!("{missing}"),
-        "line 2, byte 3: the peer closed with 14 bytes not yet come back"
+        "line 2, byte 3: the peer closed with 14 bytes missing"
     );
     assert_eq!(sent(&[]).end_of_input(), Ok(()));
 }
@@ -160,6 +162,75 @@ fn the_last_line_may_lack_its_newline() {
     assert_eq!(echo.round_trip, None, "it could still go on");
     assert!(probe.is_done());
     assert_eq!((probe.lines(), probe.end_of_input()), (1, Ok(())));
+}
+
+#[test]
+fn a_line_is_queued_in_pieces() {
+    let mut probe = Probe::<_, 2>::new([0; 8]);
+    probe.queue(b"ab").unwrap();
+    probe.sent(2, NOW);
+    assert!(probe.is_within_line());
+    probe.queue(b"c").unwrap();
+    probe.queue(b"d\n").unwrap();
+    assert!(!probe.is_within_line());
+    probe.sent(3, Instant::from_millis(5));
+    let echo = probe.received(b"abcd\n", Instant::from_millis(7)).unwrap();
+    assert_eq!(echo.round_trip, Some(Duration::from_millis(2)));
+    assert_eq!((probe.lines(), probe.is_done()), (1, true));
+}
+
+/// Nothing of an unfinished line comes back before its end, for which there must be room.
+#[test]
+fn there_is_room_for_the_end_of_the_only_line() {
+    let mut probe = Probe::<_, 4>::new([0; 3]);
+    probe.queue(b"\n").unwrap();
+    probe.queue(b"ab").unwrap();
+    probe.sent(3, NOW);
+    assert_eq!(probe.room(), 0);
+    probe.received(b"\n", NOW).unwrap();
+    assert_eq!(probe.room(), 1);
+    probe.queue(b"\n").unwrap();
+    probe.sent(1, NOW);
+    probe.received(b"ab\n", NOW).unwrap();
+    assert!(probe.is_done());
+}
+
+#[test]
+fn larger_storage_makes_room_and_what_is_in_flight_moves_along() {
+    let mut probe = Probe::<_, 4>::new(vec![0; 4]);
+    probe.queue(b"a\n").unwrap();
+    probe.sent(2, NOW);
+    probe.received(b"a\n", NOW).unwrap();
+    probe.queue(b"bcde").unwrap();
+    probe.sent(2, NOW);
+    assert_eq!((probe.room(), probe.is_within_line()), (0, true));
+    assert_eq!(probe.replace_storage(vec![0; 3]), Err(vec![0; 3]));
+    assert_eq!(probe.replace_storage(vec![0; 6]), Ok(b"bcde".to_vec()));
+    assert_eq!((probe.capacity(), probe.room()), (6, 2));
+    assert_eq!(probe.output(), b"de");
+    probe.queue(b"f\n").unwrap();
+    probe.sent(usize::MAX, NOW);
+    let echo = probe.received(b"bcdef\n", NOW).unwrap();
+    assert_eq!((echo.consumed, probe.is_done()), (6, true));
+}
+
+#[test]
+fn errors_speak_in_words() {
+    let position = position(2, 3);
+    let texts = [
+        (
+            ProbeError::Unsent { position, got: 10 }.to_string(),
+            "line 2, byte 3: got 0x0a, which had not been sent",
+        ),
+        (
+            ProbeError::Io(ErrorKind::TimedOut).to_string(),
+            "input or output failed: TimedOut",
+        ),
+        (QueueFull.to_string(), "no room to queue the line"),
+    ];
+    for (text, expected) in texts {
+        assert_eq!(text, expected);
+    }
 }
 
 #[test]
@@ -290,6 +361,6 @@ proptest! {
         let before = &text[..at];
         let line = before.iter().filter(|&&byte| byte == b'\n').count() as u64 + 1;
         let byte = before.iter().rev().take_while(|&&byte| byte != b'\n').count() as u64 + 1;
-        prop_assert_eq!(found, Some(ProbeError::Mismatch { place: place(line, byte), expected: text[at], got: back[at] }));
+        prop_assert_eq!(found, Some(ProbeError::Mismatch { position: position(line, byte), expected: text[at], got: back[at] }));
     }
 }
