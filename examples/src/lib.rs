@@ -6,4 +6,7 @@ pub mod command_line;
 pub mod listeners;
 pub mod log;
 pub mod options;
-mod server_log;
+pub mod outlet;
+pub mod server_log;
+#[cfg(unix)]
+pub mod signals;

@@ -1,14 +1,16 @@
 //! Logs on stderr, for people or for machines.
 
+mod value;
+
+use std::error::Error;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::time::SystemTime;
+use std::io;
+use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
 
 pub use self::value::Value;
-
-mod value;
+use crate::outlet::{Dropped, Outlet};
 
 /// How an event is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -23,43 +25,117 @@ pub enum Format {
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// The program ends because of it.
+    Error,
     /// Somebody may have to do something about it.
     Warning,
     /// What a server is there for.
     #[default]
     Info,
     /// What helps to find out why something is as it is.
-    Detail,
+    Debug,
     /// What peers send. It may be private.
     Content,
 }
 
-/// Writes events to stderr, one a line.
-#[derive(Clone, Copy, Debug, Default)]
+/// Writes events to stderr, one a line, and never waits for who reads it: what finds no room is dropped,
+/// and a line says how many were, as soon as somebody reads again.
+#[derive(Clone, Debug)]
 pub struct Log {
-    /// How events are written.
-    pub format: Format,
-    /// Events that matter less are left out.
-    pub level: Level,
+    format: Format,
+    level: Level,
+    outlet: Outlet,
 }
 
+/// The bytes of log lines that may wait to be written.
+const CAPACITY: usize = 256 * 1024;
+/// How long the program's end waits for a reader that takes nothing, and for one that takes little.
+const LAST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_LAST_WAIT: Duration = Duration::from_secs(1);
+
 impl Log {
-    /// Writes an event with its details, which hold no control characters. One that cannot be written is lost: a server does not stop
-    /// because nobody reads its log.
+    /// Starts a log without the events that matter less than `level`.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread left.
+    pub fn start(format: Format, level: Level) -> io::Result<Self> {
+        let dropped = move |dropped: Dropped| {
+            let details = [("lines", dropped.items.into())];
+            let event = "log lines were dropped, since nobody read them";
+            line(format, Level::Warning, event, &details).into()
+        };
+        let outlet = Outlet::start("log", CAPACITY, || Ok(io::stderr()), dropped)?;
+        Ok(Self {
+            format,
+            level,
+            outlet,
+        })
+    }
+
+    /// Returns `true` if events of this level are logged.
+    #[must_use]
+    pub fn shows(&self, level: Level) -> bool {
+        level <= self.level
+    }
+
+    /// Logs an event with its details, which hold no control characters.
     pub fn event(&self, level: Level, event: &str, details: &[(&str, Value)]) {
-        if level <= self.level {
-            let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-            let line = match self.format {
-                Format::Text => text(&time, level, event, details),
-                Format::Json => json(&time, level, event, details),
-            };
-            let _ = io::stderr().lock().write_all(line.as_bytes());
+        if self.shows(level) {
+            self.outlet
+                .push(line(self.format, level, event, details).into());
         }
+    }
+
+    /// Logs what somebody has asked for just now, at every level.
+    pub fn answer(&self, event: &str, details: &[(&str, Value)]) {
+        self.outlet
+            .push(line(self.format, Level::Info, event, details).into());
+    }
+
+    /// Writes text for people, who read a log in the text format that is not quiet.
+    pub fn text(&self, text: &str) {
+        if self.format == Format::Text && self.shows(Level::Info) {
+            self.outlet.push(text.into());
+        }
+    }
+
+    /// Logs an event in the JSON format only, since people read the same elsewhere.
+    pub fn json(&self, event: &str, details: &[(&str, Value)]) {
+        if self.format == Format::Json {
+            self.event(Level::Info, event, details);
+        }
+    }
+
+    /// Tells why a program ends.
+    pub fn failure(&self, program: &str, error: &dyn Error) {
+        match self.format {
+            Format::Text => self.outlet.push(format!("{program}: {error}\n").into()),
+            Format::Json => {
+                let details = [("error", error.to_string().into())];
+                self.event(Level::Error, &format!("{program} failed"), &details);
+            }
+        }
+    }
+
+    /// Waits until everything is written, but not for a reader that takes nothing.
+    pub fn finish(&self) {
+        // What could not be written is lost: nobody is there to read it.
+        let _ = self.outlet.finish(LAST_WAIT, LONGEST_LAST_WAIT);
+    }
+}
+
+fn line(format: Format, level: Level, event: &str, details: &[(&str, Value)]) -> String {
+    let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    match format {
+        Format::Text => text(&time, level, event, details),
+        Format::Json => json(&time, level, event, details),
     }
 }
 
 fn text(time: &str, level: Level, event: &str, details: &[(&str, Value)]) -> String {
     let mark = match level {
+        Level::Error => "error: ",
         Level::Warning => "warning: ",
         _ => "",
     };
@@ -74,9 +150,10 @@ fn text(time: &str, level: Level, event: &str, details: &[(&str, Value)]) -> Str
 
 fn json(time: &str, level: Level, event: &str, details: &[(&str, Value)]) -> String {
     let level = match level {
+        Level::Error => "error",
         Level::Warning => "warning",
         Level::Info => "info",
-        Level::Detail => "detail",
+        Level::Debug => "debug",
         Level::Content => "content",
     };
     let mut line = String::new();

@@ -1,5 +1,6 @@
 //! The options that echo-server and echo-tap share.
 
+use std::io;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
@@ -44,7 +45,7 @@ pub struct SessionOptions {
     #[arg(value_parser = command_line::duration)]
     pub write_timeout: Option<Duration>,
 
-    /// How long a stop waits for peers to take what is theirs; 0s is not at all
+    /// How long a stop waits for peers to take what is theirs; 0s is no limit
     #[arg(
         long,
         value_name = "TIME",
@@ -111,18 +112,18 @@ pub struct LogOptions {
 }
 
 impl LogOptions {
-    /// Returns the log that is asked for.
-    #[must_use]
-    pub const fn log(&self) -> Log {
+    /// Starts the log that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread left.
+    pub fn start(&self) -> io::Result<Log> {
         let level = match self.verbose {
             _ if self.quiet => Level::Warning,
             0 => Level::Info,
-            1 => Level::Detail,
+            1 => Level::Debug,
             _ => Level::Content,
         };
-        Log {
-            format: self.log_format,
-            level,
-        }
+        Log::start(self.log_format, level)
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use clap::Parser;
 use linecho_examples::address::Address;
@@ -12,17 +13,19 @@ use linecho_examples::command_line;
 use linecho_examples::listeners;
 use linecho_examples::log::{Level, Log};
 use linecho_examples::options::{LogOptions, SessionOptions};
+use linecho_examples::outlet::Outlet;
+use linecho_examples::server_log;
 use linecho_std::{Handle, Report, Server};
 
 /// Echoes every line that it gets, to thousands of TCP connections at once.
 ///
-/// Prints `listening ADDRESS` for each address that it listens on, and logs to stderr. SIGINT (Ctrl-C) and
-/// SIGTERM let it finish what it has taken in; a second one stops it at once.
+/// Prints `listening ADDRESS` for each address that it listens on, and logs to stderr. Health checks
+/// (connections that send nothing, or are reset when all has gone back) are logged with -v only.
 #[derive(Parser)]
 #[command(
     name = "echo-server",
     version,
-    after_help = "Exit codes: 0 it was stopped, 1 it failed, 2 wrong usage."
+    after_help = AFTER_HELP
 )]
 struct Arguments {
     // Not a doc comment: rustdoc would look for a link in the brackets.
@@ -54,19 +57,35 @@ struct Arguments {
     log: LogOptions,
 }
 
+const AFTER_HELP: &str = "\
+Signals:
+  INT (Ctrl-C), TERM   finish what was taken in, and end; a second one ends at once
+  HUP                  the same, unless it was ignored at the start, as by nohup
+  USR1                 log a status line: connections, lines and bytes so far
+  USR2                 ignored
+
+Exit codes: 0 it was stopped, and nothing was cut; 1 it failed, or something was cut, or a second signal
+ended it; 2 wrong usage.";
+
 fn main() -> ExitCode {
-    match run(&command_line::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let arguments: Arguments = command_line::parse();
+    let log = match arguments.log.start() {
+        Ok(log) => log,
         Err(error) => {
             // Not `eprintln!`, which panics when stderr is closed.
-            let _ = writeln!(io::stderr(), "echo-server: {error}");
-            ExitCode::FAILURE
+            let _ = writeln!(io::stderr(), "echo-server: cannot start the log: {error}");
+            return ExitCode::FAILURE;
         }
-    }
+    };
+    let code = run(&arguments, &log).unwrap_or_else(|error| {
+        log.failure("echo-server", &*error);
+        ExitCode::FAILURE
+    });
+    log.finish();
+    code
 }
 
-fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let log = arguments.log.log();
+fn run(arguments: &Arguments, log: &Log) -> Result<ExitCode, Box<dyn Error>> {
     allow_many_connections(log);
 
     let mut sockets = Vec::new();
@@ -87,30 +106,36 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         )
         .workers(arguments.workers.map_or(0, usize::from))
         .drain_timeout(arguments.session.drain_timeout)
-        .observer(Arc::new(log))
+        .observer(Arc::new(log.clone()))
         .on(sockets)?;
 
-    shut_down_on_signals(server.handle(), log)
+    let is_stopped = Arc::default();
+    obey_signals(server.handle(), log.clone(), Arc::clone(&is_stopped))
         .map_err(|error| format!("cannot handle signals: {error}"))?;
-    print_addresses(server.addresses())
-        .map_err(|error| format!("cannot write the addresses to standard output: {error}"))?;
+    tell_addresses(server.addresses(), log)?;
 
     let report = server.run()?;
     log_report(log, &report);
-    Ok(())
+    let is_whole = report.unfinished.connections == 0 && !is_stopped.load(Relaxed);
+    Ok(match is_whole {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
-fn print_addresses(addresses: &[SocketAddr]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
+/// Prints the addresses. Whoever wanted them may have gone after the first, or may not read at all.
+fn tell_addresses(addresses: &[SocketAddr], log: &Log) -> io::Result<()> {
+    let stdout = Outlet::start("stdout", usize::MAX, || Ok(io::stdout()), |_| Vec::new())?;
     for address in addresses {
-        writeln!(stdout, "listening {address}")?;
+        stdout.push(format!("listening {address}\n").into());
+        log.json("listening", &[("address", address.to_string().into())]);
     }
-    stdout.flush()
+    Ok(())
 }
 
 /// A connection is a file descriptor, and shells allow a program 1,024 of them unless it asks for more.
 #[cfg(unix)]
-fn allow_many_connections(log: Log) {
+fn allow_many_connections(log: &Log) {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| {
         // macOS names no limit and refuses more than OPEN_MAX.
@@ -124,45 +149,59 @@ fn allow_many_connections(log: Log) {
     });
     // It serves as many as it may.
     match raised {
-        Ok(most) => log.event(Level::Detail, "limits", &[("open_files", most.into())]),
+        Ok(most) => log.event(Level::Debug, "limits", &[("open_files", most.into())]),
         Err(error) => {
             let text = format!("cannot raise the limit of open files: {error}");
-            log.event(Level::Detail, &text, &[]);
+            log.event(Level::Debug, &text, &[]);
         }
     }
 }
 
 #[cfg(not(unix))]
-fn allow_many_connections(_: Log) {}
+fn allow_many_connections(_: &Log) {}
 
+/// Starts the thread that obeys signals. The second one that asks for the end sets `is_stopped`.
 #[cfg(unix)]
-fn shut_down_on_signals(server: Handle, log: Log) -> io::Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
-    let listen = move || {
-        for _ in signals.forever() {
+fn obey_signals(server: Handle, log: Log, is_stopped: Arc<AtomicBool>) -> io::Result<()> {
+    use linecho_examples::signals::{Signal, Signals};
+    let mut signals = Signals::handle()?;
+    let mut is_asked = false;
+    let mut obey = move |signal| match signal {
+        Signal::Interrupt | Signal::Terminate | Signal::Hangup => {
+            is_stopped.fetch_or(is_asked, Relaxed);
+            is_asked = true;
             let open = server.connections();
+            server.shutdown();
             log.event(
                 Level::Info,
                 "shutting down",
                 &[("connections", open.into())],
             );
-            server.shutdown();
         }
+        Signal::Status => {
+            let mut details = vec![("open", server.connections().into())];
+            details.extend(server_log::totals(&server.totals()));
+            log.answer("status", &details);
+        }
+        Signal::Child => {}
     };
     std::thread::Builder::new()
         .name("signals".into())
-        .spawn(listen)?;
+        .spawn(move || {
+            loop {
+                signals.wait().for_each(&mut obey);
+            }
+        })?;
     Ok(())
 }
 
 /// Elsewhere Ctrl-C ends the program at once.
 #[cfg(not(unix))]
-fn shut_down_on_signals(_: Handle, _: Log) -> io::Result<()> {
+fn obey_signals(_: Handle, _: Log, _: Arc<AtomicBool>) -> io::Result<()> {
     Ok(())
 }
 
-fn log_report(log: Log, report: &Report) {
+fn log_report(log: &Log, report: &Report) {
     let Report {
         totals, unfinished, ..
     } = report;
@@ -173,13 +212,7 @@ fn log_report(log: Log, report: &Report) {
         ];
         log.event(Level::Warning, "cut what was not done in time", &details);
     }
-    let details = [
-        ("connections", totals.opened.into()),
-        ("lines", totals.counters.lines.into()),
-        ("bytes_in", totals.counters.bytes_in.into()),
-        ("bytes_out", totals.counters.bytes_out.into()),
-    ];
-    log.event(Level::Info, "stopped", &details);
+    log.event(Level::Info, "stopped", &server_log::totals(totals));
 }
 
 #[cfg(test)]

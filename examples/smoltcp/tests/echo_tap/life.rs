@@ -1,12 +1,16 @@
 //! How it starts, ends, and what it says about both.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
-use nix::sys::signal::Signal;
+use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{FlowArg, tcflow};
+use nix::unistd::Pid;
 
-use crate::kit::{PROGRAM, Running, can_make_namespaces, in_namespace, text};
+use crate::kit::{PROGRAM, Running, can_make_namespaces, in_namespace, text, wait_for};
 
 #[test]
 fn wrong_usage_is_2_and_what_cannot_be_is_1() {
@@ -190,4 +194,55 @@ fn a_capture_that_nobody_opens_holds_nothing_up() {
     let (status, said) = program.end();
     assert_eq!(status.code(), Some(0), "{said}");
     fs::remove_file(fifo).expect("it was made");
+}
+
+/// A log that nobody reads: a pipe that is full, and a terminal that is stopped.
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    if !can_make_namespaces() {
+        return;
+    }
+    let (reader, pipe) = std::io::pipe().expect("there are file descriptors");
+    serve_without_a_reader(pipe.into());
+    drop(reader);
+
+    let terminal = openpty(None, None).expect("there are terminals");
+    tcflow(&terminal.slave, FlowArg::TCOOFF).expect("it can be stopped");
+    serve_without_a_reader(terminal.slave);
+}
+
+fn serve_without_a_reader(stderr: OwnedFd) {
+    let peer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/echo_tap/peer.py");
+    let mut command = Command::new(PROGRAM);
+    command.args(["--netns", "--verbose", "--", "python3", peer]);
+    command.args(["one_after_the_other", "4000"]);
+    let child = command.stdout(Stdio::piped()).stderr(stderr).spawn();
+    let mut child = child.expect("it can be started");
+    let mut done = String::new();
+    let stdout = child.stdout.take().expect("it is piped");
+    let read = BufReader::new(stdout).read_line(&mut done);
+    assert_eq!((read.ok(), done.as_str()), (Some(5), "done\n"));
+    // The command waits for a signal, which is passed on to it.
+    let pid = Pid::from_raw(child.id().cast_signed());
+    kill(pid, Signal::SIGTERM).expect("it is running");
+    let status = wait_for("its end", || child.try_wait().expect("it is ours"));
+    assert_eq!(status.code(), Some(128 + 15));
+}
+
+#[test]
+fn a_status_line_is_logged_when_asked_for_and_the_log_may_be_json() {
+    if !can_make_namespaces() {
+        return;
+    }
+    let mut command = Command::new(PROGRAM);
+    command.arg("--netns").env("LINECHO_LOG_FORMAT", "json");
+    let mut program = Running::start(&mut command);
+    program.says("\"event\":\"listening\",\"address\":\"[fdaa::1]:18080\"");
+    program.signal(Signal::SIGUSR2);
+    program.signal(Signal::SIGUSR1);
+    program.says("\"event\":\"status\",\"connections\":0");
+    program.signal(Signal::SIGHUP);
+    let (status, said) = program.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("\"event\":\"stopped\""), "{said}");
 }

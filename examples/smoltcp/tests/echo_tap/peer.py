@@ -2,6 +2,7 @@
 
 import random
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -221,6 +222,14 @@ def syn_flood(count):
         round_trip(peer, b"honest\n")
     waited = time.monotonic() - start
     assert waited < 10, f"served after {waited:.1f} s"
+
+
+def one_after_the_other(count):
+    for number in range(count):
+        with connect() as peer:
+            exact(b"line %d\n" % number, peer)
+    print("done", flush=True)
+    signal.pause()
 
 
 def checksum(data):

@@ -126,6 +126,7 @@ fn arguments(wanted: &Wanted) -> Vec<OsString> {
     let mut arguments = vec![
         "--listen=127.0.0.1:0".to_string(),
         "--log-format=json".into(),
+        "--verbose".into(),
         format!("--max-line={MAX_LINE}"),
         format!("--long-lines={policy}"),
         format!("--drain-timeout={}", millis(PACE * 20)),
@@ -205,7 +206,8 @@ impl Server for EchoServer {
     fn is_down(&mut self) -> Result<bool, Stop> {
         match self.child.0.try_wait() {
             Ok(None) => Ok(false),
-            Ok(Some(status)) if status.success() => {
+            // 1 says that something was cut, which some scenarios want.
+            Ok(Some(status)) if matches!(status.code(), Some(0 | 1)) => {
                 // Its log has ended, too.
                 self.log.take().map(JoinHandle::join);
                 Ok(true)

@@ -56,7 +56,7 @@ impl Capture {
     }
 
     /// Has the frames of a turn written, and says when the capture is not what it should be.
-    pub(crate) fn flush(&mut self, log: Log) {
+    pub(crate) fn flush(&mut self, log: &Log) {
         self.pcap.flush();
         if !self.is_lossy && self.pcap.dropped() > 0 {
             self.is_lossy = true;
@@ -73,7 +73,7 @@ impl Capture {
     }
 
     /// Writes what is left, and sums up what is missing.
-    pub(crate) fn finish(mut self, log: Log) {
+    pub(crate) fn finish(mut self, log: &Log) {
         self.flush(log);
         if let Some(writer) = self.pcap.take_writer()
             && let Err(error) = writer.finish(LAST_WAIT)

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus};
 use nix::sys::signal::{self, Signal::SIGTERM};
 use nix::unistd::Pid;
 
-use crate::signals::Signal;
+use linecho_examples::signals::Signal;
 
 /// The command, if there is one, and the signals that came.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub(crate) struct Lifetime {
     command: Option<Child>,
     status: Option<ExitStatus>,
     is_asked: bool,
+    is_stopped: bool,
 }
 
 /// What the program is to do after a signal.
@@ -48,50 +49,54 @@ impl Lifetime {
             command: child,
             status: None,
             is_asked: false,
+            is_stopped: false,
         })
     }
 
-    /// What these signals mean. The first polite one asks for the end, the second insists; while there
+    /// Decides what a signal means. The first polite one asks for the end, the second insists; while there
     /// is a command, they are for the command.
-    pub(crate) fn signalled(&mut self, signals: impl Iterator<Item = Signal>) -> Wish {
-        let mut wish = Wish::GoOn;
-        for signal in signals {
-            wish = match (signal, &mut self.command) {
-                (Signal::Child, Some(child)) => match child.try_wait() {
-                    Ok(Some(status)) => {
-                        self.status = Some(status);
-                        self.command = None;
-                        Wish::Finish
-                    }
-                    Ok(None) | Err(_) => wish,
-                },
-                (Signal::Child, None) => wish,
-                // The terminal has sent it to the command as well, and that is to decide.
-                (Signal::Interrupt, Some(_)) => wish,
-                (Signal::Terminate, Some(child)) => {
-                    if self.is_asked {
-                        // It fails only if the command has ended, which is all right.
-                        let _ = child.kill();
-                    } else if let Ok(pid) = i32::try_from(child.id()) {
-                        let _ = signal::kill(Pid::from_raw(pid), SIGTERM);
-                    }
-                    self.is_asked = true;
-                    wish
-                }
-                (Signal::Interrupt | Signal::Terminate, None) if self.is_asked => Wish::Stop,
-                (Signal::Interrupt | Signal::Terminate, None) => {
-                    self.is_asked = true;
+    pub(crate) fn signalled(&mut self, signal: Signal) -> Wish {
+        match (signal, &mut self.command) {
+            (Signal::Status, _) | (Signal::Child, None) => Wish::GoOn,
+            (Signal::Child, Some(child)) => match child.try_wait() {
+                Ok(Some(status)) => {
+                    self.status = Some(status);
+                    self.command = None;
                     Wish::Finish
                 }
-            };
+                Ok(None) | Err(_) => Wish::GoOn,
+            },
+            // The terminal has sent it to the command as well, and that is to decide.
+            (Signal::Interrupt, Some(_)) => Wish::GoOn,
+            (Signal::Terminate | Signal::Hangup, Some(child)) => {
+                if self.is_asked {
+                    // It fails only if the command has ended, which is all right.
+                    let _ = child.kill();
+                } else if let Ok(pid) = i32::try_from(child.id()) {
+                    let _ = signal::kill(Pid::from_raw(pid), SIGTERM);
+                }
+                self.is_asked = true;
+                Wish::GoOn
+            }
+            (_, None) if self.is_asked => {
+                self.is_stopped = true;
+                Wish::Stop
+            }
+            (_, None) => {
+                self.is_asked = true;
+                Wish::Finish
+            }
         }
-        wish
     }
 
-    /// That of the command, as a shell gives it; success if there was none.
-    pub(crate) fn exit_code(&self) -> ExitCode {
+    /// Returns the exit code of the command, as a shell gives it. Without one, it is 0 if the end was in
+    /// order: neither were sessions cut, nor did a second signal insist.
+    pub(crate) fn exit_code(&self, is_cut: bool) -> ExitCode {
         let Some(status) = self.status else {
-            return ExitCode::SUCCESS;
+            return match is_cut || self.is_stopped {
+                true => ExitCode::FAILURE,
+                false => ExitCode::SUCCESS,
+            };
         };
         let code = status.code().or(status.signal().map(|number| 128 + number));
         ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
@@ -111,7 +116,7 @@ impl Drop for Lifetime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Signal::{Child as Ended, Interrupt, Terminate};
+    use Signal::{Child as Ended, Hangup, Interrupt, Status, Terminate};
 
     fn start(command: &[&str]) -> Lifetime {
         let command: Vec<_> = command.iter().map(ToString::to_string).collect();
@@ -120,26 +125,28 @@ mod tests {
 
     #[test]
     fn the_first_signal_asks_and_the_second_insists() {
-        for signal in [Interrupt, Terminate] {
+        for signal in [Interrupt, Terminate, Hangup] {
             let mut lifetime = start(&[]);
-            assert_eq!(lifetime.signalled([Ended].into_iter()), Wish::GoOn);
-            assert_eq!(lifetime.signalled([signal].into_iter()), Wish::Finish);
-            assert_eq!(lifetime.signalled([signal].into_iter()), Wish::Stop);
+            assert_eq!(lifetime.signalled(Ended), Wish::GoOn);
+            assert_eq!(lifetime.signalled(Status), Wish::GoOn);
+            assert_eq!(lifetime.signalled(signal), Wish::Finish);
+            assert_eq!(lifetime.exit_code(false), ExitCode::SUCCESS);
+            assert_eq!(lifetime.exit_code(true), ExitCode::FAILURE);
+            assert_eq!(lifetime.signalled(signal), Wish::Stop);
+            assert_eq!(lifetime.exit_code(false), ExitCode::FAILURE);
         }
-        let both = [Interrupt, Terminate].into_iter();
-        assert_eq!(start(&[]).signalled(both), Wish::Stop);
     }
 
     #[test]
     fn signals_are_for_the_command_while_there_is_one() {
         let mut lifetime = start(&["sleep", "60"]);
-        assert_eq!(lifetime.signalled([Interrupt].into_iter()), Wish::GoOn);
-        assert_eq!(lifetime.signalled([Terminate].into_iter()), Wish::GoOn);
+        assert_eq!(lifetime.signalled(Interrupt), Wish::GoOn);
+        assert_eq!(lifetime.signalled(Terminate), Wish::GoOn);
         let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        while lifetime.signalled([Ended].into_iter()) != Wish::Finish {
+        while lifetime.signalled(Ended) != Wish::Finish {
             assert!(std::time::Instant::now() < until, "it was not terminated");
             std::thread::yield_now();
         }
-        assert_eq!(lifetime.exit_code(), ExitCode::from(128 + 15));
+        assert_eq!(lifetime.exit_code(true), ExitCode::from(128 + 15));
     }
 }

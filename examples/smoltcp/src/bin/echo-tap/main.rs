@@ -7,7 +7,11 @@ mod capture;
 #[cfg(target_os = "linux")]
 mod dhcp;
 #[cfg(target_os = "linux")]
+mod events;
+#[cfg(target_os = "linux")]
 mod guide;
+#[cfg(target_os = "linux")]
+mod host;
 #[cfg(target_os = "linux")]
 mod lifetime;
 #[cfg(target_os = "linux")]
@@ -16,8 +20,6 @@ mod options;
 mod run;
 #[cfg(target_os = "linux")]
 mod serve;
-#[cfg(target_os = "linux")]
-mod signals;
 #[cfg(target_os = "linux")]
 mod summary;
 

@@ -104,9 +104,12 @@ Examples:
       -device virtio-net,netdev=n ...
     echo-tap --socket /tmp/echo.socket
 
-Ctrl-C ends it with a summary; with a command, it ends when that does.
+Signals: INT (Ctrl-C), TERM and HUP end it with a summary, a second one at once; with a command, they are
+for the command, and it ends when that does. HUP is not heeded if it was ignored at the start, as by nohup.
+USR1 logs a status line, USR2 is ignored.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage; with a command, that of the command.";
+Exit codes: 0 done, 1 failed, or something was cut, or a second signal ended it; 2 wrong usage; with a
+command, that of the command.";
 
 const IP_HELP: &str = "An address of the server and the length of its prefix; may be given several times \
     [default: 192.168.69.1/24 and fdaa::1/64, or none with --dhcp]";

@@ -2,12 +2,10 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::{self, ExitCode};
 
-use crate::{address, guide};
 use linecho_devices::netns;
 use linecho_devices::stream::StreamError;
 use linecho_devices::{FramedStream, Passt, Tap};
@@ -15,6 +13,7 @@ use linecho_smoltcp::smoltcp::wire::IpCidr;
 
 use crate::options::Arguments;
 use crate::serve::serve;
+use crate::{address, guide};
 
 /// The name of the TAP device in the namespace.
 const NETNS_TAP: &str = "tap0";
@@ -22,10 +21,14 @@ const NETNS_TAP: &str = "tap0";
 const SOCKET_MTU: usize = 1500;
 
 pub(crate) fn main() -> ExitCode {
-    match run(&Arguments::take()) {
+    let arguments = Arguments::take();
+    match run(&arguments) {
         Ok(code) => code,
         Err(error) => {
-            say(&format!("echo-tap: {error}\n"));
+            if let Ok(log) = arguments.log.start() {
+                log.failure("echo-tap", &*error);
+                log.finish();
+            }
             ExitCode::FAILURE
         }
     }
@@ -81,9 +84,4 @@ fn explained(error: StreamError, path: &Path, arguments: &Arguments) -> Box<dyn 
          says:\n{passt}"
     )
     .into()
-}
-
-/// Writes to stderr. What cannot be written is lost: nobody is there to read it.
-pub(crate) fn say(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

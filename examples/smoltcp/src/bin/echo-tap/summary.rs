@@ -58,11 +58,11 @@ mod tests {
         assert_eq!(
             summary(
                 &totals,
-                &[("received", 5), ("sent", 4), ("dropped: link down", 0)]
+                &[("received", 5), ("corrupt", 4), ("dropped: link down", 0)]
             ),
             "3 connections: 1 peer closed, 1 idle, 1 cut\n\
              2 lines (0 too long), 6 bytes in, 6 bytes out\n\
-             frames: 5 received, 4 sent\n"
+             frames: 5 received, 4 corrupt\n"
         );
         let nothing = summary(&Totals::default(), &[("received", 0)]);
         assert!(

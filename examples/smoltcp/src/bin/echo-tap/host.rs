@@ -1,0 +1,65 @@
+//! The host on the link: its interface, and the listener with its sockets.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
+
+use linecho_devices::Link;
+use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketStorage};
+use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, ListenError, Socket, SocketBuffer};
+use linecho_smoltcp::{HashedListener, HashedSlot, Instant, stack_time};
+
+use crate::address;
+use crate::options::{Arguments, MAX_SLOTS};
+
+pub(crate) fn interface<L: Link>(arguments: &Arguments, link: &mut L, now: Instant) -> Interface {
+    let own = &arguments.ip;
+    let mut config = iface::Config::new(address::hardware(own.first().copied()).into());
+    // Others must not guess the sequence numbers of connections.
+    config.random_seed = random();
+    let mut iface = Interface::new(config, link, stack_time(now));
+    // There is room: the options are checked.
+    iface.update_ip_addrs(|addresses| addresses.extend(own.iter().copied()));
+    for gateway in &arguments.gateway {
+        let routes = iface.routes_mut();
+        let _ = match *gateway {
+            IpAddr::V4(gateway) => routes.add_default_ipv4_route(gateway),
+            IpAddr::V6(gateway) => routes.add_default_ipv6_route(gateway),
+        };
+    }
+    iface
+}
+
+/// As many sockets and line buffers as slots, for the rest of the program. The kernel hands out their
+/// memory when it is used.
+pub(crate) fn listener(
+    arguments: &Arguments,
+) -> Result<HashedListener<'static, MAX_SLOTS>, ListenError> {
+    let (slots, max_line) = (
+        usize::from(arguments.slots),
+        arguments.session.max_line as usize,
+    );
+    let places: Vec<_> = (0..slots).map(|_| HashedSlot::default()).collect();
+    let storage: Vec<_> = (0..slots).map(|_| SocketStorage::EMPTY).collect();
+    HashedListener::new(
+        arguments.port,
+        arguments.session.config(),
+        random(),
+        places.leak(),
+        storage.leak(),
+        (0..slots).map(|_| socket(arguments.socket_buffer as usize)),
+        vec![0; slots * max_line].leak().chunks_mut(max_line),
+    )
+}
+
+/// A number that others cannot guess: hashers are seeded by the kernel.
+fn random() -> u64 {
+    RandomState::new().hash_one(())
+}
+
+fn socket(buffer: usize) -> Socket<'static> {
+    let buffer = || SocketBuffer::new(vec![0; buffer]);
+    let mut socket = Socket::new(buffer(), buffer());
+    // The cable is as fast as this program: there is nothing on the way that could be congested.
+    socket.set_congestion_control(CongestionControl::None);
+    socket
+}

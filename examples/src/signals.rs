@@ -1,0 +1,151 @@
+//! Signals, as a program with a loop takes them: each makes a file descriptor readable.
+
+use std::io::{self, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::raw::c_int;
+use std::os::unix::net::UnixStream;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use nix::libc;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::{flag, low_level::pipe};
+
+/// A longer wait looks at the flags, too, whatever has become of the file descriptor.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// The pause when the file descriptor cannot be waited for.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The signals that a program handles. `SIGUSR2` is ignored, and so is `SIGHUP` if it was ignored when
+/// the program started, as nohup(1) does.
+#[derive(Debug)]
+pub struct Signals {
+    readable: UnixStream,
+    raised: Vec<(Signal, Arc<AtomicBool>)>,
+}
+
+/// A signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// The polite `kill`.
+    Terminate,
+    /// The terminal was closed.
+    Hangup,
+    /// `SIGUSR1`, which asks for a status line.
+    Status,
+    /// A child process has ended.
+    Child,
+}
+
+impl Signals {
+    /// Handles signals from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no file descriptors left.
+    pub fn handle() -> io::Result<Self> {
+        let (readable, mut writable) = UnixStream::pair()?;
+        readable.set_nonblocking(true)?;
+        flag::register(SIGUSR2, Arc::default())?;
+        let mut raised = Vec::new();
+        for (number, signal) in [
+            (SIGINT, Signal::Interrupt),
+            (SIGTERM, Signal::Terminate),
+            (SIGHUP, Signal::Hangup),
+            (SIGUSR1, Signal::Status),
+            (SIGCHLD, Signal::Child),
+        ] {
+            if number == SIGHUP && is_ignored(SIGHUP) {
+                continue;
+            }
+            let flag = Arc::default();
+            // In this order, so that the flag is up when the file descriptor is readable.
+            flag::register(number, Arc::clone(&flag))?;
+            pipe::register(number, writable.try_clone()?)?;
+            raised.push((signal, flag));
+        }
+        // A signal that came between the two has not made it readable.
+        writable.write_all(&[0])?;
+        Ok(Self { readable, raised })
+    }
+
+    /// Returns the signals that have come since the last call.
+    pub fn take(&mut self) -> impl Iterator<Item = Signal> + use<> {
+        // Whatever it returns: the flags say what has come.
+        let _ = self.readable.read(&mut [0; 64]);
+        let raised = self.raised.iter();
+        let taken = raised
+            .filter_map(|(signal, flag)| flag.swap(false, Ordering::SeqCst).then_some(*signal));
+        taken.collect::<Vec<_>>().into_iter()
+    }
+
+    /// Waits for signals, ten seconds at most, and returns those that came.
+    pub fn wait(&mut self) -> impl Iterator<Item = Signal> + use<> {
+        let limit = Some(LONGEST_WAIT);
+        let blocking = self.readable.set_nonblocking(false);
+        let is_waiting = blocking.and_then(|()| self.readable.set_read_timeout(limit));
+        let read = is_waiting.and_then(|()| self.readable.read(&mut [0; 64]));
+        if let Err(error) = read
+            && !matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+            )
+        {
+            thread::sleep(PAUSE);
+        }
+        let _ = self.readable.set_nonblocking(true);
+        self.take()
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.readable.as_fd()
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "nothing safe asks for a signal's action without setting one"
+)]
+fn is_ignored(signal: c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action, sigaction(2) only writes the present one to where `action` points,
+    // which all zeroes are a valid value of, too.
+    unsafe {
+        libc::sigaction(signal, ptr::null(), action.as_mut_ptr());
+        action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn each_signal_is_taken_once() {
+        let mut signals = Signals::handle().expect("there are file descriptors");
+        for (number, signal) in [(SIGTERM, Signal::Terminate), (SIGUSR1, Signal::Status)] {
+            signal_hook::low_level::raise(number).expect("a process can signal itself");
+            let limit = Instant::now() + Duration::from_secs(60);
+            let taken = loop {
+                let taken: Vec<_> = signals.wait().filter(|it| *it != Signal::Child).collect();
+                if !taken.is_empty() {
+                    break taken;
+                }
+                assert!(Instant::now() < limit, "no signal");
+            };
+            assert_eq!(taken, [signal]);
+            assert_eq!(signals.take().next(), None);
+        }
+        // Without a handler, it would end the process.
+        signal_hook::low_level::raise(SIGUSR2).expect("a process can signal itself");
+    }
+}

@@ -1,0 +1,60 @@
+//! The lack of file descriptors.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::kit::{PROGRAM, Server, echo_of};
+
+/// It is full, says so without a flood, uses next to no time, and serves again when there is room.
+#[test]
+fn it_survives_the_lack_of_file_descriptors() {
+    const CLIENTS: usize = 200;
+    let mut limited = Command::new("sh");
+    limited.env_clear().stdin(Stdio::null());
+    limited.args(["-c", "ulimit -n 64; exec \"$@\"", "sh", PROGRAM]);
+    limited.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
+    let server = Server::start_command(&mut limited, 1);
+    let mut peers: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
+    for peer in &mut peers {
+        peer.write_all(b"let me in\n").unwrap();
+    }
+    // The second comes a second later: it was full all the time between.
+    server.log_line("cannot accept");
+    let before = cpu_seconds(&server);
+    let first = Instant::now();
+    server.log_line("cannot accept");
+    let (used, passed) = (cpu_seconds(&server) - before, first.elapsed().as_secs_f64());
+    assert!(used < 0.05 * passed + 0.02, "{used} s of CPU in {passed} s");
+
+    // All are served, as far as there is room for, while those that are served leave.
+    for mut peer in peers {
+        let mut echo = [0; 10];
+        peer.read_exact(&mut echo).unwrap();
+        assert_eq!(&echo, b"let me in\n");
+    }
+    assert_eq!(echo_of(server.connect(), b"again\n"), r"again\n");
+    server.signal(Signal::SIGTERM);
+    let (status, log) = server.end();
+    assert_eq!(status.code(), Some(0));
+    let stopped: Value = serde_json::from_str(log.last().unwrap()).unwrap();
+    assert_eq!(stopped["connections"], CLIENTS + 1);
+}
+
+/// Time that a process has spent on a core.
+#[cfg(target_os = "linux")]
+fn cpu_seconds(server: &Server) -> f64 {
+    let pid = Pid::from_raw(server.process.id().cast_signed());
+    let time = nix::time::clock_getcpuclockid(pid).unwrap().now().unwrap();
+    Duration::from(time).as_secs_f64()
+}
+
+/// Not known.
+#[cfg(not(target_os = "linux"))]
+fn cpu_seconds(_: &Server) -> f64 {
+    0.0
+}

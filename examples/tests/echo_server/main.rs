@@ -1,0 +1,8 @@
+//! The program echo-server: arguments, environment, exit codes, signals, logs.
+#![cfg(unix)]
+
+mod descriptors;
+mod kit;
+mod log;
+mod options;
+mod stop;

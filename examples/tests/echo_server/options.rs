@@ -1,0 +1,196 @@
+//! Addresses, options and the environment.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::kit::{Server, command, connect, echo_of, run, wait};
+
+#[test]
+fn it_listens_on_both_families_and_echoes() {
+    let v6 = TcpListener::bind("[::1]:0").is_ok();
+    let server = Server::start_command(command().args(["--listen", "0"]), 1 + usize::from(v6));
+    assert_eq!(server.addresses[0].ip().to_string(), "127.0.0.1");
+    for &address in &server.addresses {
+        assert_ne!(address.port(), 0);
+        assert_eq!(echo_of(connect(address), b"x\ny\0\xff"), r"x\ny\x00\xff");
+    }
+    if !v6 {
+        server.log_line("cannot listen on [::1]:");
+    }
+}
+
+#[test]
+fn it_listens_on_many_addresses() {
+    let listen = [
+        "--listen",
+        "127.0.0.1:0",
+        "--listen",
+        "127.0.0.1:0,127.0.0.1:0",
+    ];
+    let server = Server::start_command(command().args(listen), 3);
+    for &address in &server.addresses {
+        assert_eq!(echo_of(connect(address), b"line\n"), r"line\n");
+    }
+    let ports: BTreeSet<_> = server.addresses.iter().map(SocketAddr::port).collect();
+    assert_eq!(ports.len(), 3);
+}
+
+#[test]
+fn a_taken_port_ends_it_with_1_and_says_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&["--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let error = String::from_utf8(output.stderr).unwrap();
+    for part in [&*address, "in use", "--listen"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_host_that_nobody_knows_ends_it_with_1() {
+    let output = run(&["--listen", "no-such-host.invalid:7"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("no-such-host.invalid"), "{error}");
+}
+
+#[test]
+fn wrong_usage_ends_it_with_2_and_names_the_option() {
+    for (option, value) in [
+        ("--listen", "host"),
+        ("--listen", "::1:7"),
+        ("--max-line", "x"),
+        ("--max-line", "0"),
+        ("--long-lines", "explode"),
+        ("--max-connections", "0"),
+        ("--idle-timeout", "5"),
+        ("--write-timeout", "soon"),
+        ("--drain-timeout", "-1s"),
+        ("--workers", "0"),
+        ("--log-format", "xml"),
+        ("--no-such-option", "x"),
+    ] {
+        let output = run(&[&format!("{option}={value}")]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{option} {value}: {error}");
+        assert!(error.contains(option), "{error}");
+    }
+}
+
+#[test]
+fn options_come_from_the_environment_too() {
+    let mut configured = command();
+    configured.envs([
+        ("LINECHO_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
+        ("LINECHO_MAX_LINE", "8"),
+        ("LINECHO_LONG_LINES", "discard"),
+        ("LINECHO_MAX_CONNECTIONS", "1000"),
+        ("LINECHO_IDLE_TIMEOUT", "1h"),
+        ("LINECHO_WRITE_TIMEOUT", "1m 30s"),
+        ("LINECHO_DRAIN_TIMEOUT", "1s"),
+        ("LINECHO_WORKERS", "2"),
+        ("LINECHO_VERBOSE", "1"),
+        ("LINECHO_QUIET", "false"),
+        ("LINECHO_LOG_FORMAT", "json"),
+    ]);
+    let server = Server::start_command(&mut configured, 2);
+    assert_eq!(
+        echo_of(server.connect(), b"too long a line\nshort\n"),
+        r"short\n"
+    );
+    let closed: Value = serde_json::from_str(&server.log_line("closed")).unwrap();
+    assert_eq!(closed["overlong"], 1);
+
+    let mut wrong = command();
+    let mut wrong = wrong
+        .env("LINECHO_MAX_LINE", "x")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert_eq!(wait(&mut wrong).code(), Some(2));
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    for (variable, value) in [
+        ("LINECHO_LISTEN", "::1"),
+        ("LINECHO_MAX_LINE", "64x"),
+        ("LINECHO_LONG_LINES", "explode"),
+        ("LINECHO_MAX_CONNECTIONS", "0"),
+        ("LINECHO_IDLE_TIMEOUT", "50days"),
+        ("LINECHO_WRITE_TIMEOUT", "5"),
+        ("LINECHO_DRAIN_TIMEOUT", "soon"),
+        ("LINECHO_WORKERS", "many"),
+        ("LINECHO_VERBOSE", "loud"),
+        ("LINECHO_QUIET", "sh"),
+        ("LINECHO_LOG_FORMAT", "xml"),
+    ] {
+        let mut wrong = command();
+        let mut wrong = wrong
+            .env(variable, value)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait(&mut wrong);
+        let output = wrong.wait_with_output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{variable}={value}: {error}");
+        assert!(error.contains(variable) && error.contains(value), "{error}");
+    }
+    // What the command line says wrongly is not blamed on the environment.
+    let mut wrong = command();
+    wrong
+        .env("LINECHO_MAX_LINE", "1x")
+        .args(["--max-line", "2x"]);
+    let output = wrong.output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains("2x") && !error.contains("LINECHO"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let mut configured = command();
+    configured.args(["--listen", "127.0.0.1:0"]);
+    for name in [
+        "LISTEN",
+        "MAX_LINE",
+        "LONG_LINES",
+        "MAX_CONNECTIONS",
+        "IDLE_TIMEOUT",
+        "WRITE_TIMEOUT",
+        "DRAIN_TIMEOUT",
+        "WORKERS",
+        "VERBOSE",
+        "QUIET",
+        "LOG_FORMAT",
+    ] {
+        configured.env(format!("LINECHO_{name}"), "");
+    }
+    let server = Server::start_command(&mut configured, 1);
+    assert_eq!(echo_of(server.connect(), b"line\n"), r"line\n");
+}
+
+#[test]
+fn values_may_be_written_as_people_do() {
+    let mut configured = command();
+    configured.envs([
+        ("LINECHO_LISTEN", "127.0.0.1:0, tcp://127.0.0.1:0"),
+        ("LINECHO_MAX_LINE", "64KiB"),
+        ("LINECHO_LONG_LINES", "Discard"),
+        ("LINECHO_IDLE_TIMEOUT", "0s"),
+        ("LINECHO_VERBOSE", "true"),
+        ("LINECHO_LOG_FORMAT", "JSON"),
+    ]);
+    let server = Server::start_command(&mut configured, 2);
+    // -v
+    drop(server.connect());
+    server.log_line("\"opened\"");
+}
