@@ -1,0 +1,38 @@
+//! A connection by tokio-rustls over a transport of 1,000 bytes, which cuts its records in pieces.
+
+use std::sync::Arc;
+
+use tokio::io::{DuplexStream, duplex};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+pub(crate) type Server = server::TlsStream<DuplexStream>;
+pub(crate) type Client = client::TlsStream<DuplexStream>;
+
+/// For `localhost`, signed by itself, for a hundred years: `openssl req -x509 -newkey ec -pkeyopt
+/// ec_paramgen_curve:prime256v1 -days 36500 -addext basicConstraints=critical,CA:FALSE`.
+const CERTIFICATE: &[u8] = include_bytes!("tls/certificate.der");
+const KEY: &[u8] = include_bytes!("tls/key.der");
+
+/// Connects both sides.
+pub(crate) async fn tls_pair() -> (Server, Client) {
+    let certificate = CertificateDer::from(CERTIFICATE);
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(KEY));
+    let server = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .expect("a certificate");
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).expect("a certificate");
+    let client = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let (ours, theirs) = duplex(1000);
+    let name = "localhost".try_into().expect("a name");
+    let (server, client) = tokio::join!(
+        TlsAcceptor::from(Arc::new(server)).accept(ours),
+        TlsConnector::from(Arc::new(client)).connect(name, theirs),
+    );
+    (server.expect("accept"), client.expect("connect"))
+}
