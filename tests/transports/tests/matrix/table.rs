@@ -17,7 +17,7 @@ use crate::driven::Driven;
 use crate::peer::Peer;
 
 /// The longest that a check may take, on a machine that does much else.
-const LIMIT: Duration = Duration::from_secs(15);
+const LIMIT: Duration = Duration::from_secs(100);
 
 /// Where the table stands.
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../core/README.md");
@@ -41,6 +41,8 @@ pub(crate) struct Row {
     package: &'static str,
     driver: &'static str,
     checks: Vec<(&'static str, Check)>,
+    /// The check that the transport itself cannot pass.
+    fails: Option<&'static str>,
 }
 
 type Check = Box<dyn FnOnce() + Send>;
@@ -69,13 +71,15 @@ where
         package,
         driver: D::DRIVER,
         checks,
+        fails: None,
     }
 }
 
 impl Row {
     /// Leaves out a check that the transport itself cannot pass.
-    pub(crate) fn without(mut self, check: &str) -> Self {
+    pub(crate) fn fails(mut self, check: &'static str) -> Self {
         self.checks.retain(|(name, _)| *name != check);
+        self.fails = Some(check);
         self
     }
 }
@@ -110,7 +114,7 @@ pub(crate) fn run(rows: Vec<Row>) -> ExitCode {
     let mut labels = Vec::new();
     let mut trials = Vec::new();
     for row in rows {
-        labels.push((row.name, row.package, row.driver));
+        labels.push((row.name, row.package, row.driver, row.fails));
         for (check, run) in row.checks {
             let passed = Arc::clone(&passed);
             trials.push(Trial::test(format!("{}: {check}", row.name), move || {
@@ -126,7 +130,9 @@ pub(crate) fn run(rows: Vec<Row>) -> ExitCode {
     }
     let table = table(&labels, &passed.lock().expect("whole"));
     println!("{table}");
-    if !conclusion.has_failed() && !fs::read_to_string(README).is_ok_and(|it| it.contains(&table)) {
+    // Elsewhere some of the rows are missing.
+    let all_ran = cfg!(target_os = "linux") && !conclusion.has_failed();
+    if all_ran && !fs::read_to_string(README).is_ok_and(|it| it.contains(&table)) {
         eprintln!("core/README.md has another table: put this one there");
         return ExitCode::FAILURE;
     }
@@ -140,23 +146,33 @@ fn said(panic: &(dyn std::any::Any + Send)) -> Failed {
         .into()
 }
 
+/// The first three cells of a row, and the check in which it says no.
+type Label = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+);
+
 /// The table in Markdown, its columns aligned.
-fn table(labels: &[(&str, &str, &str)], passed: &HashSet<(&str, &str)>) -> String {
+fn table(labels: &[Label], passed: &HashSet<(&str, &str)>) -> String {
     let versions = fs::read_to_string(LOCK).expect("Cargo.lock");
     let head = ["transport", "package", "driver"]
         .into_iter()
         .chain(COLUMNS);
     let mut cells: Vec<Vec<String>> = vec![head.map(str::to_owned).collect()];
-    for &(name, package, driver) in labels {
+    for &(name, package, driver, fails) in labels {
         let package = match package {
             "" => "std".to_owned(),
             package => format!("{package} {}", version(&versions, package)),
         };
         let mut row = vec![name.to_owned(), package, driver.to_owned()];
-        row.extend(COLUMNS.map(|check| match passed.contains(&(name, check)) {
-            true => "yes".to_owned(),
-            false => "–".to_owned(),
-        }));
+        let cell = |check| match passed.contains(&(name, check)) {
+            true => "yes",
+            false if fails == Some(check) => "no",
+            false => "–",
+        };
+        row.extend(COLUMNS.map(|check| cell(check).to_owned()));
         cells.push(row);
     }
     let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max();
