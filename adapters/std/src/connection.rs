@@ -13,9 +13,10 @@ use socket2::SockRef;
 
 use crate::acceptor::Accepted;
 use crate::connection_info::ConnectionInfo;
+use crate::header_wait::{HeaderWait, Look};
 use crate::linger::Linger;
 use crate::next::Next;
-use crate::observer::{Observed, SessionEnd};
+use crate::observer::{Observed, Refusal, SessionEnd};
 use crate::peer::Peer;
 use crate::pool::{Pool, Storage};
 use crate::recorder::Recorder;
@@ -35,6 +36,8 @@ pub(crate) struct Connection {
 }
 
 enum Stage {
+    /// The session has not begun: its listener wants a PROXY header.
+    Header(HeaderWait),
     Serving(Session<Storage>),
     /// Everything has been written and our side is shut down. Input is read and dropped: closing a
     /// socket with unread input resets the connection, and the reset may destroy echo that the peer
@@ -64,13 +67,66 @@ impl Connection {
             listener,
         } = accepted;
         Self {
-            stage: Stage::Serving(Session::new(Storage::default(), config, now)),
+            stage: Stage::Header(HeaderWait::new(config, now)),
             stream,
             opened: now.into(),
             peer,
             listener,
             ready: Ready::NEW,
             queued: false,
+        }
+    }
+
+    /// Begins the session. Returns `false` if the connection is refused and to be dropped.
+    pub(crate) fn begin(&mut self, recorder: &Recorder, now: Instant) -> bool {
+        let Stage::Header(wait) = &self.stage else {
+            return true;
+        };
+        if let Err(refusal) = recorder.admit(self.peer) {
+            self.refuse(&refusal, recorder);
+            return false;
+        }
+        let mut session = Session::new(Storage::default(), wait.config, now);
+        if wait.shutting_down {
+            session.shutdown();
+        }
+        self.stage = Stage::Serving(session);
+        recorder.opened(&self.info(recorder));
+        true
+    }
+
+    /// Reads the PROXY header, and begins the session once it is there.
+    #[cold]
+    fn read_header(&mut self, recorder: &Recorder, now: Instant) -> Next {
+        let Stage::Header(wait) = &self.stage else {
+            return Next::Again;
+        };
+        match wait.look(&self.stream, &mut self.ready, now) {
+            Look::Wait(until) => Next::Wait(Some(until)),
+            Look::Header(header) => {
+                self.peer = header.source.map_or(self.peer, Peer::from);
+                match self.begin(recorder, now) {
+                    true => Next::Again,
+                    false => Next::Close,
+                }
+            }
+            Look::Fault(fault) => {
+                self.refuse(&Refusal::ProxyHeader(fault), recorder);
+                Next::Close
+            }
+        }
+    }
+
+    /// Records that the connection is refused. It is reset when it is dropped.
+    fn refuse(&self, refusal: &Refusal, recorder: &Recorder) {
+        recorder.refused(&self.info(recorder), refusal);
+        reset(&self.stream);
+    }
+
+    /// Gives back the place that the connection takes among those of its peer.
+    pub(crate) fn release(&self, recorder: &Recorder) {
+        if !matches!(self.stage, Stage::Header(_)) {
+            recorder.release(self.peer);
         }
     }
 
@@ -81,15 +137,6 @@ impl Connection {
             stream: &self.stream,
             listener: recorder.listener(self.listener),
         }
-    }
-
-    pub(crate) fn peer(&self) -> Peer {
-        self.peer
-    }
-
-    /// Has the kernel reset the connection when it is dropped.
-    pub(crate) fn reset(&self) {
-        reset(&self.stream);
     }
 
     /// Registers its socket for events with this token.
@@ -109,6 +156,7 @@ impl Connection {
             ready: &mut self.ready,
         };
         let session = match &mut self.stage {
+            Stage::Header(_) => return self.read_header(recorder, now),
             Stage::Serving(session) => session,
             Stage::Lingering(linger) => return linger.turn(&mut socket, self.peer, now),
         };
@@ -147,10 +195,12 @@ impl Connection {
 
     /// Asks the session to finish with what has arrived.
     pub(crate) fn shut_down(&mut self) {
-        if let Stage::Serving(session) = &mut self.stage {
-            session.shutdown();
-            self.ready.suppose_input();
+        match &mut self.stage {
+            Stage::Header(wait) => wait.shutting_down = true,
+            Stage::Serving(session) => session.shutdown(),
+            Stage::Lingering(_) => return,
         }
+        self.ready.suppose_input();
     }
 
     /// Has the session read nothing more and send what it holds.

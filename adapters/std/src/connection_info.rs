@@ -15,10 +15,25 @@ pub struct ConnectionInfo<'a> {
 }
 
 impl<'a> ConnectionInfo<'a> {
-    /// Returns the address of the peer.
+    /// Returns the address of the peer: the one that the PROXY header names, if there is a header
+    /// and it names one.
     #[must_use]
     pub fn peer(&self) -> Endpoint {
         self.peer.into()
+    }
+
+    /// Returns the address of the relay that sent a PROXY header, on a listener that requires one.
+    #[must_use]
+    pub fn relay(&self) -> Option<Endpoint> {
+        let address = self
+            .listener
+            .requires_proxy_header()
+            .then(|| self.stream.peer_addr());
+        Some(match address? {
+            Ok(address) => Peer::from(address).into(),
+            // A UNIX socket.
+            Err(_) => Peer::UNIX.into(),
+        })
     }
 
     /// Returns our own address, which differs from the listener's where that is a wildcard such as

@@ -23,6 +23,9 @@ pub struct AcceptCounters {
     /// Connections that were refused because their peer had as many as
     /// [`max_per_peer`](crate::Builder::max_per_peer) allows.
     pub over_peer_limit: u64,
+    /// Connections that were refused because they did not begin with the PROXY header that their
+    /// listener [requires](crate::Listener::require_proxy_header).
+    pub without_proxy_header: u64,
 }
 
 impl Handle {
@@ -76,6 +79,7 @@ impl Handle {
             pauses_at_limit: counters.pauses_at_limit.load(SeqCst),
             pauses_after_error: counters.pauses_after_error.load(SeqCst),
             over_peer_limit: counters.over_peer_limit.load(SeqCst),
+            without_proxy_header: counters.without_proxy_header.load(SeqCst),
         }
     }
 

@@ -11,6 +11,7 @@ mod connection_info;
 mod drain;
 mod endpoint;
 mod handle;
+mod header_wait;
 mod linger;
 mod listen;
 mod listener;
@@ -47,8 +48,9 @@ pub use client::wait::{LastError, WaitError, Waited};
 pub use connection_info::ConnectionInfo;
 pub use endpoint::Endpoint;
 pub use handle::{AcceptCounters, Handle};
+pub use header_wait::ProxyFault;
 pub use linecho_core::{
-    Config, Counters, Instant, LongLines, Position, ProbeError, Reason, Totals,
+    Config, Counters, Instant, LongLines, Position, ProbeError, ProxyHeaderError, Reason, Totals,
 };
 pub use listen::{ListenError, listen};
 pub use listener::{Listener, ListenerInfo};

@@ -15,8 +15,9 @@ use crate::socket::Socket;
 ///
 /// It ends when the peer closes its side. A peer that never does is not waited for longer than
 /// necessary: once it has acknowledged everything, our FIN included, all that it had sent before it
-/// knew of our end has arrived. When it sends nothing for a moment after that, there is nothing left
-/// that a reset could destroy. A system that does not tell what is acknowledged waits to the end.
+/// knew of our end has arrived. When it sends nothing for a moment after that, there is nothing
+/// left that a reset could destroy. A system that does not tell what is acknowledged waits to the
+/// end.
 pub(crate) struct Linger {
     end: Instant,
     /// The end of the moment in which the peer sends nothing.

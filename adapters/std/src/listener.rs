@@ -30,6 +30,7 @@ use crate::start_error::StartError;
 pub struct Listener {
     socket: Socket,
     name: Option<String>,
+    proxy_header: bool,
 }
 
 #[derive(Debug)]
@@ -46,6 +47,16 @@ impl Listener {
         self
     }
 
+    /// Requires each connection to begin with a header of the PROXY protocol, version 1 or 2, which
+    /// names the peer and is not echoed. A connection without a valid header is reset; the relay
+    /// has 5 s and 4096 bytes for it.
+    ///
+    /// Only relays may reach such a listener: anybody else could claim to be somebody else.
+    pub fn require_proxy_header(mut self) -> Self {
+        self.proxy_header = true;
+        self
+    }
+
     /// Makes the socket ready for an event loop.
     pub(crate) fn open(self) -> Result<(AcceptSocket, ListenerInfo), StartError> {
         let address = self.socket.address().map_err(StartError::Socket)?;
@@ -54,7 +65,12 @@ impl Listener {
         }
         let socket = self.socket.into_accepting().map_err(StartError::Socket)?;
         let name = self.name.unwrap_or_else(|| address.to_string());
-        Ok((socket, ListenerInfo { name, address }))
+        let info = ListenerInfo {
+            name,
+            address,
+            proxy_header: self.proxy_header,
+        };
+        Ok((socket, info))
     }
 }
 
@@ -101,6 +117,7 @@ impl From<TcpListener> for Listener {
         Self {
             socket: Socket::Tcp(socket),
             name: None,
+            proxy_header: false,
         }
     }
 }
@@ -111,6 +128,7 @@ impl From<std::os::unix::net::UnixListener> for Listener {
         Self {
             socket: Socket::Unix(socket),
             name: None,
+            proxy_header: false,
         }
     }
 }
@@ -120,6 +138,7 @@ impl From<std::os::unix::net::UnixListener> for Listener {
 pub struct ListenerInfo {
     name: String,
     address: Endpoint,
+    proxy_header: bool,
 }
 
 impl ListenerInfo {
@@ -134,12 +153,18 @@ impl ListenerInfo {
     pub fn address(&self) -> &Endpoint {
         &self.address
     }
+
+    /// Returns `true` if each connection has to begin with a PROXY header.
+    #[must_use]
+    pub fn requires_proxy_header(&self) -> bool {
+        self.proxy_header
+    }
 }
 
 /// As in `127.0.0.1:80` or `127.0.0.1:80 (web)`.
 impl fmt::Display for ListenerInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, address } = self;
+        let Self { name, address, .. } = self;
         let text = address.to_string();
         match *name == text {
             true => f.write_str(&text),

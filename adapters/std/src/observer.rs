@@ -9,6 +9,7 @@ use linecho_core::{Counters, Reason};
 
 use crate::connection_info::ConnectionInfo;
 use crate::endpoint::Endpoint;
+use crate::header_wait::ProxyFault;
 
 /// Receives the events of a [`Server`](crate::Server), for logs and metrics. Every method does
 /// nothing by default.
@@ -86,12 +87,15 @@ impl SessionEnd {
 pub enum Refusal {
     /// The peer has as many connections as [`max_per_peer`](crate::Builder::max_per_peer) allows.
     PeerLimit(u32),
+    /// The connection does not begin with the PROXY header that its listener requires.
+    ProxyHeader(ProxyFault),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PeerLimit(most) => write!(f, "all {most} connections of this peer are open"),
+            Self::ProxyHeader(fault) => fault.fmt(f),
         }
     }
 }

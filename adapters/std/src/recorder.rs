@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use crate::connection_info::ConnectionInfo;
 use crate::listener::ListenerInfo;
 use crate::observer::{Observer, Refusal, SessionEnd};
+use crate::peer::Peer;
 use crate::shared::Shared;
 
 /// Counts the sessions of one worker and passes events on to the observer.
@@ -46,6 +47,25 @@ impl Recorder {
         &self.shared.listeners[usize::from(index)]
     }
 
+    /// Counts one more connection of this peer.
+    ///
+    /// # Errors
+    ///
+    /// When it has as many as it may.
+    pub(crate) fn admit(&self, peer: Peer) -> Result<(), Refusal> {
+        match &self.shared.peer_limit {
+            Some(limit) if !limit.admit(peer) => Err(Refusal::PeerLimit(limit.most())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts one connection less of this peer.
+    pub(crate) fn release(&self, peer: Peer) {
+        if let Some(limit) = &self.shared.peer_limit {
+            limit.release(peer);
+        }
+    }
+
     pub(crate) fn opened(&self, connection: &ConnectionInfo<'_>) {
         self.shared.workers[self.worker].totals().open();
         if let Some(observer) = &self.observer {
@@ -57,6 +77,7 @@ impl Recorder {
         let counters = &self.shared.accept_counters;
         let counter = match refusal {
             Refusal::PeerLimit(_) => &counters.over_peer_limit,
+            Refusal::ProxyHeader(_) => &counters.without_proxy_header,
         };
         counter.fetch_add(1, SeqCst);
         if let Some(observer) = &self.observer {

@@ -50,6 +50,7 @@ pub(crate) struct AtomicAcceptCounters {
     pub(crate) pauses_at_limit: AtomicU64,
     pub(crate) pauses_after_error: AtomicU64,
     pub(crate) over_peer_limit: AtomicU64,
+    pub(crate) without_proxy_header: AtomicU64,
 }
 
 impl WorkerState {

@@ -58,6 +58,15 @@ impl Ready {
         }
     }
 
+    pub(crate) fn is_readable(self) -> bool {
+        self.0 & READ != 0
+    }
+
+    /// Notes that the input that has come is of no use before more comes.
+    pub(crate) fn clear_input(&mut self) {
+        self.0 &= !(READ | READ_ON);
+    }
+
     /// Supposes that input has arrived, event or not.
     pub(crate) fn suppose_input(&mut self) {
         self.0 |= READ | READ_ON;

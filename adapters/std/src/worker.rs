@@ -17,7 +17,6 @@ use crate::connection::Connection;
 use crate::drain::{Drain, Step};
 use crate::listen::BACKLOG;
 use crate::next::Next;
-use crate::observer::Refusal;
 use crate::pool::Pool;
 use crate::recorder::Recorder;
 use crate::report::Unfinished;
@@ -216,9 +215,7 @@ impl Worker {
 
     fn close(&mut self, key: usize) {
         if let Some(connection) = self.connections.try_remove(key) {
-            if let Some(limit) = &self.shared.peer_limit {
-                limit.release(connection.peer());
-            }
+            connection.release(&self.recorder);
             drop(connection);
             self.shared.closed(self.index);
         }
@@ -253,23 +250,19 @@ impl Worker {
     }
 
     fn open(&mut self, accepted: Accepted, now: Instant) {
+        let with_header = self
+            .recorder
+            .listener(accepted.listener)
+            .requires_proxy_header();
         let entry = self.connections.vacant_entry();
         let key = entry.key();
         let connection = entry.insert(Connection::new(accepted, self.settings.session, now));
         if self.drain.is_some() {
             connection.shut_down();
         }
-        if let Some(limit) = &self.shared.peer_limit {
-            if !limit.admit(connection.peer()) {
-                let refusal = Refusal::PeerLimit(limit.most());
-                self.recorder
-                    .refused(&connection.info(&self.recorder), &refusal);
-                connection.reset();
-                self.connections.remove(key);
-                return self.shared.closed(self.index);
-            }
+        if !with_header && !connection.begin(&self.recorder, now) {
+            return self.close(key);
         }
-        self.recorder.opened(&connection.info(&self.recorder));
         // Its first turn, which tells its deadline, comes soon: the socket is ready to be written
         // to, and the next poll says so.
         if let Err(error) = connection.register(self.poll.registry(), Token(key)) {

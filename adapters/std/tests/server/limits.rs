@@ -56,6 +56,7 @@ fn the_observer_is_told_of_each_connection_and_its_content() {
         peer: peer.local_addr().unwrap().to_string(),
         local: server.address.to_string(),
         listener: server.address.to_string(),
+        relay: None,
     };
     assert!(matches!(server.event(), Event::Opened(it, _) if it == ends));
     echo(&mut peer, b"one\n");

@@ -3,6 +3,7 @@
 mod closing;
 mod limits;
 mod listeners;
+mod proxy;
 mod running;
 mod shutdown;
 mod starting;

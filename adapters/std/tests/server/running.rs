@@ -45,6 +45,7 @@ pub(crate) struct Ends {
     pub(crate) peer: String,
     pub(crate) local: String,
     pub(crate) listener: String,
+    pub(crate) relay: Option<String>,
 }
 
 impl Ends {
@@ -53,6 +54,7 @@ impl Ends {
             peer: connection.peer().to_string(),
             local: connection.local().to_string(),
             listener: connection.listener().name().into(),
+            relay: connection.relay().map(|it| it.to_string()),
         }
     }
 }
