@@ -5,9 +5,9 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use crate::running::{
-    Event, Running, STUCK_MAX_LINE, connect, echo, expect, rest, stuck_peer, wait_until,
+    Event, Listening, Running, STUCK_MAX_LINE, connect, echo, expect, rest, stuck_peer, wait_until,
 };
-use linecho_std::{Config, LongLines, Reason, Server, SessionEnd};
+use linecho_std::{Config, LongLines, Reason, Server, SessionEnd, listen};
 use socket2::SockRef;
 
 #[test]
@@ -153,4 +153,20 @@ fn health_checks_are_told_from_clients() {
     server.handle.shutdown();
     check(server.closed(), false);
     drop(idle);
+}
+/// What the kernel finds out by itself is no reset by the peer: here that the peer took nothing for
+/// the time of `TCP_USER_TIMEOUT`, which ends as a peer that vanished does.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_connection_that_timed_out_is_no_reset() {
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let socket = SockRef::from(&listener);
+    socket
+        .set_tcp_user_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    socket.set_send_buffer_size(16 << 10).unwrap();
+    let server = Listening::on(Server::builder().max_line(STUCK_MAX_LINE), listener).start();
+    let _peer = stuck_peer(&server);
+    let timed_out = Reason::Failed(ErrorKind::TimedOut.into());
+    assert_eq!(server.closed().reason, timed_out);
 }
