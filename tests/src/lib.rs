@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod conformance;
+#[cfg(unix)]
 pub mod firmware;
 #[cfg(target_os = "linux")]
 pub mod namespace;

@@ -11,7 +11,7 @@ use clap::Parser;
 use linecho_examples::address::Address;
 use linecho_examples::command_line;
 use linecho_examples::listeners;
-use linecho_examples::log::{Level, Log};
+use linecho_examples::log::{Level, Log, Value};
 use linecho_examples::options::{LogOptions, SessionOptions};
 use linecho_examples::outlet::Outlet;
 use linecho_examples::server_log;
@@ -149,7 +149,11 @@ fn allow_many_connections(log: &Log) {
     });
     // It serves as many as it may.
     match raised {
-        Ok(most) => log.event(Level::Debug, "limits", &[("open_files", most.into())]),
+        Ok(most) => {
+            // FreeBSD's limits are signed.
+            let most = Value::Number(most as _);
+            log.event(Level::Debug, "limits", &[("open_files", most)]);
+        }
         Err(error) => {
             let text = format!("cannot raise the limit of open files: {error}");
             log.event(Level::Debug, &text, &[]);

@@ -6,10 +6,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use linecho_tests::bench::compare::report::{
-    Bound, Cell, Column, Limit, Report, Row, Section, short,
-};
-use linecho_tests::bench::measure::estimate::Estimate;
+use linecho_tests::bench::estimate::Estimate;
+use linecho_tests::bench::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
 use linecho_tests::conformance::reach::link::Link;
 use linecho_tests::conformance::soak;
 

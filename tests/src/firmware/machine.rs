@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use linecho_core::LongLines;
 use nix::sys::signal::{Signal, kill};
-use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
 use super::elf::Elf;
@@ -255,11 +254,25 @@ impl Machine {
     /// # Errors
     ///
     /// [`Problem::Failed`] when QEMU has ended.
+    #[cfg(target_os = "linux")]
     pub fn cpu_time(&self) -> Result<Duration, Problem> {
-        clock_getcpuclockid(self.pid())
-            .and_then(ClockId::now)
+        nix::time::clock_getcpuclockid(self.pid())
+            .and_then(nix::time::ClockId::now)
             .map(Duration::from)
             .map_err(|error| self.failure(&format!("no processor time of QEMU: {error}")))
+    }
+
+    /// The processor time that QEMU has used so far.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::Missing`]: only Linux tells that of another process.
+    #[cfg(not(target_os = "linux"))]
+    pub fn cpu_time(&self) -> Result<Duration, Problem> {
+        Err(Problem::Missing {
+            what: "this system does not tell the processor time of another process".to_owned(),
+            enable: "run it on Linux".to_owned(),
+        })
     }
 
     fn pid(&self) -> Pid {

@@ -1,7 +1,7 @@
 //! Every scenario over each way to a server that needs no network of its own, and what only some of them can show.
 
 mod link;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod program;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -15,7 +15,7 @@ use linecho_tests::conformance::reach::memory::Memory;
 use linecho_tests::conformance::reach::std_server::Std;
 
 fn main() -> ExitCode {
-    let mut reaches: Vec<Arc<dyn Reach>> = vec![
+    let reaches: Vec<Arc<dyn Reach>> = vec![
         Arc::new(Memory::Polled),
         Arc::new(Memory::Blocking),
         Arc::new(Memory::Asynchronous),
@@ -31,15 +31,14 @@ fn main() -> ExitCode {
         Arc::new(Link::faulty(200)),
         Arc::new(Link::clean().hashed("hashed_clean")),
         Arc::new(Link::faulty(200).hashed("hashed_faulty")),
+        #[cfg(unix)]
+        Arc::new(conformance::reach::program::Program),
+        #[cfg(target_os = "linux")]
+        Arc::new(conformance::reach::passt::Passt),
     ];
-    #[cfg(unix)]
-    reaches.push(Arc::new(conformance::reach::program::Program));
-    #[cfg(target_os = "linux")]
-    reaches.push(Arc::new(conformance::reach::passt::Passt));
-
     let mut trials = conformance::trials(reaches);
     trials.extend(link::trials());
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     trials.extend(program::trials());
     linecho_trials::conclude(trials)
 }

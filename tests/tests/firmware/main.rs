@@ -1,21 +1,24 @@
 //! The firmware, for real: built for its boards, booted in QEMU, held to every scenario; the echo on embassy-net; and the
 //! proof that the core cannot panic.
 
+#[cfg(unix)]
 mod boards;
+#[cfg(unix)]
 mod core_alone;
+#[cfg(target_os = "linux")]
 mod embassy;
 
-use std::process::ExitCode;
-use std::sync::Arc;
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
+    use std::sync::Arc;
 
-use linecho_tests::conformance;
-use linecho_tests::conformance::reach::Reach;
-use linecho_tests::conformance::reach::firmware::Firmware;
-use linecho_tests::firmware::Board;
-use linecho_tests::namespace;
+    use linecho_tests::conformance;
+    use linecho_tests::conformance::reach::Reach;
+    use linecho_tests::conformance::reach::firmware::Firmware;
+    use linecho_tests::firmware::Board;
 
-fn main() -> ExitCode {
-    if let Some(code) = namespace::inside(&embassy::IN_NAMESPACE) {
+    #[cfg(target_os = "linux")]
+    if let Some(code) = linecho_tests::namespace::inside(&embassy::IN_NAMESPACE) {
         return code;
     }
     let boards = Board::ALL.into_iter();
@@ -26,6 +29,10 @@ fn main() -> ExitCode {
     );
     trials.extend(boards::trials());
     trials.extend(core_alone::trials());
+    #[cfg(target_os = "linux")]
     trials.extend(embassy::trials());
     linecho_trials::conclude(trials)
 }
+
+#[cfg(not(unix))]
+fn main() {}

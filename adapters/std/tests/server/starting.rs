@@ -2,7 +2,9 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use crate::running::{Listening, Running, echo, run_alone};
+#[cfg(unix)]
+use crate::running::run_alone;
+use crate::running::{Listening, Running, echo};
 use linecho_std::{Server, StartError};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 

@@ -2,9 +2,9 @@
 
 use super::figures::{Figures, Metric};
 use super::programs::Peer;
-use super::report::{Bound, Limit};
 use super::workloads::Workload;
-use crate::bench::measure::estimate::Estimate;
+use crate::bench::estimate::Estimate;
+use crate::bench::report::{Bound, Limit};
 
 /// Every bound about which something was measured. `peers` are the servers of the figures,
 /// `controls` the places of the C loop among them.

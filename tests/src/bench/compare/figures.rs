@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::workloads::Workload;
-use crate::bench::measure::estimate::Estimate;
+use crate::bench::estimate::Estimate;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,13 +1,12 @@
 //! The comparison: with other line echoes, and of the core with the least that an echo has to do.
 //!
-//! A part of it is a function that measures and gives a [`report::Report`]: [`sockets::run`] is the
+//! A part of it is a function that measures and gives a [`Report`](super::report::Report): [`sockets::run`] is the
 //! one on the kernel's TCP, [`crate::bench::cost::time::run`] the one on the core, and those on smoltcp are
 //! in [`smoltcp`].
 
 pub mod bounds;
 pub mod figures;
 pub mod programs;
-pub mod report;
 pub mod smoltcp;
 pub mod sockets;
 pub mod tables;

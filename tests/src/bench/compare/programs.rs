@@ -9,8 +9,8 @@ use std::process::Command;
 use clap::ValueEnum;
 
 use super::leave_out;
-use super::report::Column;
 use crate::bench::measure::server::Program;
+use crate::bench::report::Column;
 
 /// A server of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]

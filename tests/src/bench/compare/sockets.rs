@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use super::figures::Figures;
 use super::programs::Peer;
-use super::report::{Column, Report};
 use super::tables::sections;
 use super::workloads::{MANY, Workload};
 use super::{bounds, leave_out};
+use crate::bench::context;
 use crate::bench::measure::machine::{Cores, allow_connections};
 use crate::bench::measure::quiet::{tell_disturbed, undisturbed};
 use crate::bench::measure::server::Program;
-use crate::bench::measure::{context, system_calls};
+use crate::bench::measure::system_calls;
+use crate::bench::report::{Column, Report};
 
 /// What to measure.
 pub struct Plan {

@@ -3,8 +3,8 @@
 use clap::ValueEnum as _;
 
 use super::figures::{Figures, Metric};
-use super::report::{Cell, Column, Row, Section, short};
 use super::workloads::Workload;
+use crate::bench::report::{Cell, Column, Row, Section, short};
 
 /// The figures as tables with a column for each server; a table only where something was measured.
 #[must_use]

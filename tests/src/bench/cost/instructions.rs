@@ -13,9 +13,9 @@ use std::process::{Command, Stdio};
 use clap::ValueEnum as _;
 
 use super::paths::Path;
-use crate::bench::compare::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
-use crate::bench::measure::context;
-use crate::bench::measure::estimate::Estimate;
+use crate::bench::context;
+use crate::bench::estimate::Estimate;
+use crate::bench::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
 
 /// How much a count may grow before it is over its budget.
 const TOLERANCE: f64 = 1.02;

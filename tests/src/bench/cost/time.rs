@@ -7,9 +7,10 @@ use std::io;
 use linecho_core::LongLines;
 
 use super::paths::{Path, echo, session};
-use crate::bench::compare::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
-use crate::bench::measure::estimate::Estimate;
-use crate::bench::measure::{median, thread_time};
+use crate::bench::estimate::Estimate;
+use crate::bench::estimate::median;
+use crate::bench::measure::thread_time;
+use crate::bench::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
 
 /// A shape of input in which the two are compared.
 struct Shape {

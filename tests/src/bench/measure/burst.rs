@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use super::PATIENCE;
 use super::load::{check, prepare};
 use super::pattern::Pattern;
 use super::server::Server;
-use super::{PATIENCE, context};
+use crate::bench::context;
 
 /// The line that goes over each connection of a burst.
 const LINE_BYTES: usize = 64;

@@ -4,10 +4,11 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::ops::Range;
 
+use super::PATIENCE;
 use super::load::{check, prepare};
 use super::pattern::Pattern;
 use super::server::Server;
-use super::{PATIENCE, context};
+use crate::bench::context;
 
 /// The line that goes over the connections.
 const LINE_BYTES: usize = 64;

@@ -14,9 +14,10 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
 
+use super::PATIENCE;
 use super::pattern::{LONGEST, Pattern};
 use super::server::Server;
-use super::{PATIENCE, context};
+use crate::bench::context;
 
 /// What is asked of a server.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-use super::context;
 use super::machine::Cores;
+use crate::bench::context;
 
 /// The part of the measured time that others may take of the cores before the figures suffer.
 const BEARABLE: f64 = 0.05;

@@ -13,8 +13,9 @@ use linecho_trials::process::{Running, listening_address};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
+use super::PATIENCE;
 use super::machine::{Cores, stay_on};
-use super::{PATIENCE, context};
+use crate::bench::context;
 
 /// A program that serves a line echo. On the kernel's TCP it takes a free port of 127.0.0.1 and prints
 /// `listening ADDRESS` when it does.

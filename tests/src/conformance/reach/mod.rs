@@ -1,10 +1,12 @@
 //! Ways to reach an echo server: each starts one, and carries bytes between it and peers that a scenario plays.
 
+#[cfg(unix)]
 pub mod firmware;
 pub mod link;
 pub mod memory;
 #[cfg(target_os = "linux")]
 pub mod passt;
+#[cfg(unix)]
 pub mod program;
 pub mod sockets;
 #[cfg(target_os = "linux")]

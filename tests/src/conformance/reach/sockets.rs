@@ -141,7 +141,7 @@ impl<S: Server> Sockets<S> {
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         match socket.connect(&self.address.into()) {
-            Err(error) if error.raw_os_error() != Some(nix::libc::EINPROGRESS) => Err(error),
+            Err(error) if !is_in_progress(&error) => Err(error),
             _ => Ok(TcpStream::from_std(socket.into())),
         }
     }
@@ -150,6 +150,14 @@ impl<S: Server> Sockets<S> {
         let connection = self.connections.get_mut(peer.0).and_then(Option::as_mut);
         connection.ok_or_else(|| ErrorKind::NotConnected.into())
     }
+}
+
+/// True for what the system answers to a connect that does not wait.
+fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(nix::libc::EINPROGRESS);
+    #[cfg(not(unix))]
+    return error.kind() == ErrorKind::WouldBlock;
 }
 
 /// What a call moved; `None` when it would block, which `ready` then says.

@@ -13,8 +13,8 @@ use super::plain::Echo;
 use super::segments::{PORT, Peer, SERVER};
 use super::wire::Wire;
 use super::{cell, columns, ratio};
-use crate::bench::compare::report::{Bound, Limit, Report, Row, Section};
 use crate::bench::measure::thread_time;
+use crate::bench::report::{Bound, Limit, Report, Row, Section};
 
 /// How many other connections there are, and how many times the cost beside the first number that may
 /// take.

@@ -10,10 +10,10 @@ use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 
 use super::plain::Echo;
 use super::{Rounds, columns};
-use crate::bench::compare::report::{Bound, Limit, Report, Section};
 use crate::bench::measure::load::{Load, check};
 use crate::bench::measure::pattern::{LONGEST, Pattern};
 use crate::bench::measure::thread_time;
+use crate::bench::report::{Bound, Limit, Report, Section};
 
 /// How often the two are compared: long enough for the machine to be slow and fast meanwhile.
 const ROUNDS: usize = 101;

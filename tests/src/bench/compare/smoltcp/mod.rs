@@ -8,9 +8,9 @@ mod segments;
 pub mod tap;
 mod wire;
 
-use super::report::{Cell, Column, Row, short};
-use crate::bench::measure::estimate::Estimate;
-use crate::bench::measure::median;
+use crate::bench::estimate::Estimate;
+use crate::bench::estimate::median;
+use crate::bench::report::{Cell, Column, Row, short};
 
 /// The columns: the plain echo, then ours, then the plain one as its own control.
 fn columns() -> Vec<Column> {

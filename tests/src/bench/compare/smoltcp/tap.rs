@@ -10,13 +10,13 @@ use linecho_devices::netns;
 use super::{Rounds, columns};
 use crate::bench::compare::leave_out;
 use crate::bench::compare::programs::Recipe;
-use crate::bench::compare::report::{Bound, Limit, Report, Section};
 use crate::bench::compare::workloads::Workload;
-use crate::bench::measure::context;
+use crate::bench::context;
 use crate::bench::measure::load::{self, Sample};
 use crate::bench::measure::machine::Cores;
 use crate::bench::measure::quiet::{tell_disturbed, undisturbed};
 use crate::bench::measure::server::{Program, Server};
+use crate::bench::report::{Bound, Limit, Report, Section};
 use crate::namespace;
 
 /// The loads, and how many times the lines of the plain echo there have to be in a second.

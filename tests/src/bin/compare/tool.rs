@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use linecho_tests::bench::compare::programs::Peer;
-use linecho_tests::bench::compare::report::Report;
 use linecho_tests::bench::compare::{Part, smoltcp, sockets};
 use linecho_tests::bench::cost;
 use linecho_tests::bench::measure::machine::Cores;
+use linecho_tests::bench::report::Report;
 
 /// Compares echo-server with other line echoes, side by side on this machine.
 ///
@@ -50,7 +50,7 @@ struct Arguments {
     json: Option<PathBuf>,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let found = measure(&arguments);
     match found.and_then(|report| report.publish(arguments.json.as_deref())) {

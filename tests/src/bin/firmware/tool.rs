@@ -41,7 +41,7 @@ struct Arguments {
 /// How many connections a check has at the same time, if there are so many slots.
 const CLIENTS: u8 = 4;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

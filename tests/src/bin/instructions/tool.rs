@@ -32,7 +32,7 @@ struct Arguments {
     times: Option<usize>,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let (Some(path), Some(times)) = (arguments.walk, arguments.times) {
         path.walk(times);

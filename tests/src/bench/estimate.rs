@@ -1,7 +1,5 @@
 //! What a figure is, and how sure that is.
 
-use super::median;
-
 /// The part of all measurements whose true median may be outside the range that is given.
 const DOUBT: f64 = 0.05;
 
@@ -69,9 +67,22 @@ fn left_out(count: usize) -> usize {
     }
 }
 
+/// The middle one of the figures, the mean of the two middle ones when their number is even; NaN of
+/// none.
+#[must_use]
+pub fn median(figures: &[f64]) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Estimate, left_out};
+    use super::{Estimate, left_out, median};
 
     /// From the table of the binomial distribution: P(X <= k - 1) is at most 0.025 for n of them.
     #[test]
@@ -92,5 +103,12 @@ mod tests {
         let found = Estimate::of(&[3.0]).times(2.0);
         assert_eq!([found.low, found.median, found.high], [6.0; 3]);
         assert!(Estimate::of(&[]).high.is_nan());
+    }
+
+    #[test]
+    fn the_median_of_odd_and_even_numbers_of_figures() {
+        assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((median(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
+        assert!(median(&[]).is_nan());
     }
 }

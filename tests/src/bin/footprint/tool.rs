@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use linecho_tests::bench::compare::programs::Peer;
-use linecho_tests::bench::compare::report::{Bound, Cell, Limit, Report, Row, Section, short};
-use linecho_tests::bench::measure::estimate::Estimate;
+use linecho_tests::bench::estimate::Estimate;
 use linecho_tests::bench::measure::idle::Idle;
 use linecho_tests::bench::measure::machine::{Cores, allow_connections};
 use linecho_tests::bench::measure::server::{Program, Server};
+use linecho_tests::bench::report::{Bound, Cell, Limit, Report, Row, Section, short};
 
 /// The bytes of the unfinished line that each connection holds.
 const UNFINISHED_BYTES: usize = 10;
@@ -47,7 +47,7 @@ struct Arguments {
     json: Option<PathBuf>,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match measure(&arguments).and_then(|report| report.publish(arguments.json.as_deref())) {
         Ok(true) => ExitCode::SUCCESS,

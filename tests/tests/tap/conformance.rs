@@ -1,26 +1,23 @@
 //! Every scenario over linecho-smoltcp behind a TAP device, with the kernel's TCP as the peer: IPv4, IPv6, and with
-//! packets dropped; then foreign peers. In a network namespace, so that nothing of the machine's own network is touched.
+//! packets dropped; then foreign peers.
 
 use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use linecho_tests::conformance;
 use linecho_tests::conformance::foreign;
 use linecho_tests::conformance::reach::tap::Tap;
-use linecho_tests::namespace;
-use linecho_trials::{Stop, trial};
+use linecho_trials::{Stop, Trial, trial};
 
 type Peer = fn(SocketAddr) -> Result<(), Stop>;
 
-fn main() -> ExitCode {
-    // Before there are threads: the namespace is that of the whole process.
-    let outside = namespace::enter().err();
+/// The tests in the namespace of this process, or `outside` of any.
+pub(crate) fn trials(outside: Option<&Stop>) -> Vec<Trial> {
     let tap = |name, v6, loss_percent| Tap {
         name,
         v6,
         loss_percent,
-        outside: outside.clone(),
+        outside: outside.cloned(),
     };
     let (v4, v6, lossy) = (
         tap("tap_v4", false, 0),
@@ -40,5 +37,5 @@ fn main() -> ExitCode {
             trials.push(trial(name, move || tap.with_peer(peer)));
         }
     }
-    linecho_trials::conclude(trials)
+    trials
 }

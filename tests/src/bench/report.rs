@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::bench::measure::context;
-use crate::bench::measure::estimate::Estimate;
+use crate::bench::context;
+use crate::bench::estimate::Estimate;
 
 /// All that was found.
 #[derive(Default)]

@@ -35,7 +35,7 @@ const CORE_TARGETS: [(&str, &str); 3] = [
 /// Slots of the second image, from which the cost of one slot is taken. They fill 64 KiB.
 const MANY_SLOTS: u8 = 12;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
