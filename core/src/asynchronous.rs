@@ -67,8 +67,8 @@ where
     serve_with_budget(session, io, budget, clock, sleep_until).await
 }
 
-/// Serves a session as [`serve`] does, but yields to the executor whenever `budget` bytes have been
-/// read. Each call of the transport counts as at least one byte.
+/// Serves a session as [`serve`] does, but flushes and yields to the executor whenever `budget` bytes
+/// have been read. Each call of the transport counts as at least one byte.
 pub async fn serve_with_budget<S, T>(
     session: &mut Session<S>,
     io: &mut T,
@@ -80,21 +80,25 @@ where
     S: AsRef<[u8]> + AsMut<[u8]>,
     T: Read + Write,
 {
+    let budget = budget.max(1);
     let mut left = budget;
     loop {
         let deadline = session.tick(clock());
         if let Some(reason) = session.ended() {
             return reason;
         }
-        let spent = match deadline {
-            None => step(session, io).await,
-            Some(deadline) => first_of(step(session, io), sleep_until(deadline)).await,
-        };
-        left = left.saturating_sub(spent);
-        if left == 0 {
-            left = budget;
+        let turn = async {
+            if left > 0 {
+                return left.saturating_sub(step(session, io).await);
+            }
+            flush(session, io).await;
             yield_now().await;
-        }
+            budget
+        };
+        left = match deadline {
+            None => turn.await,
+            Some(deadline) => first_of(turn, sleep_until(deadline)).await.unwrap_or(left),
+        };
     }
 }
 
@@ -129,16 +133,27 @@ where
         }
         Some(Err(ErrorKind::Interrupted)) => {}
         Some(Err(kind)) => session.read_failed(kind),
-        None if unflushed => match kind(io.flush().await) {
-            Ok(()) => session.flushed(),
-            Err(ErrorKind::Interrupted) => {}
-            Err(kind) => session.end(kind.into()),
-        },
+        None if unflushed => flush(session, io).await,
         None if session.capacity() == 0 => session.end(Reason::Failed(ErrorKind::OutOfMemory)),
         // It is to finish, and nothing more has arrived.
         None => session.end_of_input(),
     }
     1
+}
+
+/// Flushes if that is due.
+async fn flush<S, T>(session: &mut Session<S>, io: &mut T)
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    T: Write,
+{
+    if session.is_unflushed() {
+        match kind(io.flush().await) {
+            Ok(()) => session.flushed(),
+            Err(ErrorKind::Interrupted) => {}
+            Err(kind) => session.end(kind.into()),
+        }
+    }
 }
 
 /// Sends everything that is queued in a probe, and flushes it. `clock` tells the time.
@@ -222,12 +237,15 @@ fn kind<T, E: Error>(result: Result<T, E>) -> Result<T, ErrorKind> {
     result.map_err(|error| error.kind())
 }
 
-/// Waits for a step, and returns what it spent; or for the deadline, which drops the step.
-async fn first_of(step: impl Future<Output = usize>, deadline: impl Future<Output = ()>) -> usize {
-    let (mut step, mut deadline) = (pin!(step), pin!(deadline));
-    poll_fn(|context| match step.as_mut().poll(context) {
-        Poll::Pending => deadline.as_mut().poll(context).map(|()| 1),
-        ready => ready,
+/// Returns the result of a future, or `None` when the deadline comes first, which drops the future.
+async fn first_of<T>(
+    future: impl Future<Output = T>,
+    deadline: impl Future<Output = ()>,
+) -> Option<T> {
+    let (mut future, mut deadline) = (pin!(future), pin!(deadline));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending => deadline.as_mut().poll(context).map(|()| None),
     })
     .await
 }

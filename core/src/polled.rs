@@ -4,8 +4,9 @@
 //! can serve many connections. A transport whose readiness may be out of date reports
 //! [`ErrorKind::Interrupted`] instead of blocking, and is asked again.
 //!
-//! Before a driver waits, it flushes what it has written since the last flush. A flush that cannot
-//! finish now reports `Interrupted`, too, and is called again when the transport is ready to write.
+//! At the end of a turn a driver flushes what it has written since the last flush. A flush that
+//! cannot finish now reports `Interrupted`, too, and is called again when the transport is ready to
+//! write.
 //! Over a transport whose `flush` blocks, wrap it in [`NoFlush`](crate::transport::NoFlush), and
 //! flush it where blocking does no harm.
 
@@ -73,8 +74,8 @@ enum Stop {
     Drained,
 }
 
-/// Moves bytes both ways until nothing more can be done now, or `budget` bytes have been read, and
-/// flushes before it waits. Fails when writing does.
+/// Moves bytes both ways until nothing more can be done now, or `budget` bytes have been read; then
+/// flushes. Fails when writing does.
 ///
 /// An interrupted call spends one byte of the budget, so that a transport which is always
 /// interrupted cannot stall the loop.
@@ -84,12 +85,12 @@ where
     T: Read + Write + ReadReady + WriteReady,
 {
     let mut left = budget;
-    let stop = loop {
+    let stop = 'turn: loop {
         while !session.output().is_empty() && kind(io.write_ready())? {
             match kind(io.write(session.output())) {
                 Ok(0) => break,
                 Ok(n) => session.written(n),
-                Err(ErrorKind::Interrupted) if left == 0 => return Ok(Stop::Budget),
+                Err(ErrorKind::Interrupted) if left == 0 => break 'turn Stop::Budget,
                 Err(ErrorKind::Interrupted) => left = left.saturating_sub(1),
                 Err(kind) => return Err(kind),
             }
@@ -101,7 +102,7 @@ where
         let room = input.len().min(left);
         let input = input.get_mut(..room).unwrap_or_default();
         let read = match io.read_ready() {
-            Ok(true) if room == 0 => return Ok(Stop::Budget),
+            Ok(true) if room == 0 => break Stop::Budget,
             Ok(true) => io.read(input),
             Ok(false) if session.is_shutting_down() => Ok(0),
             Ok(false) => break Stop::Drained,
@@ -164,53 +165,52 @@ where
     S: AsRef<[u8]> + AsMut<[u8]>,
     T: Read + Write + ReadReady + WriteReady,
 {
-    let io_failed = |error: T::Error| ProbeError::Io(error.kind());
     let mut left = budget;
-    loop {
-        while !probe.output().is_empty() && io.write_ready().map_err(io_failed)? {
-            match not_interrupted(io.write(probe.output())).map_err(io_failed)? {
-                Some(0) => break,
-                Some(n) => probe.written(n, now),
-                None if left == 0 => return Ok(ProbeTurn::Again),
-                None => left = left.saturating_sub(1),
+    let again = 'turn: loop {
+        while !probe.output().is_empty() && kind(io.write_ready()).map_err(ProbeError::Io)? {
+            match kind(io.write(probe.output())) {
+                Ok(0) => break,
+                Ok(n) => probe.written(n, now),
+                Err(ErrorKind::Interrupted) if left == 0 => break 'turn true,
+                Err(ErrorKind::Interrupted) => left = left.saturating_sub(1),
+                Err(kind) => return Err(ProbeError::Io(kind)),
             }
         }
         if probe.is_done() {
             return Ok(ProbeTurn::Done);
         }
-        if scratch.is_empty() || !io.read_ready().map_err(io_failed)? {
-            break;
+        if scratch.is_empty() || !kind(io.read_ready()).map_err(ProbeError::Io)? {
+            break false;
         }
         if left == 0 {
-            return Ok(ProbeTurn::Again);
+            break true;
         }
-        match not_interrupted(io.read(scratch)).map_err(io_failed)? {
-            Some(0) => {
+        match kind(io.read(scratch)) {
+            Ok(0) => {
                 probe.end_of_input()?;
                 return Ok(ProbeTurn::Done);
             }
-            Some(n) => {
+            Ok(n) => {
                 probe.check(scratch.get(..n).unwrap_or_default(), now, &mut on_line)?;
                 left = left.saturating_sub(n);
             }
-            None => left = left.saturating_sub(1),
+            Err(ErrorKind::Interrupted) => left = left.saturating_sub(1),
+            Err(kind) => return Err(ProbeError::Io(kind)),
+        }
+    };
+    if probe.is_unflushed() {
+        match kind(io.flush()) {
+            Ok(()) => probe.flushed(),
+            Err(ErrorKind::Interrupted) => {}
+            Err(kind) => return Err(ProbeError::Io(kind)),
         }
     }
-    if probe.is_unflushed() && not_interrupted(io.flush()).map_err(io_failed)?.is_some() {
-        probe.flushed();
+    if again {
+        return Ok(ProbeTurn::Again);
     }
     Ok(ProbeTurn::Wait {
         write: !probe.output().is_empty() || probe.is_unflushed(),
     })
-}
-
-/// Returns the result of a call, or `None` if it was interrupted.
-fn not_interrupted<T, E: Error>(result: Result<T, E>) -> Result<Option<T>, E> {
-    match result {
-        Ok(done) => Ok(Some(done)),
-        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn kind<T, E: Error>(result: Result<T, E>) -> Result<T, ErrorKind> {

@@ -53,12 +53,6 @@ enum Stage {
 ))]
 const _: () = assert!(size_of::<Connection>() <= 112);
 
-/// The budget of a turn, so that one connection does not hold up the others: two of the default
-/// buffers, since less would cost more calls in bulk, and a limited number of small buffers, since
-/// each takes two calls.
-const BYTES_PER_TURN: usize = 128 * 1024;
-const BUFFERS_PER_TURN: usize = 16;
-
 impl Connection {
     pub(crate) fn new(accepted: Accepted, config: Config, now: Instant) -> Self {
         let Accepted {
@@ -167,7 +161,7 @@ impl Connection {
                 Err(error) => session.end(Reason::Failed(error.kind().into())),
             }
         }
-        let budget = BYTES_PER_TURN.min(session.capacity().saturating_mul(BUFFERS_PER_TURN));
+        let budget = session.turn_budget();
         let turn = match recorder.content() {
             None => polled::serve(session, &mut socket, now, budget),
             Some(observer) => {

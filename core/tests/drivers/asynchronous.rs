@@ -14,14 +14,14 @@ use crate::scripted::{Scripted, Step, Step::*};
 use linecho_core::asynchronous::{receive, send, serve, serve_with_budget};
 use linecho_core::embedded_io::ErrorKind;
 use linecho_core::transport::NoFlush;
-use linecho_core::{Config, Instant, Position, Probe, ProbeError, Reason, Session};
+use linecho_core::{Config, Instant, LongLines, Position, Probe, ProbeError, Reason, Session};
 
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Polls to the end, whether woken or not.
-fn run<F: Future>(future: F) -> F::Output {
+pub(crate) fn run<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     for _ in 0..1000 {
         if let Poll::Ready(output) = poll(future.as_mut()) {
@@ -53,7 +53,7 @@ impl Clock {
     }
 }
 
-async fn no_sleep(_: Instant) {
+pub(crate) async fn no_sleep(_: Instant) {
     panic!("a session without deadlines sleeps");
 }
 
@@ -351,6 +351,22 @@ fn a_turn_has_a_budget_over_a_transport_that_is_always_ready() {
     // Each line is a read of one byte and a write.
     assert_eq!(reads_in_a_poll(Gives(b"\n"), Some(10)), 5);
     assert_eq!(reads_in_a_poll(Gives(b"x"), Some(0)), 1);
+}
+
+/// A peer that never stops sending would else keep its own answer in the transport's buffer.
+#[test]
+fn what_was_written_is_flushed_before_others_have_their_turn() {
+    let config = Config::new().long_lines(LongLines::Discard);
+    let mut steps = vec![Gives(b"xxxxxxxx"); 1000];
+    steps.insert(0, Gives(b"one\n"));
+    let mut io = Scripted::blocking(&steps, &[]).flushing(&[Interrupted]);
+    let mut session = Session::new([0; 8], config, Instant::ZERO);
+    {
+        let mut serving = pin!(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+        assert!(poll(serving.as_mut()).is_pending());
+        assert!(poll(serving.as_mut()).is_pending());
+    }
+    assert!(!io.holds_back());
 }
 
 #[test]

@@ -5,3 +5,4 @@ mod asynchronous;
 mod blocking;
 mod polled;
 mod scripted;
+mod transport;

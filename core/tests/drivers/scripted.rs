@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Interrupted,
     /// `Ok(0)`: for a read the end of input, for a write nothing taken.
     Zero,
+    /// A read is `Ok(0)`, once.
+    Empty,
     /// The call fails.
     Fails(ErrorKind),
     /// Asking for readiness fails.
@@ -121,6 +123,7 @@ impl Scripted {
                 Ok(n)
             }
             Interrupted => Err(ErrorKind::Interrupted),
+            Empty => Ok(0),
             Zero => {
                 self.reads.push_front(Zero);
                 Ok(0)
