@@ -30,8 +30,8 @@ mod vlan;
 #[cfg(all(any(feature = "stream", feature = "tap"), target_os = "linux"))]
 mod wait;
 
-#[cfg(test)]
-mod testing;
+#[cfg(any(feature = "testing", test))]
+pub mod testing;
 
 #[cfg(feature = "faulty")]
 pub use faulty::{FaultyLink, FaultyLoopback};

@@ -172,6 +172,12 @@ impl FaultyLink {
         self.lanes.iter().filter_map(Lane::next_arrival).min()
     }
 
+    /// Returns the time at which the next frame arrives for `to`. `None`: none is under way there.
+    #[must_use]
+    pub fn next_arrival_for(&self, to: Side) -> Option<Instant> {
+        self.lanes[to.other() as usize].next_arrival()
+    }
+
     /// How many frames are under way, in both directions.
     #[must_use]
     pub fn under_way(&self) -> usize {

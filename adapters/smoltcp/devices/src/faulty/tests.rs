@@ -1,7 +1,8 @@
 use super::*;
-use crate::testing::{Client, PORT, Stack, echo, ipv4, ipv6, socket};
+use crate::testing::World;
+use crate::testing::echo::{Client, PORT, Stack, echo, ipv4, ipv6, socket};
 use smoltcp::phy::{RxToken as _, TxToken as _};
-use smoltcp::wire::IpAddress;
+use smoltcp::wire::{IpAddress, IpCidr};
 use std::collections::BTreeSet;
 
 const HARSH: Faults = Faults {
@@ -216,33 +217,31 @@ fn buffers_are_used_again() {
     assert!(link.lanes[0].spare() <= 2);
 }
 
-/// Jumps to whatever happens next: a frame arrives, or a stack has a deadline.
-fn next<const N: usize>(now: Instant, events: [Option<Instant>; N]) -> Instant {
-    let next = events
-        .into_iter()
-        .flatten()
-        .min()
-        .expect("nothing will ever happen");
-    assert!(next < Instant::from_secs(3600), "no end in sight");
-    // A stack that wants to be asked "now" has been asked: let time pass.
-    next.max(now + Duration::from_micros(100).into())
-}
+/// Longer than any connection here may take.
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn talk(seed: u64, faults: Faults, server_address: IpAddress, total: usize) -> FaultyLink {
-    let mut link = FaultyLink::new(Medium::Ip, 1500, seed, faults);
-    let mut now = Instant::ZERO;
-    let mut client = Stack::new(&mut link.end(Side::A), 1, now);
-    let mut server = Stack::new(&mut link.end(Side::B), 2, now);
+    let mut world = World::new(Medium::Ip, 1500, seed, faults);
+    let mut host = |side, number| {
+        let addresses = [IpCidr::new(ipv4(number), 24), IpCidr::new(ipv6(number), 64)];
+        Stack::of(world.host(side, addresses, number.into()))
+    };
+    let mut client = host(Side::A, 1);
+    let mut server = host(Side::B, 2);
     server.socket().listen(PORT).unwrap();
     client.connect(server_address);
     let mut check = Client::new(total);
     while !check.is_done() {
-        client.turn(now, &mut link.end(Side::A), |socket| check.play(socket));
-        server.turn(now, &mut link.end(Side::B), echo);
-        let (client, server) = (client.poll_at(now), server.poll_at(now));
-        now = next(now, [client, server, link.next_arrival()]);
+        let now = world.now();
+        client.turn(now, &mut world.link.end(Side::A), |socket| {
+            check.play(socket);
+        });
+        server.turn(now, &mut world.link.end(Side::B), echo);
+        let deadlines = [client.host.poll_at(now), server.host.poll_at(now)];
+        world.pass(deadlines, HOUR).unwrap();
+        assert!(world.now() < Instant::ZERO + HOUR.into(), "no end in sight");
     }
-    link
+    world.link
 }
 
 #[test]
@@ -268,13 +267,15 @@ fn a_server_and_a_client_share_one_stack() {
         let mut stack = Stack::new(&mut loopback, 1, now);
         let mut listening = socket();
         listening.listen(PORT).unwrap();
-        let server = stack.sockets.add(listening);
+        let server = stack.host.sockets.add(listening);
         stack.connect(ipv4(1));
         let mut check = Client::new(20_000);
         while !check.is_done() {
             stack.turn(now, &mut loopback, |socket| check.play(socket));
-            echo(stack.sockets.get_mut(server));
-            now = next(now, [stack.poll_at(now), loopback.next_arrival()]);
+            echo(stack.host.socket(server));
+            let next = [stack.host.poll_at(now), loopback.next_arrival()];
+            now = now.max(next.into_iter().flatten().min().expect("it goes on"));
+            assert!(now < Instant::ZERO + HOUR.into(), "no end in sight");
         }
         let counters = loopback.counters();
         assert!(counters.delivered > 0);

@@ -295,9 +295,11 @@ mod tests {
         assert!(made.unwrap().success());
         let mut pcap = Pcap::new(Background::create(&path).unwrap(), Medium::Ip);
         capture(&mut pcap, 100);
-        let reader = File::open(&path).unwrap();
+        let mut reader = File::open(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        let reader = thread::spawn(|| frames_in(reader));
+        let mut first = [0];
+        reader.read_exact(&mut first).unwrap();
+        let reader = thread::spawn(move || frames_in(first.chain(reader)));
         capture(&mut pcap, 100);
         assert_eq!((pcap.frames(), pcap.dropped()), (200, 0));
         finish(pcap);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::testing::Found;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     EthernetAddress, EthernetRepr, IpAddress, IpRepr, Ipv4Address, Ipv6Address, TcpControl,
@@ -98,5 +99,21 @@ fn other_frames_stay_as_they_are() {
         let mut frame = original.clone();
         announce_less(&mut frame);
         assert_eq!(frame, original);
+    }
+}
+
+#[test]
+fn segments_are_found_by_the_common_rule() {
+    for vector in crate::testing::segments() {
+        let found = Segment::find(&vector.frame).map(|segment| {
+            let bytes = |at| u16::from_be_bytes([vector.frame[at], vector.frame[at + 1]]);
+            let (source, destination) = (bytes(segment.start), bytes(segment.start + 2));
+            Found {
+                source: (segment.source, source).into(),
+                destination: (segment.destination, destination).into(),
+                start: segment.start,
+            }
+        });
+        assert_eq!(found, vector.found, "{}", vector.name);
     }
 }

@@ -1,6 +1,7 @@
 use super::queue::MAX_FRAME_LEN;
 use super::*;
-use crate::testing::{Client, PORT, Stack, echo, ipv4, wall_clock};
+use crate::testing::Host;
+use crate::testing::echo::{Client, PORT, Stack, echo, ipv4, wall_clock};
 use smoltcp::phy::{RxToken as _, TxToken as _};
 use smoltcp::time::Duration;
 use std::io::{Read, Write};
@@ -254,7 +255,8 @@ fn a_peer_that_has_filled_the_window_is_heard() {
     pair.client_sends(&[0; 1]);
     pair.client_sends(&[0; 65_535]);
     pair.now += Duration::from_millis(20);
-    let (Stack { iface, sockets, .. }, device) = &mut pair.server;
+    let (Stack { host, .. }, device) = &mut pair.server;
+    let Host { iface, sockets } = host;
     iface.poll_ingress_single(pair.now, device, sockets);
     pair.now += Duration::from_millis(20);
     iface.poll_egress(pair.now, device, sockets);

@@ -4,7 +4,7 @@ mod forwarding;
 mod namespace;
 
 use super::*;
-use crate::testing::{Client, LIMIT, PORT, Stack, echo, ipv4, ipv6, pattern, wall_clock};
+use crate::testing::echo::{Client, LIMIT, PORT, Stack, echo, ipv4, ipv6, pattern, wall_clock};
 use crate::{Interest, wait};
 use namespace::{in_namespace, ip};
 use smoltcp::phy::{Device, RxToken as _, TxToken as _};

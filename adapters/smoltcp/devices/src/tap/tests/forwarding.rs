@@ -117,7 +117,7 @@ fn two_stacks(near: &mut Tap, far: &mut Tap) -> [Stack; 2] {
     [(near, 1), (far, 2)].map(|(tap, network)| {
         let mut stack = Stack::new(tap, network, Instant::ZERO);
         let network = network.into();
-        stack.iface.update_ip_addrs(|addresses| {
+        stack.host.iface.update_ip_addrs(|addresses| {
             addresses.clear();
             for own in [
                 IpCidr::new(host4(network), 24),
@@ -128,7 +128,7 @@ fn two_stacks(near: &mut Tap, far: &mut Tap) -> [Stack; 2] {
         });
         let router4 = Ipv4Address::new(10, 0, network as u8, 100);
         let router6 = Ipv6Address::new(0xfd00, network, 0, 0, 0, 0, 0, 0x100);
-        let routes = stack.iface.routes_mut();
+        let routes = stack.host.iface.routes_mut();
         routes.add_default_ipv4_route(router4).unwrap();
         routes.add_default_ipv6_route(router6).unwrap();
         stack

@@ -1,22 +1,22 @@
-//! What the tests of the devices share: the plainest stack that echoes, and a peer that checks it.
+//! The plainest stack that echoes, and a peer that checks it.
 
-#![allow(dead_code, reason = "the tests of each device use a part of it")]
+use core::time::Duration;
 
-use std::time::Duration as StdDuration;
-
-use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::phy::{Device, Medium};
+use smoltcp::iface::SocketHandle;
+use smoltcp::phy::Device;
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv6Address};
+use smoltcp::wire::{IpAddress, IpCidr, Ipv6Address};
 
-pub(super) const PORT: u16 = 7;
+use super::{Host, tcp_socket};
+
+pub(crate) const PORT: u16 = 7;
 
 /// No test of a device may take longer.
-pub(super) const LIMIT: StdDuration = StdDuration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A clock that starts at 0, and panics after [`LIMIT`].
-pub(super) fn wall_clock() -> impl Fn() -> Instant {
+pub(crate) fn wall_clock() -> impl Fn() -> Instant {
     let start = std::time::Instant::now();
     move || {
         let elapsed = start.elapsed();
@@ -25,81 +25,59 @@ pub(super) fn wall_clock() -> impl Fn() -> Instant {
     }
 }
 
-pub(super) fn ipv4(host: u8) -> IpAddress {
+pub(crate) fn ipv4(host: u8) -> IpAddress {
     IpAddress::v4(192, 168, 69, host)
 }
 
-pub(super) fn ipv6(host: u8) -> IpAddress {
+pub(crate) fn ipv6(host: u8) -> IpAddress {
     Ipv6Address::new(0xfdaa, 0, 0, 0, 0, 0, 0, host.into()).into()
 }
 
-/// A stack with one host's addresses and one TCP socket.
-pub(super) struct Stack {
-    pub(super) iface: Interface,
-    pub(super) sockets: SocketSet<'static>,
-    pub(super) handle: SocketHandle,
+/// A host with one TCP socket.
+pub(crate) struct Stack {
+    pub(crate) host: Host,
+    pub(crate) handle: SocketHandle,
 }
 
 impl Stack {
-    pub(super) fn new(device: &mut impl Device, host: u8, now: Instant) -> Self {
-        let address = match device.capabilities().medium {
-            Medium::Ip => HardwareAddress::Ip,
-            _ => EthernetAddress([2, 0, 0, 0, 0, host]).into(),
-        };
-        let mut config = Config::new(address);
-        config.random_seed = host.into();
-        let mut iface = Interface::new(config, device, now);
-        iface.update_ip_addrs(|addresses| {
-            addresses.push(IpCidr::new(ipv4(host), 24)).unwrap();
-            addresses.push(IpCidr::new(ipv6(host), 64)).unwrap();
-        });
-        let mut sockets = SocketSet::new(Vec::new());
-        let handle = sockets.add(socket());
-        Self {
-            iface,
-            sockets,
-            handle,
-        }
+    pub(crate) fn new(device: &mut impl Device, host: u8, now: Instant) -> Self {
+        let addresses = [IpCidr::new(ipv4(host), 24), IpCidr::new(ipv6(host), 64)];
+        Self::of(Host::new(device, addresses, host.into(), now))
     }
 
-    pub(super) fn socket(&mut self) -> &mut tcp::Socket<'static> {
-        self.sockets.get_mut(self.handle)
+    pub(crate) fn of(mut host: Host) -> Self {
+        let handle = host.sockets.add(socket());
+        Self { host, handle }
     }
 
-    pub(super) fn connect(&mut self, address: IpAddress) {
-        let context = self.iface.context();
-        let socket = self.sockets.get_mut::<tcp::Socket>(self.handle);
-        socket.connect(context, (address, PORT), 50_000).unwrap();
+    pub(crate) fn socket(&mut self) -> &mut tcp::Socket<'static> {
+        self.host.socket(self.handle)
     }
 
-    pub(super) fn poll_at(&mut self, now: Instant) -> Option<Instant> {
-        self.iface.poll_at(now, &self.sockets)
+    pub(crate) fn connect(&mut self, address: IpAddress) {
+        self.host.connect(self.handle, (address, PORT), 50_000);
     }
 
-    /// Does everything that the stack can do at `now`, with `play` in the role of the application.
-    pub(super) fn turn(
+    /// Does all that the stack can do at `now`, with `play` in the role of the application.
+    pub(crate) fn turn(
         &mut self,
         now: Instant,
         device: &mut impl Device,
         mut play: impl FnMut(&mut tcp::Socket<'static>),
     ) {
-        self.iface.poll(now, device, &mut self.sockets);
+        self.host.poll(now, device);
         play(self.socket());
-        self.iface.poll(now, device, &mut self.sockets);
+        self.host.poll(now, device);
     }
 }
 
-/// A socket with buffers of 64 KiB each way.
-pub(super) fn socket() -> tcp::Socket<'static> {
-    let buffer = || tcp::SocketBuffer::new(vec![0; 64 * 1024]);
-    let mut socket = tcp::Socket::new(buffer(), buffer());
-    // Whatever other features of smoltcp are on.
-    socket.set_congestion_control(tcp::CongestionControl::None);
-    socket
+/// Makes a socket with buffers of 64 KiB each way.
+pub(crate) fn socket() -> tcp::Socket<'static> {
+    tcp_socket(64 * 1024, 64 * 1024)
 }
 
 /// Sends back what has come in, as far as there is room, and closes after the peer.
-pub(super) fn echo(socket: &mut tcp::Socket<'_>) {
+pub(crate) fn echo(socket: &mut tcp::Socket<'_>) {
     let mut buffer = [0; 4096];
     while socket.can_recv() && socket.can_send() {
         let room = (socket.send_capacity() - socket.send_queue()).min(buffer.len());
@@ -112,12 +90,12 @@ pub(super) fn echo(socket: &mut tcp::Socket<'_>) {
 }
 
 /// Byte number `at` of what is sent: never the same at the same place of two segments.
-pub(super) fn pattern(at: usize) -> u8 {
+pub(crate) fn pattern(at: usize) -> u8 {
     ((at >> 8) ^ (at >> 16) ^ at) as u8
 }
 
 /// A client that streams bytes to an echo, checks each that comes back, and closes.
-pub(super) struct Client {
+pub(crate) struct Client {
     total: usize,
     sent: usize,
     received: usize,
@@ -125,7 +103,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(total: usize) -> Self {
+    pub(crate) fn new(total: usize) -> Self {
         Self {
             total,
             sent: 0,
@@ -135,11 +113,11 @@ impl Client {
     }
 
     /// All bytes came back, and both sides have closed.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.closed
     }
 
-    pub(super) fn play(&mut self, socket: &mut tcp::Socket<'_>) {
+    pub(crate) fn play(&mut self, socket: &mut tcp::Socket<'_>) {
         while socket.can_send() && self.sent < self.total {
             let (sent, left) = (self.sent, self.total - self.sent);
             let fill = |buffer: &mut [u8]| {
