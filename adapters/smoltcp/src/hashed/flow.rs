@@ -230,6 +230,19 @@ mod tests {
         assert!(Segment::parse(&packet, Medium::Ip, address).is_none());
     }
 
+    /// Those by which the finder of `linecho-devices` is tested, too.
+    #[test]
+    fn segments_are_found_by_the_common_rule() {
+        for vector in linecho_devices::testing::segments() {
+            let found = parse(&vector.frame, Medium::Ethernet).map(|segment| segment.flow);
+            let expected = vector.found.map(|found| Flow {
+                local: found.destination.addr,
+                remote: found.source,
+            });
+            assert_eq!(found, expected, "{}", vector.name);
+        }
+    }
+
     #[test]
     fn neighbouring_flows_spread() {
         let mut buckets = [0; 64];

@@ -1,7 +1,6 @@
 //! The listener of linecho-smoltcp over a link in memory with faults, in virtual time: what takes hours passes in
 //! milliseconds, and a seed gives the same run each time.
 
-mod host;
 mod peers;
 mod server;
 
@@ -9,19 +8,16 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use host::Host;
-use linecho_devices::FaultyLink;
 use linecho_devices::faulty::{Faults, Side};
+use linecho_devices::testing::World;
 use linecho_smoltcp::smoltcp::phy::Medium;
+use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr};
 use linecho_smoltcp::{Config, Instant, Options, Totals, Wake, from_stack_time, stack_time};
 use linecho_trials::Stop;
 use peers::Peers;
 use server::{Server, Sizes};
 
 use super::{Facts, Network, Peer, Reach, Wanted};
-
-/// More turns than anybody needs at one instant: somebody spins.
-const TURNS_AT_ONE_INSTANT: u32 = 10_000;
 
 /// A kind of link.
 #[derive(Clone, Debug)]
@@ -152,17 +148,15 @@ impl Reach for Link {
     }
 
     fn start(&self, wanted: &Wanted, seed: u64) -> Result<Box<dyn Network>, Stop> {
-        Ok(Box::new(World::start(self, wanted, seed)?))
+        Ok(Box::new(Linked::start(self, wanted, seed)?))
     }
 }
 
-/// Two stacks, and the link between them.
-struct World {
-    now: Instant,
+/// The peers and the server, and the link between them.
+struct Linked {
+    world: World,
     /// The longest step: a client may want to do something meanwhile.
     longest_step: Duration,
-    turns_at_now: u32,
-    link: FaultyLink,
     peers: Peers,
     server: Server,
     wake: Wake,
@@ -170,7 +164,7 @@ struct World {
     done: Arc<Mutex<Frames>>,
 }
 
-impl Drop for World {
+impl Drop for Linked {
     fn drop(&mut self) {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         let totals = self.server.totals();
@@ -178,7 +172,7 @@ impl Drop for World {
         done.bytes += totals.counters.bytes_out;
         done.virtual_seconds += self.now().as_secs_f64();
         for side in [Side::A, Side::B] {
-            let counters = self.link.counters(side);
+            let counters = self.world.link.counters(side);
             done.sent += counters.sent;
             done.lost += counters.lost;
             done.duplicated += counters.duplicated;
@@ -188,7 +182,7 @@ impl Drop for World {
     }
 }
 
-impl World {
+impl Linked {
     fn start(kind: &Link, wanted: &Wanted, seed: u64) -> Result<Self, Stop> {
         let mut rng = fastrand::Rng::with_seed(seed);
         let session = Config::new()
@@ -208,18 +202,17 @@ impl World {
         let mtu = rng.choice([1280, 1500]).unwrap_or(1500);
         let v6 = rng.bool();
 
-        let mut link = FaultyLink::new(Medium::Ip, mtu, seed, kind.faults);
-        let peers = Host::new(&mut link.end(Side::A), 2, v6, seed);
-        let host = Host::new(&mut link.end(Side::B), 1, v6, seed + 1);
+        let mut world = World::new(Medium::Ip, mtu, seed, kind.faults);
+        let [server, peer] = [address(v6, 1), address(v6, 2)];
+        let peers = world.host(Side::A, [peer], seed);
+        let host = world.host(Side::B, [server], seed + 1);
         let peers_ring = sizes.ring(&mut rng);
         let in_transit = sizes.receive + sizes.send + 2 * peers_ring + sizes.line;
-        let peers = Peers::new(peers, (host.address, server::PORT), peers_ring);
+        let peers = Peers::new(peers, (server.address(), server::PORT), peers_ring);
         let server = Server::new(host, kind.hashed, &sizes, kind.options(session));
         Ok(Self {
-            now: Instant::ZERO,
+            world,
             longest_step: kind.pace / 100,
-            turns_at_now: 0,
-            link,
             peers,
             server: server.map_err(|error| Stop::Failed(format!("cannot listen: {error}")))?,
             wake: Wake::Again,
@@ -234,60 +227,46 @@ impl World {
         })
     }
 
-    fn server_turn(&mut self) {
-        self.wake = self.server.turn(self.now, &mut self.link.end(Side::B));
+    fn time(&self) -> Instant {
+        from_stack_time(self.world.now())
     }
 }
 
-impl Network for World {
+/// The address of a host on the link.
+fn address(v6: bool, host: u8) -> IpCidr {
+    if v6 {
+        IpCidr::new(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, host.into()), 64)
+    } else {
+        IpCidr::new(IpAddress::v4(10, 0, 0, host), 8)
+    }
+}
+
+impl Network for Linked {
     fn facts(&self) -> Facts {
         self.facts
     }
 
     fn now(&self) -> Duration {
-        self.now.saturating_duration_since(Instant::ZERO)
+        self.time().saturating_duration_since(Instant::ZERO)
     }
 
     /// A turn of both stacks; then the time moves on to when something happens next.
     fn step(&mut self) -> Result<(), Stop> {
-        self.peers.turn(self.now, &mut self.link);
+        self.peers.turn(&mut self.world);
         // The server gets a turn when it asked for one, or a frame is there: a wake that is missing or late shows.
-        let frame = self
-            .link
-            .next_arrival()
-            .is_some_and(|at| at <= stack_time(self.now));
-        if frame || self.wake <= Wake::At(self.now) {
-            self.server_turn();
+        let now = self.time();
+        if self.world.has_frame(Side::B) || self.wake <= Wake::At(now) {
+            self.wake = self.server.turn(now, &mut self.world.link.end(Side::B));
         }
         // While peers are busy no time passes: how fast they are is not the matter.
         if std::mem::take(&mut self.peers.moved) {
             return Ok(());
         }
-        let next = [
-            self.wake.timeout(self.now),
-            self.peers.timeout(self.now),
-            self.link
-                .next_arrival()
-                .map(|at| from_stack_time(at).saturating_duration_since(self.now)),
-        ];
-        let next = next
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(self.longest_step);
-        if next.is_zero() {
-            self.turns_at_now += 1;
-            if self.turns_at_now > TURNS_AT_ONE_INSTANT {
-                return Err(Stop::Failed(format!(
-                    "somebody spins at {:?}: server {:?}",
-                    self.now, self.wake
-                )));
-            }
-        } else {
-            self.turns_at_now = 0;
-            self.now = self.now + next.min(self.longest_step);
-        }
-        Ok(())
+        let server = self.wake.timeout(now).map(|wait| stack_time(now + wait));
+        let deadlines = [server, self.peers.deadline(&self.world)];
+        self.world
+            .pass(deadlines, self.longest_step)
+            .map_err(|busy| Stop::Failed(format!("{busy}: server {:?}", self.wake)))
     }
 
     fn open(&mut self) -> io::Result<Peer> {

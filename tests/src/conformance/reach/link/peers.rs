@@ -1,19 +1,15 @@
 //! The peers on the other stack, as plain sockets of smoltcp.
 
 use std::io::{self, ErrorKind};
-use std::time::Duration;
 
-use linecho_devices::FaultyLink;
 use linecho_devices::faulty::Side;
+use linecho_devices::testing::{Host, World, tcp_socket};
 use linecho_smoltcp::smoltcp::iface::SocketHandle;
 use linecho_smoltcp::smoltcp::socket::tcp::{RecvError, Socket, State};
 use linecho_smoltcp::smoltcp::time;
 use linecho_smoltcp::smoltcp::wire::IpAddress;
-use linecho_smoltcp::{Instant, from_stack_time, stack_time};
 
 use super::super::Peer;
-use super::host::Host;
-use super::server::tcp_socket;
 
 /// How often a peer asks after a silent server: a reset that was lost is noticed by that.
 const KEEP_ALIVE: time::Duration = time::Duration::from_secs(15);
@@ -47,23 +43,21 @@ impl Peers {
     }
 
     /// Takes in what has arrived, and sends what there is to send.
-    pub(super) fn turn(&mut self, now: Instant, link: &mut FaultyLink) {
-        let Host { iface, sockets, .. } = &mut self.host;
+    pub(super) fn turn(&mut self, world: &mut World) {
+        let host = &mut self.host;
         self.closing.retain(|&handle| {
-            let socket = sockets.get_mut::<Socket>(handle);
+            let socket = host.socket(handle);
             let waits = socket.send_queue() > 0 && socket.may_send();
             if !waits {
                 socket.close();
             }
             waits
         });
-        iface.poll(stack_time(now), &mut link.end(Side::A), sockets);
+        world.poll(Side::A, host);
     }
 
-    pub(super) fn timeout(&mut self, now: Instant) -> Option<Duration> {
-        let Host { iface, sockets, .. } = &mut self.host;
-        let at = iface.poll_at(stack_time(now), sockets)?;
-        Some(from_stack_time(at).saturating_duration_since(now))
+    pub(super) fn deadline(&mut self, world: &World) -> Option<time::Instant> {
+        self.host.poll_at(world.now())
     }
 
     pub(super) fn open(&mut self) -> io::Result<Peer> {
@@ -80,7 +74,7 @@ impl Peers {
     }
 
     fn socket(&mut self, peer: Peer) -> &mut Socket<'static> {
-        self.host.sockets.get_mut(self.sockets[peer.0])
+        self.host.socket(self.sockets[peer.0])
     }
 
     pub(super) fn is_connected(&mut self, peer: Peer) -> io::Result<bool> {

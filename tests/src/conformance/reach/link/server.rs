@@ -1,11 +1,10 @@
 //! The server's stack, with either of the listeners.
 
+use linecho_devices::testing::{Host, tcp_socket};
 use linecho_smoltcp::smoltcp::iface::SocketStorage;
 use linecho_smoltcp::smoltcp::phy::Device;
-use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, ListenError, Socket, SocketBuffer};
+use linecho_smoltcp::smoltcp::socket::tcp::ListenError;
 use linecho_smoltcp::{HashedListener, HashedSlot, Instant, Listener, Options, Totals, Wake};
-
-use super::host::Host;
 
 pub(super) const PORT: u16 = 7;
 
@@ -58,15 +57,6 @@ impl Sizes {
     pub(super) fn ring(&self, rng: &mut fastrand::Rng) -> usize {
         self.rings[rng.usize(..self.rings.len())]
     }
-}
-
-/// Without congestion control, as by default: a build of the whole workspace has other features, and a seed is to mean
-/// the same in each.
-pub(super) fn tcp_socket(receive: usize, send: usize) -> Socket<'static> {
-    let ring = |length| SocketBuffer::new(vec![0; length]);
-    let mut socket = Socket::new(ring(receive), ring(send));
-    socket.set_congestion_control(CongestionControl::None);
-    socket
 }
 
 pub(super) struct Server {
