@@ -8,7 +8,7 @@ use smoltcp::wire::IpEndpoint;
 use crate::keep_alive::ProbeAt;
 use crate::lifecycle::{Arrived, arrived};
 use crate::options::Options;
-use crate::service::{ServiceView, Turn};
+use crate::service::Turn;
 use crate::socket::Socket;
 
 #[derive(Debug)]
@@ -52,14 +52,13 @@ impl<'a> Connection<'a> {
     pub(crate) fn turn(
         &mut self,
         tcp: &mut tcp::Socket<'_>,
-        service: &mut ServiceView<'a>,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_, 'a>,
     ) -> Option<Reason> {
         let session = &mut self.session;
         self.waits_for_line = false;
         if session.capacity() == 0 {
             match arrived(tcp) {
-                Arrived::Bytes => match service.lines.pop() {
+                Arrived::Bytes => match turn.service.lines.pop() {
                     Some(line) => {
                         let _empty = session.replace_storage(line);
                     }
@@ -94,7 +93,7 @@ impl<'a> Connection<'a> {
             && let Ok(line) = session.replace_storage(&mut [])
         {
             // There is room: it came from there.
-            let _ = service.lines.push(line);
+            let _ = turn.service.lines.push(line);
             // A session that stopped after a line goes on behind those that wait already.
             self.waits_for_line = arrived(tcp) == Arrived::Bytes;
         }

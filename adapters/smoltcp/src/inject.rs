@@ -1,37 +1,89 @@
-//! A device in front of the caller's: it can inject one frame, and edit the stack's reply to it.
+//! Devices between the stack and the caller's: one receives a single frame, the other one sends.
 //!
-//! All traffic goes through this one type, since the stack's code exists once for each type of
-//! device.
+//! Their transmit token is the same type, since the stack's code exists once for each type of it.
 
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-/// Changes the reply to an injected frame before it is sent.
+/// Sees a frame that the stack has written, and may change it, before it is sent.
 pub(crate) type Edit<'e> = &'e dyn Fn(&mut [u8]);
 
-/// The caller's device, with a frame to inject or without one.
-pub(crate) struct Injecting<'d, D: ?Sized> {
-    device: &'d mut D,
-    injected: Option<(&'d [u8], Edit<'d>)>,
+/// Room for the reply to an injected frame, when it is not sent: Ethernet, IPv6, and TCP with all
+/// its options.
+const UNSENT: usize = 14 + 40 + 60;
+
+/// A device that receives one frame: one that has arrived, or one that is injected.
+pub(crate) struct OneFrame<'f, T> {
+    pub(crate) frame: Option<Frame<'f>>,
+    /// For the reply. Without it, the reply is made for `edit` alone.
+    pub(crate) tx: Option<T>,
+    pub(crate) edit: Option<Edit<'f>>,
+    pub(crate) capabilities: &'f DeviceCapabilities,
 }
 
-impl<'d, D: ?Sized> Injecting<'d, D> {
-    /// Wraps `device`, and injects nothing.
-    pub(crate) fn nothing(device: &'d mut D) -> Self {
-        let injected = None;
-        Self { device, injected }
-    }
-
-    /// Wraps `device`; the first frame that the stack receives is `frame`.
-    pub(crate) fn frame(device: &'d mut D, frame: &'d [u8], edit: Edit<'d>) -> Self {
-        let injected = Some((frame, edit));
-        Self { device, injected }
-    }
+#[derive(Clone, Copy)]
+pub(crate) struct Frame<'f> {
+    pub(crate) bytes: &'f [u8],
+    pub(crate) meta: PacketMeta,
 }
 
-impl<D: Device + ?Sized> Device for Injecting<'_, D> {
+impl<T: TxToken> Device for OneFrame<'_, T> {
     type RxToken<'a>
-        = Rx<'a, D::RxToken<'a>>
+        = Frame<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = Tx<'a, T>
+    where
+        Self: 'a;
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.capabilities.clone()
+    }
+
+    fn receive(&mut self, _: Instant) -> Option<(Frame<'_>, Tx<'_, T>)> {
+        let frame = self.frame.take()?;
+        let (tx, edit) = (self.tx.take(), self.edit);
+        Some((frame, Tx { tx, edit }))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Tx<'_, T>> {
+        None
+    }
+}
+
+impl RxToken for Frame<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.bytes)
+    }
+
+    fn meta(&self) -> PacketMeta {
+        self.meta
+    }
+}
+
+/// The caller's device, as the stack sends through it.
+pub(crate) struct Sender<'d, D: ?Sized> {
+    pub(crate) device: &'d mut D,
+    /// Sees each frame that is sent.
+    pub(crate) edit: Option<Edit<'d>>,
+    /// The stack had something to send.
+    pub(crate) was_wanted: bool,
+}
+
+impl<'d, D: ?Sized> Sender<'d, D> {
+    pub(crate) fn new(device: &'d mut D) -> Self {
+        Self {
+            device,
+            edit: None,
+            was_wanted: false,
+        }
+    }
+}
+
+impl<D: Device + ?Sized> Device for Sender<'_, D> {
+    type RxToken<'a>
+        = Frame<'a>
     where
         Self: 'a;
     type TxToken<'a>
@@ -43,60 +95,41 @@ impl<D: Device + ?Sized> Device for Injecting<'_, D> {
         self.device.capabilities()
     }
 
-    fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
-        if let Some((frame, edit)) = self.injected.take() {
-            let tx = self.device.transmit(now)?;
-            let edit = Some(edit);
-            return Some((Rx::Injected(frame), Tx { tx, edit }));
-        }
-        let (rx, tx) = self.device.receive(now)?;
-        Some((Rx::Received(rx), Tx { tx, edit: None }))
+    fn receive(&mut self, _: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+        None
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
-        let tx = self.device.transmit(now)?;
-        Some(Tx { tx, edit: None })
-    }
-}
-
-pub(crate) enum Rx<'a, T> {
-    Received(T),
-    Injected(&'a [u8]),
-}
-
-impl<T: RxToken> RxToken for Rx<'_, T> {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        match self {
-            Self::Received(rx) => rx.consume(f),
-            Self::Injected(frame) => f(frame),
-        }
-    }
-
-    fn meta(&self) -> PacketMeta {
-        match self {
-            Self::Received(rx) => rx.meta(),
-            Self::Injected(_) => PacketMeta::default(),
-        }
+        let tx = Some(self.device.transmit(now)?);
+        self.was_wanted = true;
+        let edit = self.edit;
+        Some(Tx { tx, edit })
     }
 }
 
 pub(crate) struct Tx<'a, T> {
-    tx: T,
+    tx: Option<T>,
     edit: Option<Edit<'a>>,
 }
 
 impl<T: TxToken> TxToken for Tx<'_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        self.tx.consume(len, |frame| {
+        let write = |frame: &mut [u8]| {
             let result = f(frame);
             if let Some(edit) = self.edit {
                 edit(frame);
             }
             result
-        })
+        };
+        match self.tx {
+            Some(tx) => tx.consume(len, write),
+            None => write([0; UNSENT].get_mut(..len).unwrap_or_default()),
+        }
     }
 
     fn set_meta(&mut self, meta: PacketMeta) {
-        self.tx.set_meta(meta);
+        if let Some(tx) = &mut self.tx {
+            tx.set_meta(meta);
+        }
     }
 }

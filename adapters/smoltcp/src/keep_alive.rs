@@ -16,7 +16,7 @@
 
 use linecho_core::Instant;
 use smoltcp::iface::{Interface, SocketSet};
-use smoltcp::phy::{ChecksumCapabilities, Device, Medium};
+use smoltcp::phy::{ChecksumCapabilities, Device, Medium, PacketMeta};
 use smoltcp::socket::tcp::{self, State};
 #[cfg(feature = "medium-ethernet")]
 use smoltcp::wire::{
@@ -26,7 +26,7 @@ use smoltcp::wire::{
     IpEndpoint, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, TcpTimestampRepr,
 };
 
-use crate::inject::Injecting;
+use crate::inject::{Frame, OneFrame};
 use crate::time::stack_time;
 
 /// A keep-alive probe for one connection.
@@ -96,10 +96,18 @@ impl KeepAlive {
             let Some((len, tcp_at)) = written else {
                 return;
             };
-            let (frame, _) = bytes.split_at(len);
+            let (bytes, _) = bytes.split_at(len);
+            let Some(tx) = device.transmit(stack_time(now)) else {
+                return;
+            };
+            let meta = PacketMeta::default();
             let checksum = capabilities.checksum.tcp.tx();
-            let edit = |reply: &mut [u8]| self.set_back(reply, tcp_at, checksum);
-            let mut device = Injecting::frame(device, frame, &edit);
+            let mut device = OneFrame {
+                frame: Some(Frame { bytes, meta }),
+                tx: Some(tx),
+                edit: Some(&|reply: &mut [u8]| self.set_back(reply, tcp_at, checksum)),
+                capabilities: &capabilities,
+            };
             iface.poll_ingress_single(stack_time(now), &mut device, sockets);
         }
     }

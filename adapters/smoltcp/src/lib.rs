@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
 
+mod arrival;
 mod client;
 mod connection;
 mod event;
@@ -10,7 +11,10 @@ mod inject;
 mod keep_alive;
 mod lifecycle;
 mod listener;
+#[cfg(feature = "medium-ethernet")]
+mod neighbour;
 mod options;
+mod segment;
 mod service;
 mod slot;
 mod socket;

@@ -112,6 +112,7 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         mut on_event: impl FnMut(Event),
     ) -> Wake {
         let mut turn = Turn {
+            service: &mut self.service,
             now,
             full: self.full,
             line_wanted: self.line_wanted,
@@ -122,13 +123,13 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         let (mut deadline, mut line_wanted) = (None, false);
         let slots = self.slots.iter_mut().enumerate();
         for ((number, slot), tcp) in with_sockets(&self.handles, slots, sockets) {
-            slot.turn(number, tcp, &mut self.service, &mut turn);
+            slot.turn(number, tcp, &mut turn);
             match stage(tcp) {
                 Stage::Listening if first_listening.is_none() => first_listening = Some(number),
                 Stage::HalfOpen => last_half_open = Some(number),
                 _ => {}
             }
-            deadline = earlier(deadline, slot.deadline(&self.service.options, self.full));
+            deadline = earlier(deadline, slot.deadline(&turn.service.options, self.full));
             line_wanted |= slot.waits_for_line();
         }
         if let Some(probe) = turn.probe {

@@ -61,7 +61,8 @@ impl<Lines: ?Sized> Service<Lines> {
 }
 
 /// One turn of a slot, or of all slots of a listener.
-pub(crate) struct Turn<'t> {
+pub(crate) struct Turn<'t, 'a> {
+    pub(crate) service: &'t mut ServiceView<'a>,
     pub(crate) now: Instant,
     /// No slot listens: half-open and closing ones have less time.
     pub(crate) full: bool,
@@ -73,13 +74,13 @@ pub(crate) struct Turn<'t> {
     pub(crate) on_event: &'t mut dyn FnMut(Event),
 }
 
-impl Turn<'_> {
+impl Turn<'_, '_> {
     /// Returns when to probe the peer, if no byte comes or goes from now on.
     ///
     /// It is later when the peer has something to acknowledge: it will, or a retransmission comes
     /// first. And a peer that probes us after a silence of the same length finds that silence.
-    pub(crate) fn next_probe(&self, options: &Options, tcp: &tcp::Socket<'_>) -> ProbeAt {
-        let Some(interval) = options.keep_alive else {
+    pub(crate) fn next_probe(&self, tcp: &tcp::Socket<'_>) -> ProbeAt {
+        let Some(interval) = self.service.options.keep_alive else {
             return ProbeAt::NEVER;
         };
         let at = self.now + interval;
@@ -91,15 +92,10 @@ impl Turn<'_> {
     }
 
     /// Makes a probe, if it is time for one.
-    pub(crate) fn probe_if_due(
-        &mut self,
-        probe_at: &mut ProbeAt,
-        options: &Options,
-        tcp: &tcp::Socket<'_>,
-    ) {
+    pub(crate) fn probe_if_due(&mut self, probe_at: &mut ProbeAt, tcp: &tcp::Socket<'_>) {
         if probe_at.instant().is_some_and(|at| at <= self.now) && self.probe.is_none() {
             self.probe = KeepAlive::new(tcp);
-            *probe_at = self.next_probe(options, tcp);
+            *probe_at = self.next_probe(tcp);
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::event::Event;
 use crate::keep_alive::ProbeAt;
 use crate::lifecycle::{self, Stage, stage};
 use crate::options::Options;
-use crate::service::{ServiceView, Turn};
+use crate::service::Turn;
 
 /// The time that the RST of an aborted connection has, when the device or the neighbour cache holds
 /// it back. After that the slot listens again without it.
@@ -63,26 +63,25 @@ impl<'a> Slot<'a> {
         &mut self,
         number: usize,
         tcp: &mut tcp::Socket<'_>,
-        service: &mut ServiceView<'a>,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, 'a>,
     ) {
         match &mut self.phase {
-            Phase::Idle => self.idle(number, tcp, service, turn),
+            Phase::Idle => self.idle(number, tcp, turn),
             Phase::HalfOpen { since } => {
-                let late = *since + half_open_limit(&service.options, turn.full) <= turn.now;
+                let late = *since + half_open_limit(&turn.service.options, turn.full) <= turn.now;
                 match stage(tcp) {
-                    Stage::HalfOpen if late => self.listen(tcp, service),
-                    Stage::HalfOpen if service.accepting => {}
+                    Stage::HalfOpen if late => self.listen(tcp, turn),
+                    Stage::HalfOpen if turn.service.accepting => {}
                     // A refused SYN|ACK makes smoltcp listen again by itself, but with what the
                     // peer's SYN has changed: it is armed anew.
-                    Stage::Listening => self.listen(tcp, service),
-                    _ => self.idle(number, tcp, service, turn),
+                    Stage::Listening => self.listen(tcp, turn),
+                    _ => self.idle(number, tcp, turn),
                 }
             }
             Phase::Open(connection) if connection.is_quiet(tcp, turn.now) => {
-                turn.probe_if_due(&mut connection.probe_at, &service.options, tcp);
+                turn.probe_if_due(&mut connection.probe_at, tcp);
             }
-            Phase::Open(_) => self.serve(number, tcp, service, turn),
+            Phase::Open(_) => self.serve(number, tcp, turn),
             Phase::Closing {
                 since,
                 unsent,
@@ -92,24 +91,24 @@ impl<'a> Slot<'a> {
                 let left = tcp.send_queue();
                 if left < *unsent {
                     (*since, *unsent) = (turn.now, left);
-                    *probe_at = turn.next_probe(&service.options, tcp);
+                    *probe_at = turn.next_probe(tcp);
                 }
-                let late = *since + close_limit(&service.options, turn.full) <= turn.now;
+                let late = *since + close_limit(&turn.service.options, turn.full) <= turn.now;
                 match stage(tcp) {
-                    Stage::Open | Stage::Closing if late => self.abort(tcp, service, turn.now),
+                    Stage::Open | Stage::Closing if late => self.abort(tcp, turn),
                     Stage::Open => {
                         lifecycle::close(tcp);
-                        turn.probe_if_due(probe_at, &service.options, tcp);
+                        turn.probe_if_due(probe_at, tcp);
                     }
-                    Stage::Closing => turn.probe_if_due(probe_at, &service.options, tcp),
+                    Stage::Closing => turn.probe_if_due(probe_at, tcp),
                     Stage::TimeWait => self.leave(turn.now),
                     Stage::ResetPending => self.leave(turn.now + LEAVE_TIMEOUT),
-                    _ => self.listen(tcp, service),
+                    _ => self.listen(tcp, turn),
                 }
             }
             Phase::Leaving { until } => {
                 if stage(tcp) != Stage::ResetPending || *until <= turn.now {
-                    self.listen(tcp, service);
+                    self.listen(tcp, turn);
                 }
             }
         }
@@ -117,28 +116,22 @@ impl<'a> Slot<'a> {
 
     /// Listens, and accepts: an established connection is served, also when the peer's data and
     /// FIN have already come.
-    fn idle(
-        &mut self,
-        number: usize,
-        tcp: &mut tcp::Socket<'_>,
-        service: &mut ServiceView<'a>,
-        turn: &mut Turn<'_>,
-    ) {
+    fn idle(&mut self, number: usize, tcp: &mut tcp::Socket<'_>, turn: &mut Turn<'_, 'a>) {
         // A SYN and its RST between two turns leave a trace: timestamps that are off.
-        let as_armed = tcp.timestamp_enabled() == service.options.timestamps.is_some();
+        let as_armed = tcp.timestamp_enabled() == turn.service.options.timestamps.is_some();
         match stage(tcp) {
-            Stage::Listening if service.accepting && as_armed => {}
-            Stage::HalfOpen if service.accepting => {
+            Stage::Listening if turn.service.accepting && as_armed => {}
+            Stage::HalfOpen if turn.service.accepting => {
                 self.phase = Phase::HalfOpen { since: turn.now };
             }
             Stage::Open => match tcp.remote_endpoint() {
-                Some(peer) if service.accepting => self.open(number, peer, tcp, service, turn),
-                _ => self.abort(tcp, service, turn.now),
+                Some(peer) if turn.service.accepting => self.open(number, peer, tcp, turn),
+                _ => self.abort(tcp, turn),
             },
-            Stage::HalfOpen | Stage::Closing => self.abort(tcp, service, turn.now),
+            Stage::HalfOpen | Stage::Closing => self.abort(tcp, turn),
             Stage::TimeWait => self.leave(turn.now),
             Stage::ResetPending => self.leave(turn.now + LEAVE_TIMEOUT),
-            Stage::Free | Stage::Listening => self.listen(tcp, service),
+            Stage::Free | Stage::Listening => self.listen(tcp, turn),
         }
     }
 
@@ -147,39 +140,32 @@ impl<'a> Slot<'a> {
         number: usize,
         peer: IpEndpoint,
         tcp: &mut tcp::Socket<'_>,
-        service: &mut ServiceView<'a>,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, 'a>,
     ) {
-        let probe_at = turn.next_probe(&service.options, tcp);
-        let connection = Connection::new(peer, &service.options, turn.now, probe_at);
+        let probe_at = turn.next_probe(tcp);
+        let connection = Connection::new(peer, &turn.service.options, turn.now, probe_at);
         self.phase = Phase::Open(connection);
-        service.totals.open();
+        turn.service.totals.open();
         (turn.on_event)(Event::Opened { slot: number, peer });
-        self.serve(number, tcp, service, turn);
+        self.serve(number, tcp, turn);
     }
 
     /// Gives the session its turn, and closes the connection when it has ended.
-    fn serve(
-        &mut self,
-        number: usize,
-        tcp: &mut tcp::Socket<'_>,
-        service: &mut ServiceView<'a>,
-        turn: &mut Turn<'_>,
-    ) {
+    fn serve(&mut self, number: usize, tcp: &mut tcp::Socket<'_>, turn: &mut Turn<'_, 'a>) {
         let Phase::Open(connection) = &mut self.phase else {
             return;
         };
         let before = connection.session.counters();
-        let ended = connection.turn(tcp, service, turn);
+        let ended = connection.turn(tcp, turn);
         if connection.session.counters() != before {
-            connection.probe_at = turn.next_probe(&service.options, tcp);
+            connection.probe_at = turn.next_probe(tcp);
         }
         let Some(reason) = ended else {
-            return turn.probe_if_due(&mut connection.probe_at, &service.options, tcp);
+            return turn.probe_if_due(&mut connection.probe_at, tcp);
         };
         let (peer, probe_at) = (connection.peer, connection.probe_at);
         let counters = connection.session.counters();
-        service.totals.close(reason, &counters);
+        turn.service.totals.close(reason, &counters);
         (turn.on_event)(Event::Closed {
             slot: number,
             peer,
@@ -196,17 +182,17 @@ impl<'a> Slot<'a> {
                 probe_at,
             };
         } else {
-            self.abort(tcp, service, turn.now);
+            self.abort(tcp, turn);
         }
     }
 
     /// Resets the connection, if there still is one. The slot listens when the RST has left with
     /// the next egress: listening at once would cancel it.
-    fn abort(&mut self, tcp: &mut tcp::Socket<'_>, service: &ServiceView<'a>, now: Instant) {
+    fn abort(&mut self, tcp: &mut tcp::Socket<'_>, turn: &Turn<'_, 'a>) {
         tcp.abort();
         match stage(tcp) {
-            Stage::ResetPending => self.leave(now + LEAVE_TIMEOUT),
-            _ => self.listen(tcp, service),
+            Stage::ResetPending => self.leave(turn.now + LEAVE_TIMEOUT),
+            _ => self.listen(tcp, turn),
         }
     }
 
@@ -215,11 +201,11 @@ impl<'a> Slot<'a> {
     }
 
     /// Listens, or not any more when the listener shuts down.
-    fn listen(&mut self, tcp: &mut tcp::Socket<'_>, service: &ServiceView<'a>) {
+    fn listen(&mut self, tcp: &mut tcp::Socket<'_>, turn: &Turn<'_, 'a>) {
         self.phase = Phase::Idle;
         // Also when shutting down: this drops an RST that could not leave.
-        lifecycle::arm(tcp, service.endpoint, &service.options);
-        if !service.accepting {
+        lifecycle::arm(tcp, turn.service.endpoint, &turn.service.options);
+        if !turn.service.accepting {
             tcp.abort();
         }
     }

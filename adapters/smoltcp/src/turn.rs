@@ -3,11 +3,13 @@
 use core::time::Duration;
 
 use linecho_core::Instant;
-use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketSet};
-use smoltcp::phy::Device;
+use smoltcp::config::IFACE_NEIGHBOR_CACHE_COUNT;
+use smoltcp::iface::{Interface, PollResult, SocketSet};
+use smoltcp::phy::{Device, RxToken};
 use smoltcp::socket::{AnySocket, tcp};
 
-use crate::inject::Injecting;
+use crate::arrival::Arrival;
+use crate::inject::{Frame, Sender};
 use crate::time::{from_stack_time, stack_time};
 
 /// The frames that [`ingress`] takes in before others get their turn: a flood of frames costs time,
@@ -63,13 +65,24 @@ pub fn ingress<D: Device + ?Sized>(
     device: &mut D,
     sockets: &mut SocketSet<'_>,
 ) -> Wake {
-    let now = stack_time(now);
-    let mut device = Injecting::nothing(device);
-    iface.poll_maintenance(now);
+    let at = stack_time(now);
+    iface.poll_maintenance(at);
+    let capabilities = device.capabilities();
+    let mut senders = 0;
     for _ in 0..INGRESS_FRAMES {
-        // What it returns beside "no frame" is a hint at best: garbage counts as a state change.
-        if iface.poll_ingress_single(now, &mut device, sockets) == PollIngressSingleResult::None {
+        let Some((rx, tx)) = device.receive(at) else {
             return Wake::Frame;
+        };
+        let meta = rx.meta();
+        rx.consume(|bytes| {
+            let frame = Frame { bytes, meta };
+            let mut arrival = Arrival::new(now, iface, &capabilities, frame, tx);
+            senders += usize::from(arrival.tell_sender());
+            arrival.enter(sockets);
+        });
+        if senders == IFACE_NEIGHBOR_CACHE_COUNT {
+            // The replies to them have to go first: the stack keeps no more addresses.
+            break;
         }
     }
     Wake::Again
@@ -84,7 +97,7 @@ pub fn egress<D: Device + ?Sized>(
     sockets: &mut SocketSet<'_>,
 ) -> Wake {
     let at = stack_time(now);
-    let mut device = Injecting::nothing(device);
+    let mut device = Sender::new(device);
     let before = connections(sockets);
     let mut rounds = 0;
     let mut wake = Wake::Again;

@@ -1,164 +1,46 @@
-//! Ethernet, and a peer whose hardware address nobody knows (any more): no busy loop, no lost slot.
+//! Ethernet: hardware addresses that the stack does not know, or no longer: no busy loop, no lost
+//! slot, and no peer that waits for another one's.
 
 mod kit;
 
 use std::time::Duration;
 
-use kit::{End, Host, PORT, SERVER, listen, states};
-use linecho_smoltcp::smoltcp::iface::{Config as IfaceConfig, Interface};
-use linecho_smoltcp::smoltcp::phy::{ChecksumCapabilities, Medium};
+use kit::ether::{OUR_ADDRESS, Peer, Wire};
+use kit::{BUFFER, LINE, PORT, Server, listen, states, tcp_socket};
+use linecho_smoltcp::smoltcp::iface::SocketStorage;
 use linecho_smoltcp::smoltcp::socket::tcp::State;
-use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
-use linecho_smoltcp::smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress,
-    IpProtocol, IpRepr, Ipv4Address, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
-};
-use linecho_smoltcp::{Config, Instant, Listener, Options, Wake};
+use linecho_smoltcp::smoltcp::wire::{ArpOperation, EthernetAddress, TcpControl};
+use linecho_smoltcp::{Config, HashedListener, HashedSlot, Listener, Options};
 
 const SECOND: Duration = Duration::from_secs(1);
-const OURS: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
-const THEIRS: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 2]);
-const PEER: Ipv4Address = Ipv4Address::new(10, 0, 0, 9);
+const MILLISECOND: Duration = Duration::from_millis(1);
 
-struct Wire {
-    now: Instant,
-    host: Host,
-    listener: Listener<'static, 1>,
-    turns: usize,
+fn plain<const SLOTS: usize>(options: Options) -> Wire<Listener<'static, SLOTS>> {
+    Wire::new(|host| listen(&mut host.sockets, PORT, options, SLOTS))
 }
 
-impl Wire {
-    fn new(options: Options) -> Self {
-        let mut host = Host::new(SERVER);
-        host.device = End::new(Medium::Ethernet);
-        let addresses = host.iface.ip_addrs().to_vec();
-        let config = IfaceConfig::new(OURS.into());
-        host.iface = Interface::new(config, &mut host.device, StackInstant::ZERO);
-        host.iface.update_ip_addrs(|to| to.extend(addresses));
-        let listener = listen(&mut host.sockets, PORT, options, 1);
-        let now = Instant::from_millis(1000);
-        Self {
-            now,
-            host,
-            listener,
-            turns: 0,
-        }
-    }
-
-    /// Turns whenever one is due, for as long as `time` takes.
-    fn pass(&mut self, time: Duration) {
-        let until = self.now + time;
-        while self.now < until {
-            self.turns += 1;
-            let Host {
-                iface,
-                device,
-                sockets,
-            } = &mut self.host;
-            let wake = self.listener.poll(self.now, iface, device, sockets, |_| ());
-            self.now = match wake {
-                Wake::Again => self.now,
-                Wake::At(at) => at.clamp(self.now, until),
-                Wake::Frame => until,
-            };
-            assert!(self.turns < 10_000, "busy loop");
-        }
-    }
-
-    fn put(&mut self, protocol: EthernetProtocol, payload: &[u8]) {
-        let mut frame = vec![0; 14 + payload.len()];
-        let mut ethernet = EthernetFrame::new_unchecked(&mut frame[..]);
-        ethernet.set_src_addr(THEIRS);
-        ethernet.set_dst_addr(OURS);
-        ethernet.set_ethertype(protocol);
-        ethernet.payload_mut().copy_from_slice(payload);
-        self.host.device.rx.borrow_mut().push_back(frame);
-    }
-
-    fn put_tcp(&mut self, control: TcpControl, seq: i32, ack: Option<TcpSeqNumber>) {
-        let tcp = TcpRepr {
-            src_port: 1,
-            dst_port: PORT,
-            control,
-            seq_number: TcpSeqNumber(seq),
-            ack_number: ack,
-            window_len: 1000,
-            window_scale: None,
-            max_seg_size: None,
-            sack_permitted: false,
-            sack_ranges: [None; 3],
-            timestamp: None,
-            payload: b"",
-        };
-        let ip = IpRepr::new(PEER.into(), SERVER, IpProtocol::Tcp, tcp.buffer_len(), 64);
-        let mut packet = vec![0; ip.buffer_len()];
-        let checksums = ChecksumCapabilities::default();
-        ip.emit(&mut packet[..], &checksums);
-        let mut segment = TcpPacket::new_unchecked(&mut packet[ip.header_len()..]);
-        tcp.emit(&mut segment, &PEER.into(), &SERVER, &checksums);
-        self.put(EthernetProtocol::Ipv4, &packet);
-    }
-
-    fn answer_arp(&mut self) {
-        let IpAddress::Ipv4(server) = SERVER else {
-            unreachable!()
-        };
-        let reply = ArpRepr::EthernetIpv4 {
-            operation: ArpOperation::Reply,
-            source_hardware_addr: THEIRS,
-            source_protocol_addr: PEER,
-            target_hardware_addr: OURS,
-            target_protocol_addr: server,
-        };
-        let mut packet = vec![0; reply.buffer_len()];
-        reply.emit(&mut ArpPacket::new_unchecked(&mut packet[..]));
-        self.put(EthernetProtocol::Arp, &packet);
-    }
-
-    /// A whole handshake with a neighbour that answers; the number of the server's SYN.
-    fn connect(&mut self) -> TcpSeqNumber {
-        self.put_tcp(TcpControl::Syn, 1000, None);
-        self.pass(Duration::from_millis(10));
-        self.answer_arp();
-        self.pass(Duration::from_millis(10));
-        let (_, segments) = self.sent();
-        let [(TcpControl::Syn, seq)] = segments[..] else {
-            panic!("{segments:?}")
-        };
-        self.put_tcp(TcpControl::None, 1001, Some(seq + 1));
-        self.pass(SECOND);
-        seq
-    }
-
-    /// Takes the frames that the server sent: the number of ARP requests, and the TCP segments.
-    fn sent(&mut self) -> (usize, Vec<(TcpControl, TcpSeqNumber)>) {
-        let (mut requests, mut segments) = (0, vec![]);
-        for frame in self.host.device.tx.borrow_mut().drain(..) {
-            let frame = EthernetFrame::new_unchecked(&frame[..]);
-            if frame.ethertype() == EthernetProtocol::Arp {
-                requests += 1;
-            } else {
-                let tcp = TcpPacket::new_unchecked(&frame.payload()[20..]);
-                let any = (&PEER.into(), &SERVER);
-                let repr = TcpRepr::parse(&tcp, any.1, any.0, &ChecksumCapabilities::default());
-                let repr = repr.unwrap();
-                segments.push((repr.control, repr.seq_number));
-            }
-        }
-        (requests, segments)
-    }
+fn hashed(options: Options, slots: usize) -> Wire<HashedListener<'static, 64>> {
+    Wire::new(|_| {
+        let places: Vec<_> = (0..slots).map(|_| HashedSlot::default()).collect();
+        let storage: Vec<_> = (0..slots).map(|_| SocketStorage::EMPTY).collect();
+        let sockets = (0..slots).map(|_| tcp_socket(BUFFER));
+        let lines = vec![0; 64 * LINE].leak().chunks_mut(LINE);
+        let (places, storage) = (places.leak(), storage.leak());
+        HashedListener::new(PORT, options, 7, places, storage, sockets, lines).unwrap()
+    })
 }
 
 #[test]
-fn a_syn_from_an_unknown_neighbour() {
-    let mut wire = Wire::new(Options::DEFAULT);
-    wire.put_tcp(TcpControl::Syn, 1000, None);
+fn a_syn_from_an_address_that_nobody_has() {
+    let mut wire = plain::<1>(Options::DEFAULT);
+    let mut nobody = Peer::new(9);
+    wire.syn(&mut nobody);
     wire.pass(4 * SECOND);
     assert!(wire.turns < 20, "{} turns", wire.turns);
     assert_eq!(states(&wire.host.sockets), [State::SynReceived]);
-    let (requests, segments) = wire.sent();
-    assert!((2..=5).contains(&requests), "{requests} requests");
-    assert_eq!(segments, []);
+    assert_eq!(wire.requests(), 0);
+    let segments = wire.take(&nobody);
+    assert_eq!((segments[0].control, segments.len()), (TcpControl::Syn, 3));
     wire.pass(2 * SECOND);
     assert_eq!(states(&wire.host.sockets), [State::Listen]);
 }
@@ -170,8 +52,8 @@ fn an_abort_to_a_neighbour_that_is_no_longer_known() {
         keep_alive: None,
         ..session.into()
     };
-    let mut wire = Wire::new(options);
-    wire.connect();
+    let mut wire = plain::<1>(options);
+    wire.connect(&mut Peer::new(9), SECOND);
     assert_eq!(states(&wire.host.sockets), [State::Established]);
     // An entry of the neighbour cache lasts a minute.
     wire.turns = 0;
@@ -184,17 +66,186 @@ fn an_abort_to_a_neighbour_that_is_no_longer_known() {
 
 #[test]
 fn a_quiet_neighbour_is_probed_while_it_is_known() {
-    let mut wire = Wire::new(Options::DEFAULT);
-    let seq = wire.connect();
-    wire.pass(16 * SECOND);
-    assert_eq!(wire.sent(), (0, vec![(TcpControl::None, seq)]));
+    let mut wire = plain::<1>(Options::DEFAULT);
+    let mut peer = Peer::new(9);
+    let seq = wire.connect(&mut peer, SECOND);
+    let probes = |wire: &mut Wire<_>| -> Vec<_> {
+        let segments = wire.take(&Peer::new(9)).into_iter();
+        segments.map(|it| (it.control, it.seq)).collect()
+    };
+    wire.pass(17 * SECOND);
+    assert_eq!(probes(&mut wire), [(TcpControl::None, seq)]);
     wire.pass(32 * SECOND);
-    assert_eq!(wire.sent(), (0, vec![(TcpControl::None, seq); 2]));
+    assert_eq!(probes(&mut wire), [(TcpControl::None, seq); 2]);
+    assert_eq!(wire.requests(), 0);
     // An entry of the neighbour cache lasts a minute. Then an ARP request is sent instead.
     wire.pass(32 * SECOND);
-    let (requests, segments) = wire.sent();
-    assert_eq!((requests > 0, segments), (true, vec![]));
-    wire.answer_arp();
+    assert_eq!((wire.requests() > 0, probes(&mut wire)), (true, vec![]));
+    wire.put_arp(&peer, ArpOperation::Reply, OUR_ADDRESS);
     wire.pass(16 * SECOND);
-    assert_eq!(wire.sent().1, [(TcpControl::None, seq)]);
+    assert_eq!(probes(&mut wire), [(TcpControl::None, seq)]);
+}
+
+/// Connects hosts with these numbers, each of which answers ARP requests.
+fn hosts<L: Server>(wire: &mut Wire<L>, numbers: core::ops::Range<u8>) -> Vec<Peer> {
+    let mut peers: Vec<Peer> = numbers.map(Peer::new).collect();
+    wire.answering.extend(peers.iter().cloned());
+    for peer in &mut peers {
+        wire.connect(peer, SECOND);
+    }
+    peers
+}
+
+/// Half-open connections from three addresses that nobody has.
+fn strangers<L: Server>(wire: &mut Wire<L>) {
+    for number in 100..103 {
+        wire.syn(&mut Peer::new(number));
+    }
+    wire.pass(MILLISECOND);
+}
+
+/// Sends a line from each peer at once, and returns how long the last echo took.
+#[track_caller]
+fn round<L: Server>(wire: &mut Wire<L>, peers: &mut [Peer]) -> Duration {
+    let since = wire.now;
+    for peer in &mut *peers {
+        wire.send(peer, b"line\n");
+    }
+    let mut waiting: Vec<_> = peers.iter_mut().collect();
+    while !waiting.is_empty() {
+        wire.pass(MILLISECOND);
+        assert!(
+            wire.now < since + 5 * SECOND,
+            "{} without echo",
+            waiting.len()
+        );
+        waiting.retain_mut(|peer| {
+            let segments = wire.take_and_note(peer);
+            wire.put_tcp(peer, TcpControl::None, b"");
+            assert!(segments.iter().all(|it| it.hardware == peer.hardware));
+            !segments.iter().any(|it| it.payload == b"line\n")
+        });
+    }
+    wire.now.saturating_duration_since(since)
+}
+
+fn many_hosts_and_strangers<L: Server>(mut wire: Wire<L>) {
+    let mut peers = hosts(&mut wire, 2..26);
+    for i in 0..50 {
+        if i % 20 == 0 {
+            strangers(&mut wire);
+        }
+        let slowest = round(&mut wire, &mut peers);
+        assert!(slowest < 20 * MILLISECOND, "{slowest:?}");
+        wire.pass(20 * MILLISECOND);
+    }
+    let mut newcomer = Peer::new(50);
+    wire.answering.push(newcomer.clone());
+    wire.connect(&mut newcomer, 2 * MILLISECOND);
+    assert!(round(&mut wire, &mut [newcomer]) < 20 * MILLISECOND);
+}
+
+#[test]
+fn a_listener_serves_many_hosts_beside_addresses_that_nobody_has() {
+    many_hosts_and_strangers(plain::<32>(Options::DEFAULT));
+}
+
+#[test]
+fn a_hashed_listener_serves_many_hosts_beside_addresses_that_nobody_has() {
+    many_hosts_and_strangers(hashed(Options::DEFAULT, 40));
+}
+
+/// Nine hosts resolve our address, and so fill the stack's neighbour cache.
+fn nine_others<L: Server>(wire: &mut Wire<L>) {
+    for number in 200..209 {
+        wire.put_arp(&Peer::new(number), ArpOperation::Request, OUR_ADDRESS);
+    }
+    wire.pass(MILLISECOND);
+}
+
+fn a_host_that_was_forgotten<L: Server>(mut wire: Wire<L>) {
+    let mut peers = hosts(&mut wire, 2..3);
+    for _ in 0..3 {
+        strangers(&mut wire);
+        nine_others(&mut wire);
+        assert!(round(&mut wire, &mut peers) < 5 * MILLISECOND);
+    }
+}
+
+#[test]
+fn a_host_that_a_listener_has_forgotten_is_served() {
+    a_host_that_was_forgotten(plain::<8>(Options::DEFAULT));
+}
+
+#[test]
+fn a_host_that_a_hashed_listener_has_forgotten_is_served() {
+    a_host_that_was_forgotten(hashed(Options::DEFAULT, 20));
+}
+
+/// The echo of each of 12 hosts is lost, and sent again in time, though the stack keeps the
+/// addresses of 8.
+fn retransmissions_to_many<L: Server>(mut wire: Wire<L>) {
+    let mut peers = hosts(&mut wire, 2..14);
+    strangers(&mut wire);
+    for peer in &mut peers {
+        wire.send(peer, b"lost\n");
+    }
+    wire.pass(20 * MILLISECOND);
+    wire.segments.clear();
+    wire.pass(SECOND + 100 * MILLISECOND);
+    for peer in &peers {
+        let segments = wire.take(peer);
+        assert!(
+            segments.iter().any(|it| it.payload == b"lost\n"),
+            "nothing for {}",
+            peer.address
+        );
+    }
+}
+
+#[test]
+fn a_hashed_listener_retransmits_to_more_hosts_than_the_stack_knows() {
+    retransmissions_to_many(hashed(Options::DEFAULT, 20));
+}
+
+fn refusals<L: Server>(mut wire: Wire<L>) {
+    let mut peers = hosts(&mut wire, 2..6);
+    for number in 100..120 {
+        let mut late = Peer::new(number);
+        wire.syn(&mut late);
+        wire.pass(MILLISECOND);
+        let segments = wire.take(&late);
+        assert_eq!(segments[0].control, TcpControl::Rst);
+        assert_eq!(segments[0].hardware, late.hardware);
+    }
+    assert_eq!(wire.requests(), 0);
+    assert!(round(&mut wire, &mut peers) < 5 * MILLISECOND);
+}
+
+#[test]
+fn a_listener_refuses_whoever_it_is_without_asking_for_its_address() {
+    refusals(plain::<4>(Options::DEFAULT));
+}
+
+#[test]
+fn a_hashed_listener_refuses_whoever_it_is_without_asking_for_its_address() {
+    refusals(hashed(Options::DEFAULT, 4));
+}
+
+/// A host goes on behind another network card.
+fn a_host_that_moves<L: Server>(mut wire: Wire<L>) {
+    let mut peers = hosts(&mut wire, 2..4);
+    round(&mut wire, &mut peers);
+    peers[0].hardware = EthernetAddress([2, 0, 0, 0, 9, 9]);
+    assert!(round(&mut wire, &mut peers) < 5 * MILLISECOND);
+}
+
+#[test]
+fn a_listener_follows_a_host_that_moves() {
+    a_host_that_moves(plain::<4>(Options::DEFAULT));
+}
+
+#[test]
+fn a_hashed_listener_follows_a_host_that_moves() {
+    a_host_that_moves(hashed(Options::DEFAULT, 4));
 }

@@ -1,25 +1,24 @@
 //! Thousands of connections on one port, at a cost for each line that does not grow with them.
 
-mod flow;
-mod frame;
 mod table;
 
+use core::cell::Cell;
 use core::time::Duration;
 
 use heapless::Vec;
 use linecho_core::{Instant, Totals};
 use smoltcp::iface::{Interface, SocketSet, SocketStorage};
-use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
+use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::socket::tcp::{self, ListenError};
 use smoltcp::wire::IpListenEndpoint;
 
-use self::flow::Segment;
-use self::frame::{Frame, OneFrame};
 use self::table::{Queue, Table};
+use crate::arrival::Arrival;
 use crate::event::Event;
-use crate::inject::Injecting;
+use crate::inject::{Frame, Sender};
 use crate::lifecycle::{Stage, arm, stage, tcp_sockets};
 use crate::options::Options;
+use crate::segment::{Hardware, Segment};
 use crate::service::{Service, Turn};
 use crate::time::stack_time;
 use crate::turn::{INGRESS_FRAMES, Wake, egress, next_egress};
@@ -28,6 +27,10 @@ pub use self::table::HashedSlot;
 
 /// The slots that get a turn in one [`HashedListener::serve`].
 const TURNS: usize = 2 * INGRESS_FRAMES;
+
+/// The time for which the stack is told the hardware address of each peer that is served, after it
+/// lacked one: that of an entry of its neighbour cache.
+const NEIGHBOURS_SHORT: Duration = Duration::from_secs(60);
 
 /// The time between two looks at a half-open or closing slot that has outlived its short deadline
 /// while others listen.
@@ -52,6 +55,9 @@ pub struct HashedListener<'a, const LINES: usize> {
     table: Table<'a>,
     work: Queue,
     waiting: Queue,
+    /// Until then, the stack may lack the hardware address of any peer: it had to be told one
+    /// again.
+    neighbours_short_until: Instant,
 }
 
 impl<'a, const LINES: usize> HashedListener<'a, LINES> {
@@ -98,6 +104,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             table,
             work: Queue::WORK,
             waiting: Queue::WAITING,
+            neighbours_short_until: Instant::ZERO,
         })
     }
 
@@ -140,10 +147,8 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             let _ = served.push(number);
         }
         for &number in &served {
-            if let Some(set) = self.table.set(number) {
-                // A segment at most: mostly that is all there is.
-                iface.poll_egress(stack_time(now), &mut Injecting::nothing(device), set);
-            }
+            // A segment at most: mostly that is all there is.
+            self.send(number, now, iface, device);
         }
         for &number in &served {
             self.settle(number, now, iface, device);
@@ -172,46 +177,44 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             };
             let meta = rx.meta();
             rx.consume(|bytes| {
-                let frame = Some(Frame { bytes, meta });
-                let capabilities = &capabilities;
-                let mut one = OneFrame {
-                    frame,
-                    tx: Some(tx),
-                    capabilities,
-                };
-                self.take_in(bytes, capabilities, others, |set| {
-                    iface.poll_ingress_single(at, &mut one, set);
-                });
+                let frame = Frame { bytes, meta };
+                let arrival = Arrival::new(now, iface, &capabilities, frame, tx);
+                self.take_in(arrival, others);
             });
         }
         Wake::Again
     }
 
-    /// Finds the set for a frame, lets the `stack` process it there, and queues its slot.
-    fn take_in(
-        &mut self,
-        frame: &[u8],
-        capabilities: &DeviceCapabilities,
-        others: &mut SocketSet<'_>,
-        stack: impl FnOnce(&mut SocketSet<'_>),
-    ) {
-        let Some(segment) = Segment::parse(frame, capabilities.medium, self.service.endpoint)
-        else {
-            return stack(others);
+    /// Finds the set for a frame, lets the stack process it there, and queues its slot.
+    fn take_in<T: TxToken>(&mut self, mut arrival: Arrival<'_, T>, others: &mut SocketSet<'_>) {
+        let ours = |segment: &Segment| segment.is_for(self.service.endpoint);
+        let Some(segment) = arrival.segment.filter(ours) else {
+            arrival.tell_sender();
+            return arrival.enter(others);
         };
         if let Some(number) = self.table.find(&segment.flow) {
-            if let Some(set) = self.table.set(number) {
-                stack(set);
+            if let Some(HashedSlot { set, hardware, .. }) = self.table.get(number)
+                && let Some(set) = set
+            {
+                if *hardware != segment.hardware || arrival.now < self.neighbours_short_until {
+                    *hardware = segment.hardware;
+                    arrival.tell_sender();
+                }
+                arrival.enter(set);
             }
             self.work.push(self.table.slots, number);
-        } else if segment.is_syn
+        } else if segment.is_syn()
             && self.service.accepting
             && let Some(number) = self.table.take_free()
         {
-            let set = self.table.set(number);
-            let half_open = set.is_some_and(|set| {
-                stack(set);
-                tcp_sockets(set).any(|tcp| stage(tcp) == Stage::HalfOpen)
+            arrival.tell_sender();
+            let slot = self.table.get(number);
+            let half_open = slot.is_some_and(|HashedSlot { set, hardware, .. }| {
+                *hardware = segment.hardware;
+                set.as_mut().is_some_and(|set| {
+                    arrival.enter(set);
+                    tcp_sockets(set).any(|tcp| stage(tcp) == Stage::HalfOpen)
+                })
             });
             if half_open {
                 self.table.insert(number, segment.flow);
@@ -221,7 +224,8 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             }
         } else {
             // No socket takes it: the stack answers with an RST.
-            stack(others);
+            arrival.tell_sender();
+            arrival.enter(others);
         }
     }
 
@@ -250,6 +254,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         on_event: &mut dyn FnMut(Event),
     ) {
         let mut turn = Turn {
+            service: &mut self.service,
             now,
             full: self.table.free_len == 0,
             line_wanted: !self.waiting.is_empty(),
@@ -260,13 +265,57 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             return;
         };
         if let Some(tcp) = tcp_sockets(set).next() {
-            slot.turn(number as usize, tcp, &mut self.service, &mut turn);
-        }
-        if let Some(probe) = turn.probe {
-            probe.send(now, iface, device, set);
+            slot.turn(number as usize, tcp, &mut turn);
         }
         if slot.waits_for_line() {
             self.waiting.push(self.table.slots, number);
+        }
+        if let Some(probe) = turn.probe
+            && let Some(entry) = self.table.get(number)
+        {
+            if now < self.neighbours_short_until {
+                entry.tell_hardware(now, iface, device);
+            }
+            if let Some(set) = &mut entry.set {
+                probe.send(now, iface, device, set);
+            }
+        }
+    }
+
+    /// Sends a segment of a slot, if it has one to send.
+    fn send<D: Device + ?Sized>(
+        &mut self,
+        number: u32,
+        now: Instant,
+        iface: &mut Interface,
+        device: &mut D,
+    ) {
+        let Some(entry) = self.table.get(number) else {
+            return;
+        };
+        let Some(set) = &mut entry.set else {
+            return;
+        };
+        // Requests for a hardware address go to all, or to a group.
+        let is_sent = Cell::new(false);
+        let edit = |frame: &mut [u8]| is_sent.set(frame.first().is_some_and(|&to| to & 1 == 0));
+        let mut sender = Sender::new(device);
+        if entry.hardware != Hardware::default() {
+            sender.edit = Some(&edit);
+        }
+        iface.poll_egress(stack_time(now), &mut sender, set);
+        // Without the hardware address, the stack has sent a request, or nothing, if the last
+        // request was less than a second ago.
+        if sender.was_wanted
+            && !is_sent.get()
+            && let Some(hop) = entry.tell_hardware(now, iface, device)
+        {
+            if entry.is_with(hop) {
+                self.neighbours_short_until = now + NEIGHBOURS_SHORT;
+            }
+            if let Some(set) = &mut entry.set {
+                iface.poll_egress(stack_time(now), &mut Sender::new(device), set);
+            }
         }
     }
 
@@ -278,10 +327,21 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         iface: &mut Interface,
         device: &mut D,
     ) {
-        let Some((slot, set)) = self.table.slot_and_set(number) else {
+        let short = now < self.neighbours_short_until;
+        let Some(entry) = self.table.get(number) else {
             return;
         };
-        let mut wake = next_egress(now, iface, set);
+        let mut wake = entry
+            .set
+            .as_mut()
+            .map_or(Wake::Frame, |set| next_egress(now, iface, set));
+        if wake == Wake::Again && short {
+            entry.tell_hardware(now, iface, device);
+        }
+        let HashedSlot { slot, set, .. } = entry;
+        let Some(set) = set else {
+            return;
+        };
         if wake == Wake::Again {
             wake = egress(now, iface, device, set);
         }

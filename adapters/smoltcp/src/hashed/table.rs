@@ -2,9 +2,14 @@
 //! are numbers of slots, inside the slots: nothing is allocated.
 
 use linecho_core::Instant;
-use smoltcp::iface::SocketSet;
+use smoltcp::iface::{Interface, SocketSet};
+#[cfg(feature = "medium-ethernet")]
+use smoltcp::phy::Device;
+use smoltcp::wire::IpAddress;
 
-use super::flow::Flow;
+#[cfg(feature = "medium-ethernet")]
+use crate::neighbour;
+use crate::segment::{Flow, Hardware};
 use crate::slot::Slot;
 
 /// The number of slots that share a lower bound of their times.
@@ -22,13 +27,15 @@ pub struct HashedSlot<'a> {
     pub(super) slot: Slot<'a>,
     /// One socket.
     pub(super) set: Option<SocketSet<'a>>,
-    flow: Option<Flow>,
+    pub(super) flow: Option<Flow>,
     /// The first slot of the bucket that has the number of this slot.
     bucket: u32,
     /// The next one in the bucket that this slot is in, or the next free slot.
     next: u32,
     /// Its places in the queues.
     links: [Link; 2],
+    /// The hardware address that the peer's last frame came from: its own, or that of a router.
+    pub(super) hardware: Hardware,
     /// The time of its next turn.
     due: Instant,
     /// In the first slot of a block: not later than any `due` in the block.
@@ -43,18 +50,59 @@ impl Default for HashedSlot<'_> {
             flow: None,
             bucket: NONE,
             next: NONE,
-            links: Default::default(),
+            links: [NOT_QUEUED; 2],
+            hardware: Hardware::default(),
             due: NEVER,
             block_due: NEVER,
         }
     }
 }
 
-#[derive(Debug, Default)]
-struct Link {
-    next: Option<u32>,
-    queued: bool,
+impl HashedSlot<'_> {
+    /// Returns whether the slot's peer has this address.
+    pub(super) fn is_with(&self, address: IpAddress) -> bool {
+        self.flow
+            .as_ref()
+            .is_some_and(|flow| flow.remote.addr == address)
+    }
+
+    /// Tells the stack the hardware address for the slot's peer, if there is any, and returns the
+    /// address on the link that it belongs to: that of the peer, or of a router.
+    #[cfg(feature = "medium-ethernet")]
+    pub(super) fn tell_hardware<D: Device + ?Sized>(
+        &self,
+        now: Instant,
+        iface: &mut Interface,
+        device: &D,
+    ) -> Option<IpAddress> {
+        let Flow { local, remote } = self.flow?;
+        if self.hardware == Hardware::default() {
+            return None;
+        }
+        let hop = neighbour::next_hop(now, iface, remote.addr)?;
+        let capabilities = device.capabilities();
+        neighbour::tell::<D::TxToken<'_>>(now, iface, &capabilities, local, hop, self.hardware);
+        Some(hop)
+    }
+
+    /// Does nothing without Ethernet.
+    #[cfg(not(feature = "medium-ethernet"))]
+    pub(super) fn tell_hardware<D: ?Sized>(
+        &self,
+        _: Instant,
+        _: &mut Interface,
+        _: &D,
+    ) -> Option<IpAddress> {
+        None
+    }
 }
+
+/// The next slot in a queue, [`LAST`], or [`NOT_QUEUED`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Link(u32);
+
+const LAST: Link = Link(u32::MAX);
+const NOT_QUEUED: Link = Link(u32::MAX - 1);
 
 /// Slots in the order in which they came, each at most once.
 #[derive(Debug)]
@@ -88,17 +136,14 @@ impl Queue {
         let Some(link) = self.link(slots, number) else {
             return;
         };
-        if link.queued {
+        if *link != NOT_QUEUED {
             return;
         }
-        *link = Link {
-            next: None,
-            queued: true,
-        };
+        *link = LAST;
         match self.ends {
             Some((first, last)) => {
                 if let Some(last) = self.link(slots, last) {
-                    last.next = Some(number);
+                    *last = Link(number);
                 }
                 self.ends = Some((first, number));
             }
@@ -109,8 +154,8 @@ impl Queue {
     pub(super) fn pop(&mut self, slots: &mut [HashedSlot<'_>]) -> Option<u32> {
         let (first, last) = self.ends?;
         let link = self.link(slots, first)?;
-        link.queued = false;
-        self.ends = link.next.map(|next| (next, last));
+        let next = core::mem::replace(link, NOT_QUEUED);
+        self.ends = (next != LAST).then_some((next.0, last));
         Some(first)
     }
 }
@@ -149,11 +194,6 @@ impl<'a> Table<'a> {
     ) -> Option<(&mut Slot<'a>, &mut SocketSet<'a>)> {
         let HashedSlot { slot, set, .. } = self.get(number)?;
         Some((slot, set.as_mut()?))
-    }
-
-    /// Returns the set with the socket of a slot.
-    pub(super) fn set(&mut self, number: u32) -> Option<&mut SocketSet<'a>> {
-        self.slot_and_set(number).map(|(_, set)| set)
     }
 
     pub(super) fn put_free(&mut self, number: u32) {

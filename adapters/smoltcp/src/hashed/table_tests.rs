@@ -4,7 +4,7 @@ use std::vec::Vec;
 use smoltcp::phy::Medium;
 
 use super::*;
-use crate::hashed::flow::Segment;
+use crate::segment::Segment;
 
 /// A flow for each number.
 fn flow(number: u16) -> Flow {
@@ -13,7 +13,7 @@ fn flow(number: u16) -> Flow {
     (packet[0], packet[3], packet[9]) = (0x45, 40, 6);
     packet[12..24].copy_from_slice(&[10, 0, 0, 2, 10, 0, 0, 1, high, low, 0, 7]);
     packet[32] = 5 << 4;
-    Segment::parse(&packet, Medium::Ip, 7.into()).unwrap().flow
+    Segment::parse(&packet, Medium::Ip).unwrap().flow
 }
 
 /// Numbers without a pattern (xorshift).

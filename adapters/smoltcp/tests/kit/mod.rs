@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of the kit")]
 #![allow(unreachable_pub, reason = "the kit is a module of each test binary")]
 
+pub mod ether;
 pub mod raw;
 
 use std::cell::RefCell;

@@ -1,80 +1,95 @@
-//! The connection that a frame belongs to.
+//! The TCP segment in a frame: the connection that it belongs to, and its flags.
 
 #[cfg(feature = "proto-ipv4")]
 use smoltcp::wire::Ipv4Packet;
 #[cfg(feature = "proto-ipv6")]
 use smoltcp::wire::Ipv6Packet;
-#[cfg(feature = "medium-ethernet")]
-use smoltcp::wire::{EthernetFrame, EthernetProtocol};
 use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint, IpProtocol};
 
 use smoltcp::phy::Medium;
 
 /// The address pair of a connection. Our port is that of the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flow {
-    local: IpAddress,
-    remote: IpEndpoint,
+pub(crate) struct Flow {
+    pub(crate) local: IpAddress,
+    pub(crate) remote: IpEndpoint,
 }
 
-/// A TCP segment for the listener.
-pub(super) struct Segment {
-    pub(super) flow: Flow,
-    /// It asks for a connection.
-    pub(super) is_syn: bool,
+/// A TCP segment that has arrived.
+#[derive(Clone, Copy)]
+pub(crate) struct Segment {
+    pub(crate) flow: Flow,
+    /// Our port.
+    pub(crate) port: u16,
+    /// The low byte of the flags.
+    flags: u8,
+    /// The hardware address that the frame came from, if the medium has any.
+    pub(crate) hardware: Hardware,
 }
+
+/// An Ethernet address, or zeros.
+pub(crate) type Hardware = [u8; 6];
+
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
 
 impl Segment {
-    /// Finds the TCP segment in `frame`, if it is for `endpoint`. Only addresses, ports and flags
-    /// are read: the stack checks the rest, and drops what is broken.
+    /// Finds the TCP segment in `frame`. Only addresses, ports, numbers and flags are read: the
+    /// stack checks the rest, and drops what is broken.
     ///
     /// A segment in IP fragments is not recognised.
-    pub(super) fn parse(frame: &[u8], medium: Medium, endpoint: IpListenEndpoint) -> Option<Self> {
-        let (local, remote, tcp) = match medium {
+    pub(crate) fn parse(frame: &[u8], medium: Medium) -> Option<Self> {
+        let (ip, hardware) = match medium {
             #[cfg(feature = "medium-ethernet")]
             Medium::Ethernet => {
-                let frame = EthernetFrame::new_checked(frame).ok()?;
-                match frame.ethertype() {
-                    #[cfg(feature = "proto-ipv4")]
-                    EthernetProtocol::Ipv4 => ipv4(frame.payload())?,
-                    #[cfg(feature = "proto-ipv6")]
-                    EthernetProtocol::Ipv6 => ipv6(frame.payload())?,
-                    _ => return None,
-                }
+                let (header, ip) = frame.split_first_chunk::<14>()?;
+                let [_, _, _, _, _, _, a, b, c, d, e, f, ethertype @ ..] = *header;
+                // The version in the IP header says the same. ARP has other numbers in its place.
+                let is_ip = matches!(ethertype, [0x08, 0x00] | [0x86, 0xdd]);
+                (is_ip.then_some(ip)?, [a, b, c, d, e, f])
             }
             #[cfg(feature = "medium-ip")]
-            Medium::Ip => match frame.first()? >> 4 {
-                #[cfg(feature = "proto-ipv4")]
-                4 => ipv4(frame)?,
-                #[cfg(feature = "proto-ipv6")]
-                6 => ipv6(frame)?,
-                _ => return None,
-            },
+            Medium::Ip => (frame, Hardware::default()),
             #[allow(unreachable_patterns, reason = "smoltcp may have other media")]
             _ => return None,
         };
-        let &[from_high, from_low, to_high, to_low] = tcp.first_chunk()?;
-        let port = u16::from_be_bytes([to_high, to_low]);
-        if port != endpoint.port || endpoint.addr.is_some_and(|address| address != local) {
-            return None;
-        }
-        const SYN: u8 = 0x02;
-        const RST: u8 = 0x04;
-        const ACK: u8 = 0x10;
+        let (local, remote, tcp) = match ip.first()? >> 4 {
+            #[cfg(feature = "proto-ipv4")]
+            4 => ipv4(ip)?,
+            #[cfg(feature = "proto-ipv6")]
+            6 => ipv6(ip)?,
+            _ => return None,
+        };
+        let header = tcp.first_chunk::<20>()?;
+        let [from_high, from_low, to_high, to_low, ..] = *header;
         Some(Self {
             flow: Flow {
                 local,
                 remote: IpEndpoint::new(remote, u16::from_be_bytes([from_high, from_low])),
             },
-            is_syn: tcp.get(13)? & (SYN | RST | ACK) == SYN,
+            port: u16::from_be_bytes([to_high, to_low]),
+            flags: header[13],
+            hardware,
         })
+    }
+
+    /// Returns whether the segment is for `endpoint`.
+    pub(crate) fn is_for(&self, endpoint: IpListenEndpoint) -> bool {
+        let address = |address| address == self.flow.local;
+        self.port == endpoint.port && endpoint.addr.is_none_or(address)
+    }
+
+    /// Returns whether the segment asks for a connection.
+    pub(crate) fn is_syn(&self) -> bool {
+        self.flags & (SYN | RST | ACK) == SYN
     }
 }
 
 impl Flow {
     /// Returns a keyed hash: peers choose their address and port, so the result must be
     /// unpredictable without `seed`.
-    pub(super) fn hash(&self, seed: u64) -> u32 {
+    pub(crate) fn hash(&self, seed: u64) -> u32 {
         let mix = |hash: u64, word: u64| {
             let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
             (product >> 64) as u64 ^ product as u64
@@ -167,7 +182,7 @@ mod tests {
     }
 
     fn parse(frame: &[u8], medium: Medium) -> Option<Segment> {
-        Segment::parse(frame, medium, PORT.into())
+        Segment::parse(frame, medium).filter(|segment| segment.is_for(PORT.into()))
     }
 
     #[test]
@@ -190,7 +205,7 @@ mod tests {
             let frame = frame(ethertype, &packet);
             for (bytes, medium) in [(packet, Medium::Ip), (frame, Medium::Ethernet)] {
                 let segment = parse(&bytes, medium).unwrap();
-                assert_eq!((segment.flow, segment.is_syn), (flow, true));
+                assert_eq!((segment.flow, segment.is_syn()), (flow, true));
                 // Cut anywhere, it is nothing, and nothing worse.
                 for cut in 0..bytes.len() {
                     assert!(parse(&bytes[..cut], medium).is_none(), "{cut}");
@@ -203,7 +218,7 @@ mod tests {
     fn what_is_no_request_is_not_taken_for_one() {
         for flags in [0x10, 0x12, 0x04, 0x06, 0x01, 0x18] {
             let segment = parse(&packet4([0x45, 0, 6], &tcp(flags)), Medium::Ip);
-            assert!(!segment.unwrap().is_syn, "{flags:#x}");
+            assert!(!segment.unwrap().is_syn(), "{flags:#x}");
         }
     }
 
@@ -227,7 +242,7 @@ mod tests {
         assert!(parse(&arp, Medium::Ethernet).is_none());
         let address = IpListenEndpoint::from((IpAddress::v4(10, 0, 0, 9), PORT));
         let packet = packet4([0x45, 0, 6], &syn);
-        assert!(Segment::parse(&packet, Medium::Ip, address).is_none());
+        assert!(!Segment::parse(&packet, Medium::Ip).unwrap().is_for(address));
     }
 
     /// Those by which the finder of `linecho-devices` is tested, too.

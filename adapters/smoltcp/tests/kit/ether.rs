@@ -1,0 +1,277 @@
+//! A listener on an Ethernet, and peers on it that are made of single segments.
+
+use std::time::Duration;
+
+use linecho_smoltcp::smoltcp::iface::{Config as IfaceConfig, Interface};
+use linecho_smoltcp::smoltcp::phy::{ChecksumCapabilities, Medium};
+use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
+use linecho_smoltcp::smoltcp::wire::{
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress,
+    IpProtocol, IpRepr, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+};
+use linecho_smoltcp::{Instant, Wake};
+
+use super::{End, Host, PORT, SERVER, Server};
+
+pub const OURS: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
+pub const OUR_ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
+
+/// One end of a connection. The addresses of a peer follow from its number.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub address: Ipv4Address,
+    pub hardware: EthernetAddress,
+    pub port: u16,
+    pub seq: TcpSeqNumber,
+    pub ack: Option<TcpSeqNumber>,
+}
+
+impl Peer {
+    pub fn new(number: u8) -> Self {
+        Self {
+            address: Ipv4Address::new(10, 0, 0, number),
+            hardware: EthernetAddress([2, 0, 0, 0, 0, number]),
+            port: 1,
+            seq: TcpSeqNumber(1000),
+            ack: None,
+        }
+    }
+}
+
+/// A segment that the server sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub at: Instant,
+    pub hardware: EthernetAddress,
+    pub address: Ipv4Address,
+    pub port: u16,
+    pub control: TcpControl,
+    pub seq: TcpSeqNumber,
+    pub ack: Option<TcpSeqNumber>,
+    pub payload: Vec<u8>,
+}
+
+pub struct Wire<L> {
+    pub now: Instant,
+    pub host: Host,
+    pub listener: L,
+    pub turns: usize,
+    /// Addresses whose hosts answer ARP requests.
+    pub answering: Vec<Peer>,
+    pub segments: Vec<Sent>,
+    pub arp: Vec<ArpRepr>,
+    /// Other frames that the server sent.
+    pub others: Vec<Vec<u8>>,
+}
+
+impl<L: Server> Wire<L> {
+    pub fn new(listener: impl FnOnce(&mut Host) -> L) -> Self {
+        let mut host = Host::new(SERVER);
+        host.device = End::new(Medium::Ethernet);
+        let addresses = host.iface.ip_addrs().to_vec();
+        let config = IfaceConfig::new(OURS.into());
+        host.iface = Interface::new(config, &mut host.device, StackInstant::ZERO);
+        host.iface.update_ip_addrs(|to| to.extend(addresses));
+        let listener = listener(&mut host);
+        Self {
+            now: Instant::from_millis(1000),
+            host,
+            listener,
+            turns: 0,
+            answering: vec![],
+            segments: vec![],
+            arp: vec![],
+            others: vec![],
+        }
+    }
+
+    /// Gives the listener turns whenever one is due, for as long as `time` takes.
+    pub fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        loop {
+            self.turns += 1;
+            let wake = self.listener.poll(self.now, &mut self.host, &mut |_| ());
+            self.collect();
+            let waits = !self.host.device.rx.borrow().is_empty();
+            assert!(self.turns < 100_000, "busy loop");
+            self.now = match wake {
+                _ if waits => continue,
+                Wake::Again => continue,
+                Wake::At(at) => at.clamp(self.now, until),
+                Wake::Frame => until,
+            };
+            if self.now >= until {
+                return;
+            }
+        }
+    }
+
+    /// Sorts the frames that the server sent; hosts answer.
+    fn collect(&mut self) {
+        let frames: Vec<Vec<u8>> = self.host.device.tx.borrow_mut().drain(..).collect();
+        for bytes in frames {
+            let frame = EthernetFrame::new_unchecked(&bytes[..]);
+            match frame.ethertype() {
+                EthernetProtocol::Arp => {
+                    let packet = ArpPacket::new_checked(frame.payload()).unwrap();
+                    let arp = ArpRepr::parse(&packet).unwrap();
+                    self.arp.push(arp);
+                    let ArpRepr::EthernetIpv4 {
+                        operation,
+                        target_protocol_addr,
+                        ..
+                    } = arp
+                    else {
+                        continue;
+                    };
+                    let asked = |peer: &&Peer| peer.address == target_protocol_addr;
+                    if operation == ArpOperation::Request
+                        && let Some(peer) = self.answering.iter().find(asked).cloned()
+                    {
+                        self.put_arp(&peer, ArpOperation::Reply, OUR_ADDRESS);
+                    }
+                }
+                EthernetProtocol::Ipv4 => {
+                    let ip = Ipv4Packet::new_checked(frame.payload()).unwrap();
+                    if ip.next_header() != IpProtocol::Tcp {
+                        self.others.push(bytes);
+                        continue;
+                    }
+                    let tcp = TcpPacket::new_checked(ip.payload()).unwrap();
+                    let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
+                    let checksums = ChecksumCapabilities::default();
+                    let repr = TcpRepr::parse(&tcp, &from, &to, &checksums).unwrap();
+                    self.segments.push(Sent {
+                        at: self.now,
+                        hardware: frame.dst_addr(),
+                        address: ip.dst_addr(),
+                        port: repr.dst_port,
+                        control: repr.control,
+                        seq: repr.seq_number,
+                        ack: repr.ack_number,
+                        payload: repr.payload.to_vec(),
+                    });
+                }
+                _ => self.others.push(bytes),
+            }
+        }
+    }
+
+    /// The ARP requests that the server has sent.
+    pub fn requests(&self) -> usize {
+        let request = |arp: &&ArpRepr| matches!(arp, ArpRepr::EthernetIpv4 { operation, .. } if *operation == ArpOperation::Request);
+        self.arp.iter().filter(request).count()
+    }
+
+    /// Takes the segments that the server has sent to a peer.
+    pub fn take(&mut self, peer: &Peer) -> Vec<Sent> {
+        let own = |sent: &mut Sent| sent.address == peer.address && sent.port == peer.port;
+        self.segments.extract_if(.., own).collect()
+    }
+
+    /// Takes them likewise, and moves `ack` behind all of them.
+    pub fn take_and_note(&mut self, peer: &mut Peer) -> Vec<Sent> {
+        let segments = self.take(peer);
+        for segment in &segments {
+            let flag = usize::from(matches!(segment.control, TcpControl::Syn | TcpControl::Fin));
+            let end = segment.seq + segment.payload.len() + flag;
+            if peer.ack.is_none_or(|ack| ack < end) {
+                peer.ack = Some(end);
+            }
+        }
+        segments
+    }
+
+    pub fn put(
+        &self,
+        source: EthernetAddress,
+        to: EthernetAddress,
+        protocol: EthernetProtocol,
+        payload: &[u8],
+    ) {
+        let mut frame = vec![0; 14 + payload.len()];
+        let mut ethernet = EthernetFrame::new_unchecked(&mut frame[..]);
+        ethernet.set_src_addr(source);
+        ethernet.set_dst_addr(to);
+        ethernet.set_ethertype(protocol);
+        ethernet.payload_mut().copy_from_slice(payload);
+        self.host.device.rx.borrow_mut().push_back(frame);
+    }
+
+    /// Puts a segment of `peer` on the link. Does not move `seq`.
+    pub fn put_tcp(&self, peer: &Peer, control: TcpControl, payload: &[u8]) {
+        let tcp = TcpRepr {
+            src_port: peer.port,
+            dst_port: PORT,
+            control,
+            seq_number: peer.seq,
+            ack_number: peer.ack,
+            window_len: 10_000,
+            window_scale: None,
+            max_seg_size: None,
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload,
+        };
+        let (from, checksums) = (
+            IpAddress::from(peer.address),
+            ChecksumCapabilities::default(),
+        );
+        let ip = IpRepr::new(from, SERVER, IpProtocol::Tcp, tcp.buffer_len(), 64);
+        let mut packet = vec![0; ip.buffer_len()];
+        ip.emit(&mut packet[..], &checksums);
+        let mut segment = TcpPacket::new_unchecked(&mut packet[ip.header_len()..]);
+        tcp.emit(&mut segment, &from, &SERVER, &checksums);
+        self.put(peer.hardware, OURS, EthernetProtocol::Ipv4, &packet);
+    }
+
+    /// Sends data, and moves `seq` behind it.
+    pub fn send(&self, peer: &mut Peer, payload: &[u8]) {
+        self.put_tcp(peer, TcpControl::None, payload);
+        peer.seq += payload.len();
+    }
+
+    pub fn put_arp(&self, peer: &Peer, operation: ArpOperation, target: Ipv4Address) {
+        let arp = ArpRepr::EthernetIpv4 {
+            operation,
+            source_hardware_addr: peer.hardware,
+            source_protocol_addr: peer.address,
+            target_hardware_addr: OURS,
+            target_protocol_addr: target,
+        };
+        let mut packet = vec![0; arp.buffer_len()];
+        arp.emit(&mut ArpPacket::new_unchecked(&mut packet[..]));
+        self.put(
+            peer.hardware,
+            EthernetAddress::BROADCAST,
+            EthernetProtocol::Arp,
+            &packet,
+        );
+    }
+
+    /// Sends a SYN, and moves `seq` behind it.
+    pub fn syn(&self, peer: &mut Peer) {
+        peer.ack = None;
+        self.put_tcp(peer, TcpControl::Syn, b"");
+        peer.seq += 1;
+    }
+
+    /// A whole handshake within `limit`; the number of the server's SYN.
+    #[track_caller]
+    pub fn connect(&mut self, peer: &mut Peer, limit: Duration) -> TcpSeqNumber {
+        self.syn(peer);
+        let until = self.now + limit;
+        loop {
+            self.pass(Duration::from_millis(1));
+            let segments = self.take_and_note(peer);
+            if let Some(syn) = segments.first() {
+                assert_eq!(syn.control, TcpControl::Syn, "{segments:?}");
+                self.put_tcp(peer, TcpControl::None, b"");
+                self.pass(Duration::from_millis(1));
+                return syn.seq;
+            }
+            assert!(self.now < until, "no SYN|ACK");
+        }
+    }
+}
