@@ -71,7 +71,7 @@ fn is_of_the_address(error: &io::Error) -> bool {
 /// Says what to do about it.
 fn explained(error: &ListenError) -> io::Error {
     let kind = error.error.kind();
-    let port = error.address.port();
+    let port = error.address.socket_addr().map_or(0, |it| it.port());
     let advice = match kind {
         io::ErrorKind::AddrInUse => {
             let who = match cfg!(target_os = "linux") {
@@ -83,7 +83,7 @@ fn explained(error: &ListenError) -> io::Error {
                  If nobody does, the address was given twice"
             )
         }
-        io::ErrorKind::PermissionDenied if port < 1024 => {
+        io::ErrorKind::PermissionDenied if (1..1024).contains(&port) => {
             "; ports below 1024 take special rights: choose a higher one with --listen".into()
         }
         io::ErrorKind::AddrNotAvailable => {
@@ -121,7 +121,7 @@ mod tests {
         ];
         let listeners = listen_on(&addresses, true).unwrap();
         assert_eq!(listeners.sockets.len(), 1);
-        assert_eq!(listeners.missing[0].address, addresses[0]);
+        assert_eq!(listeners.missing[0].address, addresses[0].into());
         let error = listen_on(&addresses[..1], true).unwrap_err();
         assert!(explained(&error).to_string().contains("192.0.2.1:0"));
     }

@@ -96,6 +96,11 @@ impl Acceptor {
         }
     }
 
+    #[cfg(unix)]
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = &AcceptSocket> {
+        self.listeners.iter().map(|listening| &listening.socket)
+    }
+
     pub(crate) fn listeners(&self) -> usize {
         self.listeners.len()
     }

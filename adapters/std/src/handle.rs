@@ -53,6 +53,15 @@ impl Handle {
         self.0.shut_down(delay);
     }
 
+    /// Closes the listening sockets at once, leaves the connections that wait there to another
+    /// process that has [received](crate::receive_listeners) them, and begins a
+    /// [shutdown](Self::shutdown) after this delay. Until then the open connections are served as
+    /// before.
+    #[cfg(unix)]
+    pub fn hand_over(&self, delay: Duration) {
+        self.0.hand_over(delay);
+    }
+
     /// Returns `true` from the first call of [`shutdown`](Self::shutdown) or
     /// [`shutdown_after`](Self::shutdown_after) on: the server is about to end.
     #[must_use]

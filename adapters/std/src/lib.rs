@@ -11,6 +11,8 @@ mod connection_info;
 mod drain;
 mod endpoint;
 mod handle;
+#[cfg(unix)]
+mod handover;
 mod header_wait;
 mod linger;
 mod listen;
@@ -48,10 +50,14 @@ pub use client::wait::{LastError, WaitError, Waited};
 pub use connection_info::ConnectionInfo;
 pub use endpoint::Endpoint;
 pub use handle::{AcceptCounters, Handle};
+#[cfg(unix)]
+pub use handover::{receive_listeners, send_listeners};
 pub use header_wait::ProxyFault;
 pub use linecho_core::{
     Config, Counters, Instant, LongLines, Position, ProbeError, ProxyHeaderError, Reason, Totals,
 };
+#[cfg(unix)]
+pub use listen::listen_unix;
 pub use listen::{ListenError, listen};
 pub use listener::{Listener, ListenerInfo};
 pub use observer::{AcceptPaused, Observer, Refusal, SessionEnd};

@@ -1,12 +1,28 @@
 //! Listening sockets.
 
 use std::error::Error;
+#[cfg(unix)]
+use std::ffi::OsStr;
 use std::fmt;
+#[cfg(unix)]
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::os::unix::ffi::OsStrExt as _;
+#[cfg(unix)]
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
+#[cfg(unix)]
+use std::path::Path;
 use std::time::Duration;
 
+#[cfg(unix)]
+use socket2::SockAddr;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::endpoint::Endpoint;
 
 /// The most connections that wait to be accepted; the kernel may keep fewer (`net.core.somaxconn`
 /// on Linux). With std's 128, clients of a burst wait for a second.
@@ -36,15 +52,68 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
         socket.listen(BACKLOG)?;
         Ok(socket.into())
     };
-    listen().map_err(|error| ListenError { address, error })
+    listen().map_err(|error| ListenError {
+        address: address.into(),
+        error,
+    })
 }
 
-/// The error of [`listen`]: an address, and the system's reason.
+/// Returns a UNIX socket that listens at `path`, which begins with `@` for an abstract name on
+/// Linux. It takes the place of a socket that a process left behind there. `mode` is that of the
+/// file, for example `0o660`, so that its owner and group may connect; without one the umask
+/// decides.
+///
+/// # Errors
+///
+/// [`ListenError`], for example because another process listens there already.
+#[cfg(unix)]
+pub fn listen_unix(path: &Path, mode: Option<u32>) -> Result<UnixListener, ListenError> {
+    let listen = || {
+        let name = path.as_os_str().as_bytes();
+        let is_abstract = cfg!(target_os = "linux") && name.starts_with(b"@");
+        let address = match is_abstract {
+            true => SockAddr::unix(OsStr::from_bytes(&[b"\0", &name[1..]].concat()))?,
+            false => SockAddr::unix(path)?,
+        };
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        match socket.bind(&address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path, &address) => {
+                fs::remove_file(path)?;
+                socket.bind(&address)?;
+            }
+            result => result?,
+        }
+        // Nobody can connect before it listens.
+        if let Some(mode) = mode.filter(|_| !is_abstract) {
+            fs::set_permissions(path, Permissions::from_mode(mode))?;
+        }
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    listen().map_err(|error| ListenError {
+        address: Endpoint::Unix(Some(path.into())),
+        error,
+    })
+}
+
+/// Returns `true` for a socket that nobody listens on any more.
+#[cfg(unix)]
+fn is_stale(path: &Path, address: &SockAddr) -> bool {
+    let is_socket = |file: fs::Metadata| file.file_type().is_socket();
+    let refuses = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.connect(address)
+    };
+    fs::symlink_metadata(path).is_ok_and(is_socket)
+        && refuses().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// The error of [`listen`] and of `listen_unix`: an address, and the system's reason.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ListenError {
     /// The address.
-    pub address: SocketAddr,
+    pub address: Endpoint,
     /// The system's error.
     pub error: io::Error,
 }

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
 
 use mio::event::Source;
 use mio::net::TcpStream;
@@ -37,7 +41,7 @@ pub struct Listener {
 enum Socket {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(std::os::unix::net::UnixListener),
+    Unix(UnixListener),
 }
 
 impl Listener {
@@ -55,6 +59,43 @@ impl Listener {
     pub fn require_proxy_header(mut self) -> Self {
         self.proxy_header = true;
         self
+    }
+
+    /// Makes a listener of a descriptor that another process left or sent, of a TCP or a UNIX
+    /// socket.
+    ///
+    /// # Errors
+    ///
+    /// When it is no stream socket of these families.
+    #[cfg(unix)]
+    pub fn from_fd(descriptor: OwnedFd) -> io::Result<Self> {
+        let socket = SockRef::from(&descriptor);
+        if socket.r#type()? != socket2::Type::STREAM {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let address = socket.local_addr()?;
+        match address.is_unix() {
+            true => Ok(UnixListener::from(descriptor).into()),
+            false if address.as_socket().is_some() => Ok(TcpListener::from(descriptor).into()),
+            false => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    /// Returns the address that it listens on.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not tell.
+    pub fn address(&self) -> io::Result<Endpoint> {
+        self.socket.address()
+    }
+
+    pub(crate) fn given_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    pub(crate) fn proxy_header(&self) -> bool {
+        self.proxy_header
     }
 
     /// Makes the socket ready for an event loop.
@@ -123,8 +164,18 @@ impl From<TcpListener> for Listener {
 }
 
 #[cfg(unix)]
-impl From<std::os::unix::net::UnixListener> for Listener {
-    fn from(socket: std::os::unix::net::UnixListener) -> Self {
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixListener> for Listener {
+    fn from(socket: UnixListener) -> Self {
         Self {
             socket: Socket::Unix(socket),
             name: None,
@@ -142,6 +193,15 @@ pub struct ListenerInfo {
 }
 
 impl ListenerInfo {
+    /// Describes another descriptor of the same socket.
+    #[cfg(unix)]
+    pub(crate) fn of_duplicate(&self, descriptor: OwnedFd) -> io::Result<Listener> {
+        let mut listener = Listener::from_fd(descriptor)?;
+        listener.proxy_header = self.proxy_header;
+        listener.name = (self.name != self.address.to_string()).then(|| self.name.clone());
+        Ok(listener)
+    }
+
     /// Returns the name that it was given, or its address.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -200,9 +260,18 @@ impl AcceptSocket {
             #[cfg(unix)]
             Self::Unix(socket) => {
                 let (stream, _) = socket.accept()?;
-                let descriptor = std::os::fd::OwnedFd::from(stream);
+                let descriptor = OwnedFd::from(stream);
                 Ok((TcpStream::from(descriptor), Peer::UNIX))
             }
+        }
+    }
+
+    /// Returns another descriptor of the socket.
+    #[cfg(unix)]
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
+            Self::Unix(socket) => socket.as_fd().try_clone_to_owned(),
         }
     }
 

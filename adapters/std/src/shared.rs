@@ -28,6 +28,7 @@ pub(crate) struct Shared {
     phase: AtomicU8,
     /// The end of [`Phase::Leaving`], in microseconds.
     drain_at: AtomicU64,
+    handed_over: AtomicBool,
     pub(crate) listeners: Box<[ListenerInfo]>,
     pub(crate) workers: Box<[WorkerState]>,
     /// The next connection that closes wakes the first worker, which waits for it.
@@ -74,6 +75,7 @@ impl Shared {
             epoch: time::Instant::now(),
             phase: AtomicU8::new(Phase::Serving as u8),
             drain_at: AtomicU64::new(0),
+            handed_over: AtomicBool::new(false),
             listeners: listeners.into_iter().collect(),
             workers: wakers.into_iter().map(state).collect(),
             wake_on_close: AtomicBool::new(false),
@@ -117,6 +119,16 @@ impl Shared {
             Phase::Draining | Phase::Stopping => Phase::Stopping,
         };
         self.enter(next);
+    }
+
+    /// Has the first worker close the listening sockets, which another process has, too.
+    pub(crate) fn hand_over(&self, delay: Duration) {
+        self.handed_over.store(true, SeqCst);
+        self.shut_down(delay);
+    }
+
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.handed_over.load(SeqCst)
     }
 
     /// Cuts off everything at once.

@@ -16,6 +16,8 @@ use crate::acceptor::{Accepted, Acceptor};
 use crate::connection::Connection;
 use crate::drain::{Drain, Step};
 use crate::listen::BACKLOG;
+#[cfg(unix)]
+use crate::listener::AcceptSocket;
 use crate::next::Next;
 use crate::pool::Pool;
 use crate::recorder::Recorder;
@@ -110,6 +112,16 @@ impl Worker {
         stream.register(self.poll.registry(), token)?;
         self.shutdown_streams.push(stream);
         Ok(())
+    }
+
+    /// Returns the sockets that it accepts from.
+    #[cfg(unix)]
+    pub(crate) fn accept_sockets(&self) -> impl Iterator<Item = &AcceptSocket> {
+        let acceptor = match &self.source {
+            Source::Acceptor(acceptor) => Some(acceptor),
+            Source::Inbox(_) | Source::Closed => None,
+        };
+        acceptor.into_iter().flat_map(Acceptor::sockets)
     }
 
     /// Serves until the server has been shut down. Returns what was cut off then.
@@ -275,6 +287,10 @@ impl Worker {
 
     /// Goes on with a shutdown. Returns `true` when it is over.
     fn finished(&mut self, now: Instant) -> bool {
+        if self.shared.is_handed_over() && matches!(self.source, Source::Acceptor(_)) {
+            // Connections that wait there are for the other process.
+            self.close_listeners();
+        }
         match self.shared.phase() {
             Phase::Serving | Phase::Leaving => return false,
             Phase::Draining => self.drain(now),
@@ -314,10 +330,14 @@ impl Worker {
             acceptor.try_all();
             let waiting = acceptor.listeners() * BACKLOG as usize;
             self.take_in(waiting, now);
-            // Closes the listening sockets and the inboxes.
-            self.source = Source::Closed;
-            self.shared.wake_all();
+            self.close_listeners();
         }
+    }
+
+    /// Closes the listening sockets and the inboxes, and tells the other workers.
+    fn close_listeners(&mut self) {
+        self.source = Source::Closed;
+        self.shared.wake_all();
     }
 
     /// Does something to each connection, and gives it a turn.

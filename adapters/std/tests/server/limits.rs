@@ -85,7 +85,7 @@ fn the_observer_is_told_of_each_connection_and_its_content() {
 fn a_taken_port_is_an_error_that_names_the_address() {
     let server = Running::start(Server::builder());
     let error = listen(server.address).unwrap_err();
-    assert_eq!(error.address, server.address);
+    assert_eq!(error.address, server.address.into());
     assert_eq!(error.error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().contains(&server.address.to_string()));
 }

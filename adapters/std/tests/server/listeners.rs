@@ -81,7 +81,7 @@ mod unix {
     use std::path::PathBuf;
 
     use crate::running::PATIENCE;
-    use linecho_std::Reason;
+    use linecho_std::{Reason, listen_unix};
 
     use super::*;
 
@@ -154,6 +154,45 @@ mod unix {
         assert_eq!(echo, "a line\nand a rest");
         drop(peer);
         assert_eq!(server.join().unfinished.connections, 0);
+    }
+
+    #[test]
+    fn a_path_that_a_dead_process_left_is_taken_and_no_other() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = Path::new("stale");
+        drop(UnixListener::bind(&path.0).unwrap());
+        let listener = listen_unix(&path.0, Some(0o620)).unwrap();
+        let mode = std::fs::metadata(&path.0).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o620);
+        let error = listen_unix(&path.0, None).unwrap_err();
+        assert_eq!(error.error.kind(), std::io::ErrorKind::AddrInUse);
+        assert!(
+            error.to_string().contains(path.0.to_str().unwrap()),
+            "{error}"
+        );
+        drop(listener);
+        std::fs::remove_file(&path.0).unwrap();
+        std::fs::write(&path.0, "a file of somebody").unwrap();
+        listen_unix(&path.0, None).unwrap_err();
+        assert_eq!(std::fs::read(&path.0).unwrap(), b"a file of somebody");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_abstract_name_is_no_file() {
+        use std::os::linux::net::SocketAddrExt as _;
+        use std::os::unix::net::SocketAddr;
+        let name = format!("linecho-{}", std::process::id());
+        let listener = listen_unix(format!("@{name}").as_ref(), Some(0o600)).unwrap();
+        let server = Listening::on(Server::builder(), listener).start();
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let mut peer = UnixStream::connect_addr(&address).unwrap();
+        peer.write_all(b"x\n").unwrap();
+        peer.read_exact(&mut [0; 2]).unwrap();
+        let Event::Opened(ends, _) = server.event() else {
+            panic!("not opened first");
+        };
+        assert_eq!(ends.local, format!("unix:@{name}"));
     }
 
     #[test]

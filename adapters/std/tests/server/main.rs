@@ -1,6 +1,8 @@
 //! The server over real sockets, for what the scenarios that all adapters share do not ask.
 
 mod closing;
+#[cfg(unix)]
+mod handover;
 mod limits;
 mod listeners;
 mod proxy;

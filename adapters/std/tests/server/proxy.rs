@@ -160,8 +160,7 @@ fn the_limit_of_a_peer_is_that_of_the_named_one() {
     let server = start(Server::builder().max_per_peer(1));
     let connect = |header: &str| {
         let mut peer = server.connect();
-        peer.write_all(header.as_bytes()).unwrap();
-        peer.write_all(b"x\n").unwrap();
+        peer.write_all(format!("{header}x\n").as_bytes()).unwrap();
         peer
     };
     let mut first = connect("PROXY TCP4 192.0.2.1 192.0.2.9 1 7\r\n");

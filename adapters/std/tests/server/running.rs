@@ -114,9 +114,13 @@ impl Listening {
     }
 
     pub(crate) fn on(builder: Builder, listener: impl Into<Listener>) -> Self {
+        Self::on_all(builder, vec![listener.into()])
+    }
+
+    pub(crate) fn on_all(builder: Builder, listeners: Vec<Listener>) -> Self {
         let (sender, events) = mpsc::channel();
         let recorder = Arc::new(Recorder(Mutex::new(sender)));
-        let server = builder.observer(recorder).on([listener]).unwrap();
+        let server = builder.observer(recorder).on(listeners).unwrap();
         Self { server, events }
     }
 

@@ -21,7 +21,7 @@ fn a_taken_address_is_named() {
     let server = Running::start(Server::builder());
     let free = "127.0.0.1:0".parse().unwrap();
     match Server::builder().listen([free, server.address]).err() {
-        Some(StartError::Listen(error)) => assert_eq!(error.address, server.address),
+        Some(StartError::Listen(error)) => assert_eq!(error.address, server.address.into()),
         other => panic!("{other:?}"),
     }
 }
