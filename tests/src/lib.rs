@@ -1,5 +1,6 @@
-//! Three wings: the scenarios that every adapter is tested with, the tools that measure, and the tools that build and
-//! boot the firmware. `README.md` beside this crate's manifest says which tool answers which question.
+//! Three wings: the scenarios that every adapter is tested with, the tools that measure, and the
+//! tools that build and boot the firmware. `README.md` beside this crate's manifest says which tool
+//! answers which question.
 
 pub mod bench;
 pub mod conformance;

@@ -1,5 +1,5 @@
-//! Tests that each have a network namespace to themselves, with TAP devices in it: a process of its own for each, since
-//! nobody can leave a namespace.
+//! Tests that each have a network namespace to themselves, with TAP devices in it: a process of its
+//! own for each, since nobody can leave a namespace.
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -25,7 +25,8 @@ pub fn trials(tests: &[Test]) -> Vec<Trial> {
         .collect()
 }
 
-/// In the process of one of `tests`, runs it and returns how the process is to end. Call it before any thread is started.
+/// In the process of one of `tests`, runs it and returns how the process is to end. Call it before
+/// any thread is started.
 #[must_use]
 pub fn inside(tests: &[Test]) -> Option<ExitCode> {
     let name = env::var(INSIDE).ok()?;

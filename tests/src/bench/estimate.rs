@@ -1,4 +1,4 @@
-//! What a figure is, and how sure that is.
+//! An estimate of a figure, and how sure it is.
 
 /// The part of all measurements whose true median may be outside the range that is given.
 const DOUBT: f64 = 0.05;
@@ -7,8 +7,8 @@ const DOUBT: f64 = 0.05;
 /// 95 % confidence.
 ///
 /// The range is from the k-th smallest to the k-th largest figure, whatever their distribution (the
-/// interval of the sign test: W. J. Conover, Practical Nonparametric Statistics, 3.2). Fewer than six
-/// figures cannot be that sure: it is the range of all then.
+/// interval of the sign test: W. J. Conover, Practical Nonparametric Statistics, 3.2). Fewer than
+/// six figures cannot be that sure: it is the range of all then.
 #[derive(Clone, Copy, Debug)]
 pub struct Estimate {
     /// The middle one of the figures.
@@ -51,8 +51,8 @@ impl Estimate {
     }
 }
 
-/// How many figures of `count` are outside the range at each end: as many as are on the same side of
-/// the true median seldom enough, each being there half of the time.
+/// The number of figures, of `count`, that are outside the range at each end: as many as are on the
+/// same side of the true median seldom enough, each being there half of the time.
 fn left_out(count: usize) -> usize {
     let (mut outside, mut seldom) = (0, 0.0);
     // As a logarithm: it is too small a number else when there are many figures.

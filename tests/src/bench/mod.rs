@@ -1,6 +1,7 @@
 //! The wing that measures: speed beside other echoes, memory, system calls, instructions.
 //!
-//! All of it but the reports is for Linux: it reads `/proc`, and keeps each side of a measurement on a core of its own.
+//! All of it but the reports is for Linux: it reads `/proc`, and keeps each side of a measurement
+//! on a core of its own.
 
 #[cfg(target_os = "linux")]
 pub mod compare;

@@ -1,4 +1,4 @@
-//! What the comparison found: tables for people (Markdown, so that they can be shown as they are)
+//! The report of a measurement: tables for people (Markdown, so that they can be shown as they are)
 //! and JSON.
 
 use std::fmt;
@@ -31,6 +31,7 @@ impl Report {
     /// falls short.
     ///
     /// # Errors
+    ///
     /// When it cannot be written.
     pub fn publish(&self, json: Option<&Path>) -> io::Result<bool> {
         let mut output = io::stdout().lock();
@@ -58,7 +59,7 @@ impl Report {
 
 /// Figures that belong together: a row for each thing measured, a column for each server.
 pub struct Section {
-    /// What the figures are, with their unit.
+    /// The title of the figures, with their unit.
     pub title: String,
     /// The servers.
     pub columns: Vec<Column>,
@@ -69,23 +70,23 @@ pub struct Section {
 /// A server.
 #[derive(Clone)]
 pub struct Column {
-    /// What scripts call it.
+    /// Its name for scripts.
     pub id: String,
-    /// What people call it.
+    /// Its name for people.
     pub title: String,
 }
 
 /// One thing measured on every server.
 pub struct Row {
-    /// What scripts call it.
+    /// Its name for scripts.
     pub id: String,
-    /// What people call it.
+    /// Its name for people.
     pub title: String,
-    /// What each server reached, in the order of the columns.
+    /// The figures of each server, in the order of the columns.
     pub cells: Vec<Cell>,
 }
 
-/// What one server reached.
+/// The figure of one server.
 pub struct Cell {
     /// The median over the rounds.
     pub value: f64,
@@ -97,11 +98,11 @@ pub struct Cell {
 
 /// A bound that the project holds.
 pub struct Bound {
-    /// What is bounded.
+    /// The quantity that is bounded.
     pub what: String,
-    /// What was reached.
+    /// The figure that was reached.
     pub reached: Estimate,
-    /// What has to be.
+    /// The limit that must hold.
     pub limit: Limit,
 }
 
@@ -123,7 +124,7 @@ impl Limit {
     }
 }
 
-/// How a bound fares.
+/// The verdict on a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The median keeps it.
@@ -145,7 +146,7 @@ impl Verdict {
 }
 
 impl Bound {
-    /// How it fares. What could not be measured does not keep it.
+    /// Returns the verdict. What could not be measured does not keep it.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let Estimate { median, low, high } = self.reached;

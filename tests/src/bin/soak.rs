@@ -13,14 +13,15 @@ use linecho_tests::conformance::soak;
 
 /// Plays many seeds on a hostile network, and fails when a byte was lost or invented.
 ///
-/// For each seed, clients of all kinds talk to the listener of linecho-smoltcp over a link in memory that loses, doubles,
-/// reorders and damages frames, in virtual time: with long lines flushed, discarded and refused. Sizes of buffers, texts
-/// and what happens to each frame follow from the seed, so that `soak --seed 17` plays seed 17 again. Exits 1 when a byte
-/// was lost or invented, a connection broke or hung, or a session did not end for exactly one reason.
+/// For each seed, clients of all kinds talk to the listener of linecho-smoltcp over a link in
+/// memory that loses, doubles, reorders and damages frames, in virtual time: with long lines
+/// flushed, discarded and refused. Sizes of buffers, texts and what happens to each frame follow
+/// from the seed, so that `soak --seed 17` plays seed 17 again. Exits 1 when a byte was lost or
+/// invented, a connection broke or hung, or a session did not end for exactly one reason.
 #[derive(Parser)]
 #[command(name = "soak")]
 struct Arguments {
-    /// How many seeds to play
+    /// Number of seeds to play
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
     seeds: u64,
 

@@ -9,6 +9,7 @@ use linecho_trials::Stop;
 /// Several conversations of Python's socket module with the server at `address`.
 ///
 /// # Errors
+///
 /// When there is no Python, or a byte did not come back as it should.
 pub fn python(address: SocketAddr) -> Result<(), Stop> {
     let mut command = Command::new("python3");
@@ -28,6 +29,7 @@ pub fn python(address: SocketAddr) -> Result<(), Stop> {
 /// `printf 'x\ny' | nc -N HOST PORT`: all bytes come back, and it ends.
 ///
 /// # Errors
+///
 /// When there is no such `nc`, or something else came back.
 pub fn netcat(address: SocketAddr) -> Result<(), Stop> {
     let mut command = Command::new("timeout");

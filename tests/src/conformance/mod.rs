@@ -61,7 +61,8 @@ pub fn play(scenario: &Scenario, reach: &dyn Reach, seed: u64) -> Result<(), Sto
     stage.conclude()
 }
 
-/// Scenarios with hundreds of clients need more file descriptors than a shell usually grants at first.
+/// Scenarios with hundreds of clients need more file descriptors than a shell usually grants at
+/// first.
 fn raise_descriptor_limit() {
     #[cfg(unix)]
     {

@@ -1,4 +1,5 @@
-//! Many seeds on a hostile network: for each, clients of all kinds over linecho-smoltcp on a link with faults.
+//! Many seeds on a hostile network: for each, clients of all kinds over linecho-smoltcp on a link
+//! with faults.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,19 +13,19 @@ use crate::conformance::scenarios::{ALL, Scenario};
 
 use crate::conformance::play;
 
-/// What came of some seeds.
+/// The result of some seeds.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// How many seeds were played.
+    /// The number of seeds that were played.
     pub seeds: u64,
     /// The seeds that failed, and why.
     pub failures: Vec<(u64, String)>,
-    /// What became of the frames.
+    /// The counts of frames.
     pub frames: Frames,
 }
 
-/// Plays the seeds from `first` on, `count` of them, with as many threads as there are cores. `on_failure` hears of each
-/// failure at once.
+/// Plays the seeds from `first` on, `count` of them, with as many threads as there are cores.
+/// `on_failure` hears of each failure at once.
 pub fn run(link: &Link, first: u64, count: u64, on_failure: impl Fn(u64, &str) + Sync) -> Outcome {
     let next = AtomicU64::new(0);
     let failures = Mutex::new(Vec::new());

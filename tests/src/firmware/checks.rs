@@ -1,4 +1,4 @@
-//! What a board is asked to do, by tests and by `firmware --cold-starts`.
+//! The checks of a board, by tests and by `firmware --cold-starts`.
 
 use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
@@ -27,8 +27,8 @@ pub fn connect(port: u16) -> Result<TcpStream, Problem> {
     })
 }
 
-/// A connection that the board has accepted: a first line has gone to it and back. Tries again while
-/// no slot is free, since a slot becomes free a moment after its client has closed.
+/// A connection that the board has accepted: a first line has gone to it and back. Tries again
+/// while no slot is free, since a slot becomes free a moment after its client has closed.
 ///
 /// # Errors
 ///
@@ -53,7 +53,7 @@ pub fn accepted(port: u16) -> Result<TcpStream, Problem> {
     }
 }
 
-/// Whether a new connection is closed or reset at once, as it is when all slots are taken.
+/// True if a new connection is closed or reset at once, as it is when all slots are taken.
 ///
 /// # Errors
 ///
@@ -106,8 +106,9 @@ pub fn round_trip(stream: &mut TcpStream, line: &[u8]) -> Result<(), Problem> {
     })
 }
 
-/// Sends `bytes`, shuts down the sending side, and reads to the end: exactly `bytes` must come back.
-/// Both directions go on at the same time, as they must with more bytes than the buffers hold.
+/// Sends `bytes`, shuts down the sending side, and reads to the end: exactly `bytes` must come
+/// back. Both directions go on at the same time, as they must with more bytes than the buffers
+/// hold.
 ///
 /// # Errors
 ///
@@ -198,7 +199,8 @@ pub fn streams_at_once(port: u16, count: u8, bytes: usize) -> Result<(), Problem
 }
 
 /// One cold start: boot, 50 round trips on one connection, half-close, then as many connections as
-/// `clients` says that stream 100 kB each at the same time, and a stop. Returns how long the board took to be ready.
+/// `clients` says that stream 100 kB each at the same time, and a stop. Returns how long the board
+/// took to be ready.
 ///
 /// # Errors
 ///
@@ -222,11 +224,11 @@ pub fn cold_start(image: &Path, board: Board, clients: u8) -> Result<Duration, P
 pub struct Stack {
     /// The most that was used of it.
     pub used: u64,
-    /// How long it is.
+    /// Its length.
     pub length: u64,
 }
 
-/// How much the board used of its stack: at its start, and while it served as many streams as it has
+/// The stack that the board used: at its start, and while it served as many streams as it has
 /// slots.
 ///
 /// # Errors
@@ -258,7 +260,7 @@ fn stack_in(line: &str) -> Option<Stack> {
 /// The share of one processor of the host that QEMU may use for an idle board.
 pub const IDLE_LOAD_MAX: f64 = 0.02;
 
-/// What an idle board used.
+/// The processor time of an idle board.
 #[derive(Clone, Copy, Debug)]
 pub struct Idle {
     /// The share of one processor of the host.

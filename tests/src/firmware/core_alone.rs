@@ -12,7 +12,7 @@ use super::{Problem, folder};
 /// The function that the panic handler calls, and that does not exist.
 const TELLTALE: &str = "a_panic_is_reachable";
 
-/// What is in the image.
+/// The content of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Session and polled driver, the subject of the size.
@@ -33,7 +33,7 @@ impl Content {
     }
 }
 
-/// Whether a panic can be reached.
+/// The answer to whether a panic can be reached.
 #[derive(Debug)]
 pub enum Proof {
     /// No: the image linked.
@@ -95,8 +95,8 @@ pub fn host() -> Result<String, Problem> {
         .ok_or_else(|| Problem::failed("`rustc -vV` does not name the host"))
 }
 
-/// What the core takes by itself, in bytes: a session with all policies, deadlines and counters, and
-/// the polled driver, in one instance.
+/// The size of the core by itself, in bytes: a session with all policies, deadlines and counters,
+/// and the polled driver, in one instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     /// Its functions.
@@ -105,7 +105,8 @@ pub struct Size {
     pub constants: u64,
     /// Its variables.
     pub variables: u64,
-    /// What it calls of the compiler's library, which most programs have anyway: `memmove`, `memset`.
+    /// The parts of the compiler's library that it calls, which most programs have anyway:
+    /// `memmove`, `memset`.
     pub library: u64,
 }
 
@@ -148,7 +149,7 @@ enum Owner {
     Core,
     /// The compiler's library.
     Library,
-    /// What stands in for the world.
+    /// The stand-in for the world.
     Harness,
 }
 

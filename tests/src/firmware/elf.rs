@@ -17,11 +17,11 @@ pub struct Section {
     pub address: u64,
     /// Its length in bytes.
     pub bytes: u64,
-    /// What it takes.
+    /// The kind of memory that it takes.
     pub kind: Kind,
 }
 
-/// What a section takes.
+/// The kind of memory that a section takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Instructions, in flash.
@@ -45,7 +45,7 @@ pub struct Symbol {
     pub bytes: u64,
 }
 
-/// What is in an image.
+/// The content of an image.
 pub struct Elf {
     /// The sections that take memory.
     pub sections: Vec<Section>,
@@ -91,7 +91,7 @@ impl Elf {
         })
     }
 
-    /// How many bytes the sections of a kind have.
+    /// The bytes of all sections of a kind.
     #[must_use]
     pub fn bytes(&self, kind: Kind) -> u64 {
         let sections = self.sections.iter();
@@ -111,8 +111,8 @@ impl Elf {
         })
     }
 
-    /// The source files that the instruction at an address comes from: that of the innermost inlined
-    /// function first, that of the function that holds the address last.
+    /// The source files that the instruction at an address comes from: that of the innermost
+    /// inlined function first, that of the function that holds the address last.
     #[must_use]
     pub fn files_at(&self, address: u64) -> Vec<String> {
         let mut files = Vec::new();

@@ -18,7 +18,7 @@ use super::{Board, Problem};
 
 const QEMU: &str = "qemu-system-arm";
 
-/// What QEMU says when a port is taken, also one that was free a moment ago.
+/// The words of QEMU when a port is taken, also one that was free a moment ago.
 const PORT_TAKEN: &str = "Could not set up host forwarding rule";
 
 /// For whatever QEMU or the board should do at once; long, since the machine may be busy.
@@ -38,7 +38,7 @@ pub struct Machine {
 /// The options of the sessions of an image with `test-commands`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Session {
-    /// What happens to a line that does not fit.
+    /// The policy for a line that does not fit.
     pub long_lines: LongLines,
     /// The idle timeout; zero for none.
     pub idle: Duration,
@@ -64,8 +64,8 @@ impl fmt::Display for Session {
 }
 
 impl Machine {
-    /// Starts the board and waits until it says `READY`. `port` of 127.0.0.1 leads to its echo port;
-    /// `None` takes a free one.
+    /// Starts the board and waits until it says `READY`. `port` of 127.0.0.1 leads to its echo
+    /// port; `None` takes a free one.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl Machine {
         &self.log
     }
 
-    /// Whether a line with `text` in it has come so far.
+    /// True if a line with `text` in it has come so far.
     #[must_use]
     pub fn has_logged(&self, text: &str) -> bool {
         self.log.iter().any(|line| line.contains(text))

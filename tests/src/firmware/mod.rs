@@ -22,7 +22,7 @@ pub use machine::{Machine, Session};
 /// The target of both boards.
 pub const TARGET: &str = "thumbv7m-none-eabi";
 
-/// Why something about the firmware could not be done.
+/// The reason for which something about the firmware could not be done.
 #[derive(Debug)]
 pub enum Problem {
     /// A tool is not installed.

@@ -91,7 +91,7 @@ impl Toolchain {
         cargo
     }
 
-    /// Where the programs that [`cargo_build`](Self::cargo_build) makes are found.
+    /// The folder of the programs that [`cargo_build`](Self::cargo_build) makes.
     #[must_use]
     pub fn output_dir(&self) -> PathBuf {
         self.target_dir().join(&self.target).join("release")
@@ -153,7 +153,8 @@ fn nightly_sysroot() -> Option<PathBuf> {
     ask(clean(Command::new("rustup")).args(["run", "nightly", "rustc", "--print", "sysroot"]))
 }
 
-/// A linker for Debian's compiler, if that compiler is installed together with the source of `core`.
+/// A linker for Debian's compiler, if that compiler is installed together with the source of
+/// `core`.
 fn debian_linker() -> Option<PathBuf> {
     let sysroot = ask(clean(Command::new(DEBIAN_RUSTC)).args(["--print", "sysroot"]))?;
     if !has_source(&sysroot) || !Path::new(DEBIAN_CARGO).exists() {

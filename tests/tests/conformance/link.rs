@@ -1,4 +1,5 @@
-//! 1,000 seeds of clients of all kinds on a link that loses, doubles, reorders and damages a fifth of the frames.
+//! 1,000 seeds of clients of all kinds on a link that loses, doubles, reorders and damages a fifth
+//! of the frames.
 
 use linecho_tests::conformance::reach::link::Link;
 use linecho_tests::conformance::soak;

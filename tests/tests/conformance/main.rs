@@ -1,4 +1,5 @@
-//! Every scenario over each way to a server that needs no network of its own, and what only some of them can show.
+//! Every scenario over each way to a server that needs no network of its own, and what only some of
+//! them can show.
 
 mod link;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
-//! What can only be seen of the program `echo-server` from outside: foreign peers, a limit of file descriptors, the
-//! memory of the process.
+//! Tests of the program `echo-server` that only work from outside: foreign peers, a limit of file
+//! descriptors, the memory of the process.
 
 use std::time::{Duration, Instant};
 
@@ -37,8 +37,8 @@ fn stage(server: EchoServer) -> Result<(Stage, Pid), Stop> {
     Ok((Stage::on(network, PACE, LongLines::Flush, 1), process))
 }
 
-/// 200 clients of a server that has 64 file descriptors: some have to wait, it does not spin meanwhile, and all are
-/// served in the end.
+/// 200 clients of a server that has 64 file descriptors: some have to wait, it does not spin
+/// meanwhile, and all are served in the end.
 fn descriptors_exhausted() -> Result<(), Stop> {
     let (mut stage, process) = stage(EchoServer::start(&Wanted::default(), Some(64))?)?;
     let mut clients = Vec::new();

@@ -1,5 +1,5 @@
-//! The echo of embassy-net: compiled for a microcontroller, and run on this machine over a TAP device in a network
-//! namespace, against the kernel's TCP.
+//! The echo of embassy-net: compiled for a microcontroller, and run on this machine over a TAP
+//! device in a network namespace, against the kernel's TCP.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;

@@ -1,5 +1,5 @@
-//! The firmware, for real: built for its boards, booted in QEMU, held to every scenario; the echo on embassy-net; and the
-//! proof that the core cannot panic.
+//! The firmware, for real: built for its boards, booted in QEMU, held to every scenario; the echo
+//! on embassy-net; and the proof that the core cannot panic.
 
 #[cfg(unix)]
 mod boards;

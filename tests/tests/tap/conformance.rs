@@ -1,5 +1,5 @@
-//! Every scenario over linecho-smoltcp behind a TAP device, with the kernel's TCP as the peer: IPv4, IPv6, and with
-//! packets dropped; then foreign peers.
+//! Every scenario over linecho-smoltcp behind a TAP device, with the kernel's TCP as the peer:
+//! IPv4, IPv6, and with packets dropped; then foreign peers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What needs a TAP device, in a network namespace, so that nothing of the machine's own network is touched.
+//! Tests that need a TAP device, in a network namespace, so that nothing of the machine's own
+//! network is touched.
 
 #[cfg(target_os = "linux")]
 mod conformance;

@@ -1,5 +1,6 @@
-//! Runs test programs whose tests may find that the machine lacks something: each such test is reported as ignored, with
-//! the reason, and the last test of the workspace prints one sum with the commands that mend it.
+//! Runs test programs whose tests may find that the machine lacks something: each such test is
+//! reported as ignored, with the reason, and the last test of the workspace prints one sum with the
+//! commands that mend it.
 //!
 //! ```no_run
 //! use linecho_trials::{Stop, trials};
@@ -28,7 +29,8 @@ use libtest_mimic::{Arguments, Completion};
 pub use stop::{Stop, everything_is_required};
 pub use sum::Sum;
 
-/// Makes a [`Trial`] of each function, named like it. Each returns `Result<(), Stop>`, and may panic to fail.
+/// Makes a [`Trial`] of each function, named like it. Each returns `Result<(), Stop>`, and may
+/// panic to fail.
 #[macro_export]
 macro_rules! trials {
     ($($test:ident),* $(,)?) => {
@@ -58,8 +60,8 @@ pub fn conclude(trials: Vec<Trial>) -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// Returns the reason for which a test is to be reported as ignored, if it did not run. A skip is recorded for the sum; it
-/// is an error if everything is required.
+/// Returns the reason for which a test is to be reported as ignored, if it did not run. A skip is
+/// recorded for the sum; it is an error if everything is required.
 fn ignored(
     result: Result<(), Stop>,
     everything_is_required: bool,

@@ -5,16 +5,16 @@ use std::fmt;
 /// A reason for which a test stops before its end.
 #[derive(Clone, Debug)]
 pub enum Stop {
-    /// What is tested is not meant to have what the test is about.
+    /// The test is about something that its subject is not meant to have.
     NotApplicable(String),
     /// The machine lacks something.
     Skipped {
-        /// What is lacking.
+        /// The thing that is lacking.
         why: String,
         /// The command that mends it.
         enable: String,
     },
-    /// What is tested did not do what it must.
+    /// The subject did not do what it must.
     Failed(String),
 }
 
@@ -46,7 +46,8 @@ impl Stop {
         }
     }
 
-    /// A skip from an error whose first line says what is lacking, and whose other lines say what mends it.
+    /// A skip from an error whose first line says what is lacking, and whose other lines say what
+    /// mends it.
     #[must_use]
     pub fn lacking(error: &str) -> Self {
         let (why, enable) = error.split_once('\n').unwrap_or((error, "run it as root"));

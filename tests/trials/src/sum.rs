@@ -6,7 +6,7 @@ use std::io;
 
 use crate::record::{self, Skipped};
 
-/// What a run of `cargo test` has skipped.
+/// All tests that a run of `cargo test` has skipped.
 #[derive(Debug)]
 pub struct Sum(Vec<Skipped>);
 
@@ -21,7 +21,8 @@ impl Sum {
     }
 }
 
-/// One list: each thing that is lacking, the command that mends it, and how many tests of which programs need it.
+/// One list: each thing that is lacking, the command that mends it, and how many tests of which
+/// programs need it.
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tests = |count: usize| format!("{count} test{}", if count == 1 { "" } else { "s" });

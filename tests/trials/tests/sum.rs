@@ -1,8 +1,9 @@
-//! The last test program of the workspace: runs the examples of the documentation, then prints one sum of all tests that
-//! were skipped, and the commands that mend it.
+//! The last test program of the workspace: runs the examples of the documentation, then prints one
+//! sum of all tests that were skipped, and the commands that mend it.
 //!
-//! Cargo would run the examples behind everything, and the sum would scroll out of sight. So the libraries say
-//! `doctest = false`, which keeps them out of a plain `cargo test`; `cargo test --doc -p CRATE` runs them at any time.
+//! Cargo would run the examples behind everything, and the sum would scroll out of sight. So the
+//! libraries say `doctest = false`, which keeps them out of a plain `cargo test`; `cargo test --doc
+//! -p CRATE` runs them at any time.
 
 use std::process::ExitCode;
 

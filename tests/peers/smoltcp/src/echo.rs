@@ -13,10 +13,10 @@ pub struct Echo {
 
 struct Connection {
     socket: SocketHandle,
-    /// What has been received and not yet sent.
+    /// The bytes that were received and not yet sent.
     buffer: Vec<u8>,
     filled: usize,
-    /// How much of that is whole lines.
+    /// The length of its whole lines.
     complete: usize,
 }
 

@@ -14,8 +14,8 @@ use smoltcp::wire::{EthernetAddress, IpCidr};
 const CONNECTIONS: usize = 64;
 const LONGEST_LINE: usize = 65_536;
 
-/// Takes the name of the TAP device, the server's address with the length of its prefix, its port, and
-/// the length of each socket's buffers.
+/// Takes the name of the TAP device, the server's address with the length of its prefix, its port,
+/// and the length of each socket's buffers.
 fn main() {
     let arguments: Vec<String> = env::args().collect();
     let [_, tap, address, port, socket_buffer] = &arguments[..] else {

@@ -1,11 +1,12 @@
 //! The comparison: with other line echoes, and of the core with the least that an echo has to do.
 //!
-//! A part of it is a function that measures and gives a [`Report`](super::report::Report): [`sockets::run`] is the
-//! one on the kernel's TCP, [`crate::bench::cost::time::run`] the one on the core, and those on smoltcp are
-//! in [`smoltcp`].
+//! A part of it is a function that measures and gives a [`Report`](super::report::Report):
+//! [`sockets::run`] is the one on the kernel's TCP, [`crate::bench::cost::time::run`] the one on
+//! the core, and those on smoltcp are in [`smoltcp`].
 
 pub mod bounds;
 pub mod figures;
+pub mod metric;
 pub mod programs;
 pub mod smoltcp;
 pub mod sockets;

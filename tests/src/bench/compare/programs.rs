@@ -26,7 +26,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// What people call it.
+    /// Its name for people.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -49,6 +49,7 @@ impl Peer {
     /// Builds it; `None` when the machine lacks the tool that does, after saying so.
     ///
     /// # Errors
+    ///
     /// When it cannot be built although the tool is there.
     pub fn build(self) -> io::Result<Option<Program>> {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -81,7 +82,7 @@ impl Peer {
     }
 }
 
-/// How a program is built, and where it is then.
+/// The command that builds a program, and the path of the result.
 pub(super) struct Recipe {
     tool: Command,
     path: PathBuf,
@@ -91,6 +92,7 @@ impl Recipe {
     /// A program of the project.
     ///
     /// # Errors
+    ///
     /// When it is not known where cargo puts it.
     pub(super) fn for_ours(name: &str) -> io::Result<Self> {
         let target = target_directory()?;
@@ -107,6 +109,7 @@ impl Recipe {
     /// program `peer-NAME`.
     ///
     /// # Errors
+    ///
     /// When there is no directory to build it in.
     pub(super) fn for_peer(name: &str) -> io::Result<Self> {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -121,10 +124,11 @@ impl Recipe {
         Ok(Self { tool, path })
     }
 
-    /// Builds the program, which people call `title`. `None` when the machine lacks the tool that does,
-    /// after saying so.
+    /// Builds the program, which people call `title`. `None` when the machine lacks the tool that
+    /// does, after saying so.
     ///
     /// # Errors
+    ///
     /// When it cannot be built although the tool is there.
     pub(super) fn follow(mut self, title: &str) -> io::Result<Option<PathBuf>> {
         let tool = &mut self.tool;
@@ -149,14 +153,14 @@ fn cargo_build() -> Command {
     build
 }
 
-/// Where the peers are built.
+/// The folder in which the peers are built.
 fn peers_directory() -> io::Result<PathBuf> {
     let peers = target_directory()?.join("peers");
     std::fs::create_dir_all(&peers)?;
     Ok(peers)
 }
 
-/// Where cargo puts what it builds: this program is `TARGET/PROFILE/NAME`.
+/// Cargo's target folder: this program is `TARGET/PROFILE/NAME`.
 fn target_directory() -> io::Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2).map(Path::to_path_buf);

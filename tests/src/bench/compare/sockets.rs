@@ -16,17 +16,17 @@ use crate::bench::measure::server::Program;
 use crate::bench::measure::system_calls;
 use crate::bench::report::{Column, Report};
 
-/// What to measure.
+/// A plan of measurements.
 pub struct Plan {
     /// The servers.
     pub peers: Vec<Peer>,
-    /// What is asked of each.
+    /// The workloads for each.
     pub workloads: Vec<Workload>,
-    /// How often.
+    /// The number of rounds.
     pub rounds: usize,
-    /// How long each steady load is measured.
+    /// The time for which each steady load is measured.
     pub time: Duration,
-    /// Where the servers and the load run.
+    /// The cores of the servers and of the load.
     pub cores: Cores,
 }
 
@@ -40,6 +40,7 @@ struct Contender {
 /// Builds the servers, measures, and says what was found.
 ///
 /// # Errors
+///
 /// When a server cannot be built or fails under the load, or this machine does not allow enough
 /// connections.
 pub fn run(mut plan: Plan) -> io::Result<Report> {

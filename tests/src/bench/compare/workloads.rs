@@ -1,11 +1,11 @@
-//! What is asked of each server in each round.
+//! The workloads of each server in each round.
 
 use std::io;
 use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::figures::{Figure, Metric};
+use super::metric::Metric;
 use crate::bench::measure::load::{self, Load};
 use crate::bench::measure::machine::Cores;
 use crate::bench::measure::server::{Program, Server};
@@ -14,7 +14,10 @@ use crate::bench::measure::{burst, idle::Idle, system_calls};
 /// Connections of the burst, and of the memory measurement.
 pub const MANY: usize = 5_000;
 
-/// What is asked of a server.
+/// A figure of a server in one round.
+pub type Figure = (Metric, Workload, f64);
+
+/// A workload for a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Workload {
     /// 1 connection, lines of 64 bytes.
@@ -53,7 +56,7 @@ impl Workload {
     /// The loads under which system calls are counted.
     pub const COUNTED: [Self; 3] = [Self::Fifty, Self::Pipelined, Self::Bulk];
 
-    /// What people call it, as the title of a row.
+    /// Its name for people, as the title of a row.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -68,7 +71,7 @@ impl Workload {
         }
     }
 
-    /// What scripts call it.
+    /// Its name for scripts.
     pub(super) fn id(self) -> String {
         let name = self.to_possible_value();
         name.map_or_else(String::new, |name| name.get_name().to_owned())
@@ -91,8 +94,9 @@ impl Workload {
         })
     }
 
-    /// How many times it is measured in a round, each time shorter. With one connection both sides sleep
-    /// between two lines, and how soon they wake differs by a tenth between two runs of one program.
+    /// The number of its measurements in a round, each that much shorter. With one connection both
+    /// sides sleep between two lines, and how soon they wake differs by a tenth between two
+    /// runs of one program.
     #[must_use]
     pub fn times_a_round(self) -> u32 {
         match self {
@@ -101,8 +105,8 @@ impl Workload {
         }
     }
 
-    /// Whether it is measured in this round, of which the first is 0. What takes long, or comes out the
-    /// same each time, is not worth the time of every one.
+    /// True if it is measured in this round, of which the first is 0. What takes long, or comes out
+    /// the same each time, is not worth the time of every one.
     #[must_use]
     pub fn is_due(self, round: usize) -> bool {
         round.is_multiple_of(match self {
@@ -112,7 +116,7 @@ impl Workload {
         })
     }
 
-    /// Whether its figures suffer when other processes take time from the cores.
+    /// True if its figures suffer when other processes take time from the cores.
     #[must_use]
     pub fn is_timed(self) -> bool {
         !matches!(self, Self::Memory | Self::SystemCalls)
@@ -121,6 +125,7 @@ impl Workload {
     /// Asks this of a fresh server, for `time` where it is a steady load.
     ///
     /// # Errors
+    ///
     /// When the server does not do what it is asked.
     pub fn run(self, program: &Program, cores: Cores, time: Duration) -> io::Result<Vec<Figure>> {
         let start = || Server::start(program, cores);

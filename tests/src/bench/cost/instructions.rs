@@ -17,7 +17,7 @@ use crate::bench::context;
 use crate::bench::estimate::Estimate;
 use crate::bench::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
 
-/// How much a count may grow before it is over its budget.
+/// The factor by which a count may grow before it is over its budget.
 const TOLERANCE: f64 = 1.02;
 
 /// Reads of one byte must not cost more per byte of a long line than of a short one, but for this:
@@ -37,6 +37,7 @@ type Budget = BTreeMap<String, f64>;
 /// Counts every path and holds it against its budget; with `update`, makes the counts the budget.
 ///
 /// # Errors
+///
 /// When valgrind cannot count here, or the budget cannot be read or written.
 pub fn run(update: bool) -> io::Result<Report> {
     let mut counted = Vec::new();
@@ -121,7 +122,7 @@ fn callgrind(path: Path, times: usize) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other(format!("callgrind counted nothing: {says}")))
 }
 
-/// What people and the budget call a path.
+/// The name of a path, for people and in the budget.
 fn name(path: Path) -> String {
     let value = path.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())

@@ -40,7 +40,7 @@ pub enum Path {
 }
 
 impl Path {
-    /// What people call it.
+    /// Its name for people.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl Path {
         }
     }
 
-    /// What goes through it, over and over.
+    /// The bytes that go through it, over and over.
     #[must_use]
     pub fn text(self) -> Vec<u8> {
         match self {
@@ -69,7 +69,7 @@ impl Path {
         }
     }
 
-    /// How many lines or bytes that is, and which of the two the cost is counted for.
+    /// The number of lines or bytes in them, and which of the two the cost is counted for.
     #[must_use]
     pub fn units(self) -> (usize, &'static str) {
         match self {
@@ -160,7 +160,7 @@ pub(super) fn session(storage: &mut [u8], long_lines: LongLines) -> Session<&mut
     Session::new(storage, config, Instant::ZERO)
 }
 
-/// What a driver does with a session for one read that brings `read`, and the writes after it.
+/// Does with a session as a driver does for one read that brings `read`, and the writes after it.
 #[inline(never)]
 pub(super) fn echo(session: &mut Session<&mut [u8]>, read: &[u8]) {
     session.input()[..read.len()].copy_from_slice(read);

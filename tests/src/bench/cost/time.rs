@@ -15,13 +15,13 @@ use crate::bench::report::{Bound, Cell, Column, Limit, Report, Row, Section, sho
 /// A shape of input in which the two are compared.
 struct Shape {
     path: Path,
-    /// Nanoseconds that the floor takes for a line, or a byte, on a virtual machine with an AMD EPYC at
-    /// rest. The core's time is held to its bound as if the floor took this, since the speed of such a
-    /// machine changes by half within seconds.
+    /// Nanoseconds that the floor takes for a line, or a byte, on a virtual machine with an AMD
+    /// EPYC at rest. The core's time is held to its bound as if the floor took this, since the
+    /// speed of such a machine changes by half within seconds.
     floor_at_rest: f64,
-    /// Nanoseconds that the core may take then: 1.5 times the 14, 1.6 and 0.015 of the floor when that
-    /// was set. The floor that is measured here can be half of that: it leaves out the count of lines,
-    /// which looks at every byte once more.
+    /// Nanoseconds that the core may take then: 1.5 times the 14, 1.6 and 0.015 of the floor when
+    /// that was set. The floor that is measured here can be half of that: it leaves out the
+    /// count of lines, which looks at every byte once more.
     limit: f64,
 }
 
@@ -43,13 +43,14 @@ const SHAPES: [Shape; 3] = [
     },
 ];
 
-/// How often the two take turns, and how much each of them echoes in a turn.
+/// The number of turns of the two, and the bytes that each of them echoes in a turn.
 const ROUNDS: usize = 501;
 const TURN_BYTES: usize = 4 * 1024 * 1024;
 
 /// Measures the three shapes.
 ///
 /// # Errors
+///
 /// When the kernel does not tell the time of a thread.
 pub fn run() -> io::Result<Report> {
     let mut report = Report::default();
@@ -101,14 +102,14 @@ pub fn run() -> io::Result<Report> {
 #[repr(align(4096))]
 struct Pages([u8; 3 * AREA]);
 
-/// Where what arrives is, where the floor copies it, and where the session does: each at another
+/// The places of what arrives, of the floor's copy, and of the session's: each at another
 /// place of a page. At the same, a processor takes a load for one of the bytes just stored 4 KiB
 /// away, and waits (Intel's optimization manual: 4-KByte memory aliasing).
 const AREA: usize = 20 * 4096 + 1408;
 
-/// Nanoseconds that the floor and the core take for a read of `text`, and the ratio, over the rounds.
-/// Each round has its bytes at another place of a page, since other bytes in use, such as the stack,
-/// can be at the same.
+/// Nanoseconds that the floor and the core take for a read of `text`, and the ratio, over the
+/// rounds. Each round has its bytes at another place of a page, since other bytes in use, such as
+/// the stack, can be at the same.
 fn compare(text: &[u8]) -> io::Result<(f64, f64, Estimate)> {
     let times = TURN_BYTES / text.len();
     let mut pages = Box::new(Pages([0; 3 * AREA]));

@@ -15,7 +15,7 @@ use crate::bench::context;
 /// The line that goes over each connection of a burst.
 const LINE_BYTES: usize = 64;
 
-/// How a server took a burst.
+/// The figures of a burst.
 #[derive(Clone, Copy, Debug)]
 pub struct Burst {
     /// Connections opened in a second, from the first `connect` until all were established.
@@ -28,6 +28,7 @@ pub struct Burst {
 /// Opens `connections` connections to `server` at once, then sends a line over each.
 ///
 /// # Errors
+///
 /// When one cannot be opened, breaks or stands still, or a byte comes back wrong.
 pub fn run(server: &Server, connections: usize) -> io::Result<Burst> {
     let pattern = Pattern::new(LINE_BYTES);

@@ -29,6 +29,7 @@ impl<'server> Idle<'server> {
     /// not count.
     ///
     /// # Errors
+    ///
     /// When a connection cannot be opened or breaks, or the server does not accept them all.
     pub fn open(server: &'server Server, connections: usize) -> io::Result<Self> {
         let files_before = server.open_files()?;
@@ -54,6 +55,7 @@ impl<'server> Idle<'server> {
     /// Has a line echoed over each connection.
     ///
     /// # Errors
+    ///
     /// When a connection breaks or stands still, or a byte comes back wrong.
     pub fn echo_line(&mut self) -> io::Result<()> {
         self.send(0..LINE_BYTES)?;
@@ -63,6 +65,7 @@ impl<'server> Idle<'server> {
     /// Begins a line over each connection: the server has to keep this many bytes of it.
     ///
     /// # Errors
+    ///
     /// When a connection breaks.
     pub fn begin_line(&mut self, bytes: usize) -> io::Result<()> {
         self.send(0..bytes)
@@ -71,6 +74,7 @@ impl<'server> Idle<'server> {
     /// Sends the rest of a line of which this many bytes are sent. The whole line has to come back.
     ///
     /// # Errors
+    ///
     /// When a connection breaks or stands still, or a byte comes back wrong.
     pub fn finish_line(&mut self, bytes: usize) -> io::Result<()> {
         self.send(bytes..LINE_BYTES)?;
@@ -102,6 +106,7 @@ impl<'server> Idle<'server> {
     /// sent.
     ///
     /// # Errors
+    ///
     /// When the server does not come to rest, or closes connections.
     pub fn bytes_per_connection(&self) -> io::Result<f64> {
         self.server.settled(self.open_files)?;

@@ -19,10 +19,10 @@ use super::pattern::{LONGEST, Pattern};
 use super::server::Server;
 use crate::bench::context;
 
-/// What is asked of a server.
+/// A load for a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// How many connections there are.
+    /// The number of connections.
     pub connections: usize,
     /// The bytes of a line, its `\n` included.
     pub line_bytes: usize,
@@ -30,11 +30,11 @@ pub struct Load {
     pub in_flight: usize,
 }
 
-/// What a server did under a load.
+/// The figures of a server under a load.
 pub struct Sample {
     /// Lines that came back.
     pub lines: u64,
-    /// How long that took.
+    /// The time that it took.
     pub elapsed: Duration,
     /// The time that the server spent on its core meanwhile.
     pub server_cpu: Duration,
@@ -65,6 +65,7 @@ impl Sample {
 /// Puts `load` on `server`: for `warm_up` uncounted, then for `measured`.
 ///
 /// # Errors
+///
 /// When a connection breaks or stands still, or a byte comes back wrong.
 pub fn run(
     server: &Server,
@@ -111,6 +112,7 @@ impl Clients {
     /// Opens the connections of `load` to `address`.
     ///
     /// # Errors
+    ///
     /// When one cannot be opened.
     pub fn connect(address: SocketAddr, load: Load) -> io::Result<Self> {
         let pattern = Pattern::new(load.line_bytes);
@@ -145,7 +147,7 @@ impl Clients {
         })
     }
 
-    /// How many lines have come back so far.
+    /// The number of lines that have come back so far.
     #[must_use]
     pub fn lines(&self) -> u64 {
         self.lines
@@ -154,6 +156,7 @@ impl Clients {
     /// Keeps every connection busy for this long. The last batches stay in flight.
     ///
     /// # Errors
+    ///
     /// When a connection breaks or stands still, or a byte comes back wrong.
     pub fn drive(&mut self, time: Duration) -> io::Result<()> {
         let now = Instant::now();
@@ -171,6 +174,7 @@ impl Clients {
     /// Waits until all that is in flight has come back.
     ///
     /// # Errors
+    ///
     /// As [`drive`](Self::drive).
     pub fn finish(&mut self) -> io::Result<()> {
         while self.connections.iter().any(|c| c.received < c.end) {

@@ -1,4 +1,4 @@
-//! Where the two sides of a measurement run, and how many connections each may hold.
+//! The cores of the two sides of a measurement, and the number of connections that each may hold.
 
 use std::io;
 
@@ -20,6 +20,7 @@ impl Cores {
     /// The first two cores that this process may use.
     ///
     /// # Errors
+    ///
     /// When the kernel does not say which they are (`sched_getaffinity(2)`).
     pub fn of_this_machine() -> io::Result<Self> {
         let allowed = sched_getaffinity(Pid::this())?;
@@ -34,7 +35,7 @@ impl Cores {
         })
     }
 
-    /// Whether the two sides do share a core: ratios between servers still say something, absolute
+    /// True if the two sides share a core: ratios between servers still say something, absolute
     /// figures little.
     #[must_use]
     pub fn shared(self) -> bool {
@@ -45,6 +46,7 @@ impl Cores {
 /// Keeps the calling thread, and the processes that it starts from now on, on `core`.
 ///
 /// # Errors
+///
 /// When the kernel refuses (`sched_setaffinity(2)`).
 pub fn stay_on(core: usize) -> io::Result<()> {
     let mut only = CpuSet::new();
@@ -56,6 +58,7 @@ pub fn stay_on(core: usize) -> io::Result<()> {
 /// it may. Both sides of `connections` connections hold one file for each, in two processes.
 ///
 /// # Errors
+///
 /// When the limit stays too low for `connections`; the message says what to do.
 pub fn allow_connections(connections: usize) -> io::Result<()> {
     /// Files beside the connections: standard streams, the listener, the poller, a log.

@@ -20,6 +20,7 @@ impl Pattern {
     /// The text whose lines have `line_bytes` bytes, the `\n` included.
     ///
     /// # Panics
+    ///
     /// When `line_bytes` is less than 8: the lines could not differ.
     #[must_use]
     pub fn new(line_bytes: usize) -> Self {

@@ -1,4 +1,4 @@
-//! Whether a measurement had its cores to itself.
+//! Tells whether a measurement had its cores to itself.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,6 +28,7 @@ impl Watch {
     /// Begins to watch. No process that the measurement starts may run yet.
     ///
     /// # Errors
+    ///
     /// When the kernel does not say what the cores do.
     pub fn start(cores: Cores) -> io::Result<Self> {
         let cores = BTreeSet::from([cores.server, cores.client]);
@@ -39,10 +40,11 @@ impl Watch {
         })
     }
 
-    /// Whether others took so much of the cores that the figures suffered. The processes that the
+    /// True if others took so much of the cores that the figures suffered. The processes that the
     /// measurement has started must have ended: only then does the kernel say what they used.
     ///
     /// # Errors
+    ///
     /// When the kernel does not say what the cores do.
     pub fn disturbed(&self) -> io::Result<bool> {
         let wall = self.start.elapsed();
@@ -53,10 +55,11 @@ impl Watch {
     }
 }
 
-/// What `run` measures, which is run again while other processes take time from it, up to a point.
-/// Counts it as `disturbed` when it never came to run in peace.
+/// Returns what `run` measures, which is run again while other processes take time from it, up to a
+/// point. Counts it as `disturbed` when it never came to run in peace.
 ///
 /// # Errors
+///
 /// Those of `run`, and when the kernel does not say what the cores do.
 pub fn undisturbed<T>(
     cores: Cores,

@@ -17,13 +17,13 @@ use super::PATIENCE;
 use super::machine::{Cores, stay_on};
 use crate::bench::context;
 
-/// A program that serves a line echo. On the kernel's TCP it takes a free port of 127.0.0.1 and prints
-/// `listening ADDRESS` when it does.
+/// A program that serves a line echo. On the kernel's TCP it takes a free port of 127.0.0.1 and
+/// prints `listening ADDRESS` when it does.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The executable.
     pub path: PathBuf,
-    /// What it is called with.
+    /// Its arguments.
     pub arguments: Vec<OsString>,
 }
 
@@ -38,15 +38,17 @@ impl Server {
     /// Starts `program` on the server's core and waits until it listens.
     ///
     /// # Errors
+    ///
     /// When it cannot be started, or ends or stays silent instead of listening.
     pub fn start(program: &Program, cores: Cores) -> io::Result<Self> {
         Self::start_and(program, cores, listening_address)
     }
 
-    /// Starts `program`, which serves at `address` as soon as `plug_in` has connected what it waits for,
-    /// such as a TAP device. `plug_in` is tried until it succeeds.
+    /// Starts `program`, which serves at `address` as soon as `plug_in` has connected what it waits
+    /// for, such as a TAP device. `plug_in` is tried until it succeeds.
     ///
     /// # Errors
+    ///
     /// When the program cannot be started or ends, or `plug_in` goes on to fail.
     pub fn start_behind(
         program: &Program,
@@ -96,7 +98,7 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -112,6 +114,7 @@ impl Server {
     /// kernel.
     ///
     /// # Errors
+    ///
     /// When it has ended.
     pub fn cpu_time(&self) -> io::Result<Duration> {
         let time = self.clock.now().map_err(|error| self.gone(error.into()))?;
@@ -123,6 +126,7 @@ impl Server {
     /// `/proc/PID/status` estimates).
     ///
     /// # Errors
+    ///
     /// When it has ended, or the kernel does not say.
     pub fn resident_bytes(&self) -> io::Result<u64> {
         let path = format!("/proc/{}/smaps_rollup", self.pid());
@@ -139,18 +143,20 @@ impl Server {
             .ok_or_else(|| io::Error::other(format!("{path} has no line `Rss: N kB`")))
     }
 
-    /// How many files it has open; each connection that it has accepted is one.
+    /// The number of files that it has open; each connection that it has accepted is one.
     ///
     /// # Errors
+    ///
     /// When it has ended.
     pub fn open_files(&self) -> io::Result<usize> {
         let path = format!("/proc/{}/fd", self.pid());
         Ok(fs::read_dir(&path).map_err(context(&path))?.count())
     }
 
-    /// How many bytes the kernel has for it that it has not read yet, over all its connections.
+    /// The bytes that the kernel has for it and that it has not read yet, over all its connections.
     ///
     /// # Errors
+    ///
     /// When `/proc/net/tcp` cannot be read.
     pub fn unread_bytes(&self) -> io::Result<u64> {
         let port = format!(":{:04X}", self.address.port());
@@ -173,6 +179,7 @@ impl Server {
     /// sleep.
     ///
     /// # Errors
+    ///
     /// When it does not come to that in [`PATIENCE`].
     pub fn settled(&self, open_files: usize) -> io::Result<()> {
         const PAUSE: Duration = Duration::from_millis(20);

@@ -1,4 +1,4 @@
-//! How many system calls a server makes for a line, counted by `strace`.
+//! The number of system calls of a server for a line, counted by `strace`.
 //!
 //! Tracing slows a server down, so that it always finds work: what is counted is a server at its
 //! limit, and does not depend on how fast the load is. At full speed a server waits more often the
@@ -14,9 +14,10 @@ use nix::unistd::Pid;
 use super::load::{Clients, Load};
 use super::server::Server;
 
-/// Whether system calls can be counted here.
+/// True if system calls can be counted here.
 ///
 /// # Errors
+///
 /// The reason why not, for people.
 pub fn available() -> Result<(), String> {
     let traced = Command::new("strace")
@@ -37,6 +38,7 @@ pub fn available() -> Result<(), String> {
 /// The system calls that `server` makes for each line of `load`, once its connections are open.
 ///
 /// # Errors
+///
 /// When the load fails or strace does.
 pub fn per_line(server: &Server, load: Load, time: Duration) -> io::Result<f64> {
     let mut clients = Clients::connect(server.address(), load)?;

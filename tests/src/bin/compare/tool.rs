@@ -20,16 +20,16 @@ use linecho_tests::bench::report::Report;
 /// is noise. What other processes disturb is measured again, a few times.
 ///
 /// Beside what a bound is about stands the range that its true median is in, with 95 % confidence.
-/// Exits 1 when echo-server falls short of a bound: when all of that range is beyond it. When only the
-/// median is, the verdict is "within noise", and more rounds tell.
+/// Exits 1 when echo-server falls short of a bound: when all of that range is beyond it. When only
+/// the median is, the verdict is "within noise", and more rounds tell.
 #[derive(Parser)]
 #[command(name = "compare")]
 struct Arguments {
-    /// How often each server is measured; what takes long or hardly varies, less often
+    /// Number of measurements of each server; fewer for what takes long or hardly varies
     #[arg(long, value_name = "NUMBER", default_value_t = 41)]
     rounds: usize,
 
-    /// How long a steady load is measured, in milliseconds
+    /// Time for which a steady load is measured, in milliseconds
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 200)]
     time: u64,
 
@@ -103,7 +103,7 @@ fn measure(arguments: &Arguments) -> io::Result<Report> {
     Ok(report)
 }
 
-/// What was chosen, or everything that there is.
+/// Returns what was chosen, or everything that there is.
 fn or_all<T: ValueEnum>(chosen: &[T]) -> Vec<T> {
     match chosen {
         [] => T::value_variants().to_vec(),

@@ -38,7 +38,7 @@ struct Arguments {
     json: Option<PathBuf>,
 }
 
-/// How many connections a check has at the same time, if there are so many slots.
+/// The connections that a check has at the same time, if there are so many slots.
 const CLIENTS: u8 = 4;
 
 pub(crate) fn main() -> ExitCode {

@@ -29,7 +29,7 @@ const UNFINISHED_LIMIT: f64 = 8192.0;
 #[derive(Parser)]
 #[command(name = "footprint")]
 struct Arguments {
-    /// How many connections to open
+    /// Number of connections to open
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
     connections: usize,
 

@@ -27,7 +27,7 @@ struct Arguments {
     #[arg(long, hide = true, requires = "times")]
     walk: Option<Path>,
 
-    /// How often to walk it
+    /// Number of walks
     #[arg(long, hide = true)]
     times: Option<usize>,
 }

@@ -11,8 +11,8 @@ use linecho_tests::firmware::parts::{self, Part};
 use linecho_tests::firmware::{Board, Image, Problem, TARGET, checks};
 use serde_json::{Map, Value, json};
 
-/// Measures flash, RAM and stack of the firmware, and the core alone, and proves that the core cannot
-/// panic. All figures are bytes.
+/// Measures flash, RAM and stack of the firmware, and the core alone, and proves that the core
+/// cannot panic. All figures are bytes.
 ///
 /// Exit codes: 0 done and within the budget, 1 failed or over the budget, 2 wrong usage.
 #[derive(Debug, Parser)]

@@ -12,7 +12,7 @@ use crate::firmware::{Board, Image, Machine, Session};
 /// The lines of the firmware (`LINE_BYTES` in its `config.rs`).
 const LINE_BYTES: usize = 256;
 
-/// What QEMU's user network and the board's sockets keep of a connection, both ways: more than they do.
+/// More bytes than QEMU's user network and the board's sockets keep of a connection, both ways.
 const NETWORK_BYTES: usize = 1 << 20;
 
 /// The firmware on a board.
@@ -81,8 +81,9 @@ impl Server for Running {
     }
 
     fn is_down(&mut self) -> Result<bool, Stop> {
-        /// A client that goes away without reading is not noticed: while both directions are full, the user network
-        /// does not pass its reset on, and answers for it for ever. No other session takes so long.
+        /// A client that goes away without reading is not noticed: while both directions are full,
+        /// the user network does not pass its reset on, and answers for it for ever. No
+        /// other session takes so long.
         const STUCK: Duration = PACE.saturating_mul(20);
         match self.machine.next_line(Duration::ZERO) {
             Err(problem) if !self.machine.has_logged("DRAINED") => Err(problem.into()),

@@ -1,5 +1,5 @@
-//! The listener of linecho-smoltcp behind passt, which needs no privilege: the peers connect to a port of 127.0.0.1,
-//! and passt brings each connection to the stack as frames on a UNIX socket.
+//! The listener of linecho-smoltcp behind passt, which needs no privilege: the peers connect to a
+//! port of 127.0.0.1, and passt brings each connection to the stack as frames on a UNIX socket.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -99,8 +99,8 @@ fn passt(address: SocketAddr, stream: UnixStream) -> io::Result<Child> {
         .spawn()
 }
 
-/// Tells passt our hardware address: it does not ask for it, and a connection that came before would be lost. Back when
-/// passt has answered.
+/// Tells passt our hardware address: it does not ask for it, and a connection that came before
+/// would be lost. Back when passt has answered.
 fn introduce(stream: &mut UnixStream) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(&question())?;
@@ -137,7 +137,8 @@ struct BehindPasst {
 }
 
 impl Server for BehindPasst {
-    /// The host's kernel keeps as much of a connection as of one to any server, and passt is not fast.
+    /// The host's kernel keeps as much of a connection as of one to any server, and passt is not
+    /// fast.
     fn facts(&self) -> Facts {
         let facts = self.stack.facts();
         let in_transit = facts.in_transit + kernel_buffers();

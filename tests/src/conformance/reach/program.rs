@@ -1,4 +1,5 @@
-//! The program `echo-server` as a child process, as people run it. What it did is read from its log.
+//! The program `echo-server` as a child process, as people run it. What it did is read from its
+//! log.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
@@ -57,6 +58,7 @@ impl EchoServer {
     /// Starts it, with at most so many file descriptors.
     ///
     /// # Errors
+    ///
     /// When it cannot be built or started.
     pub fn start(wanted: &Wanted, descriptors: Option<u32>) -> Result<Self, Stop> {
         let mut command = Command::new("sh");
@@ -94,7 +96,7 @@ impl EchoServer {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -109,6 +111,7 @@ impl EchoServer {
     /// Peers for it.
     ///
     /// # Errors
+    ///
     /// When the system lacks the means.
     pub fn sockets(self) -> Result<Sockets<Self>, Stop> {
         let address = self.address;

@@ -1,4 +1,5 @@
-//! The kernel's TCP as the peers' side: real sockets and the wall's clock, whatever serves at the other end.
+//! The kernel's TCP as the peers' side: real sockets and the wall's clock, whatever serves at the
+//! other end.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -12,15 +13,16 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{Facts, Network, Peer};
 
-/// A line on a loopback takes microseconds; a loaded machine may sleep for longer than one would think.
+/// A line on a loopback takes microseconds; a loaded machine may sleep for longer than one would
+/// think.
 pub const PACE: Duration = Duration::from_millis(500);
 
 /// The longest that a step waits for something to happen.
 const STEP: Duration = Duration::from_millis(5);
 
-/// What serves at the other end.
+/// A server at the other end.
 pub trait Server {
-    /// What there is to know of it.
+    /// Its properties.
     fn facts(&self) -> Facts;
 
     /// See [`Network::totals`].
@@ -31,6 +33,7 @@ pub trait Server {
     /// See [`Network::shut_down`].
     ///
     /// # Errors
+    ///
     /// [`Stop::NotApplicable`] when it cannot be asked.
     fn shut_down(&mut self) -> Result<(), Stop> {
         Err(Stop::NotApplicable(
@@ -41,6 +44,7 @@ pub trait Server {
     /// See [`Network::is_down`].
     ///
     /// # Errors
+    ///
     /// [`Stop::Failed`] when it ended in another way than it should.
     fn is_down(&mut self) -> Result<bool, Stop> {
         Ok(false)
@@ -60,7 +64,8 @@ pub fn facts(buffer: usize, connections: Option<usize>) -> Facts {
     }
 }
 
-/// How many bytes the kernel may keep of one connection over a loopback, both ways: its send and receive buffers.
+/// The most bytes that the kernel keeps of one connection over a loopback, both ways: its send and
+/// receive buffers.
 #[must_use]
 pub fn kernel_buffers() -> usize {
     let longest = |name: &str| {
@@ -75,7 +80,8 @@ pub fn kernel_buffers() -> usize {
     2 * (send + receive)
 }
 
-/// Bytes that [`Sockets::with_small_buffers`] asks for, each way; the kernel grants itself twice as many.
+/// Bytes that [`Sockets::with_small_buffers`] asks for, each way; the kernel grants itself twice as
+/// many.
 pub const SMALL_BUFFERS: usize = 2 * (64 << 10);
 
 /// Peers with sockets of the kernel, and the server that they connect to.
@@ -103,6 +109,7 @@ impl<S: Server> Sockets<S> {
     /// Peers of `server`, which listens on `address`.
     ///
     /// # Errors
+    ///
     /// When the system lacks the means.
     pub fn new(server: S, address: SocketAddr) -> io::Result<Self> {
         Ok(Self {
@@ -120,6 +127,7 @@ impl<S: Server> Sockets<S> {
     /// The same, but the kernel keeps little of a connection: for slow links.
     ///
     /// # Errors
+    ///
     /// When the system lacks the means.
     pub fn with_small_buffers(server: S, address: SocketAddr) -> io::Result<Self> {
         Ok(Self {
@@ -160,7 +168,7 @@ fn is_in_progress(error: &io::Error) -> bool {
     return error.kind() == ErrorKind::WouldBlock;
 }
 
-/// What a call moved; `None` when it would block, which `ready` then says.
+/// The bytes that a call moved; `None` when it would block, which `ready` then says.
 fn unless_it_blocks(result: io::Result<usize>, ready: &mut bool) -> io::Result<Option<usize>> {
     match result {
         Ok(n) => Ok(Some(n)),
@@ -259,7 +267,8 @@ impl<S: Server> Network for Sockets<S> {
 
     fn reset(&mut self, peer: Peer) {
         if let Some(connection) = self.connections[peer.0].take() {
-            // Closed with a linger time of zero, a socket sends a reset. Failing means that there is nothing to reset.
+            // Closed with a linger time of zero, a socket sends a reset. Failing means that there
+            // is nothing to reset.
             let _ = SockRef::from(&connection.stream).set_linger(Some(Duration::ZERO));
         }
     }

@@ -1,4 +1,5 @@
-//! The listener of linecho-smoltcp over a real device, in a thread of its own, for peers with sockets of the kernel.
+//! The listener of linecho-smoltcp over a real device, in a thread of its own, for peers with
+//! sockets of the kernel.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;

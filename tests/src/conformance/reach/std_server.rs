@@ -20,7 +20,7 @@ const MAX_LINE: usize = 4096;
 pub struct Std {
     /// 127.0.0.1 or `::1`.
     pub address: IpAddr,
-    /// How many event loops; 0 for one per core.
+    /// The number of event loops; 0 for one per core.
     pub workers: usize,
 }
 

@@ -1,5 +1,5 @@
-//! The listener of linecho-smoltcp behind a TAP device, reached with the kernel's TCP. For a process in a network
-//! namespace of its own.
+//! The listener of linecho-smoltcp behind a TAP device, reached with the kernel's TCP. For a
+//! process in a network namespace of its own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::Command;
@@ -58,6 +58,7 @@ impl Tap {
     /// Has `peer` talk to a server at an address that it is told.
     ///
     /// # Errors
+    ///
     /// When there is no such server, or the peer is not content.
     pub fn with_peer(&self, peer: fn(SocketAddr) -> Result<(), Stop>) -> Result<(), Stop> {
         let (_stack, address) = self.stack(&Wanted::default())?;
@@ -68,7 +69,8 @@ impl Tap {
         if let Some(stop) = &self.outside {
             return Err(stop.clone());
         }
-        // Each server has a cable of its own, with a name of its own: rules for dropping packets stay when it has gone.
+        // Each server has a cable of its own, with a name of its own: rules for dropping packets
+        // stay when it has gone.
         static NUMBER: AtomicU8 = AtomicU8::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let address = |host: u8| -> (IpAddr, u8) {

@@ -109,8 +109,8 @@ pub(super) fn half_close_at_once(stage: &mut Stage) -> Result<(), Stop> {
     stage.finished(&[client])
 }
 
-/// A client that sends and sends without reading is slowed down by TCP: the server keeps no more than its buffer.
-/// When the client reads after all, nothing is lost.
+/// A client that sends and sends without reading is slowed down by TCP: the server keeps no more
+/// than its buffer. When the client reads after all, nothing is lost.
 pub(super) fn pipelined_without_reading(stage: &mut Stage) -> Result<(), Stop> {
     let facts = stage.facts();
     if facts.bulk <= facts.in_transit {

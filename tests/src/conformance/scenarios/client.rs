@@ -1,4 +1,5 @@
-//! A peer as a scenario plays it: what it sends, how it reads, and the check of every byte that comes back.
+//! A peer as a scenario plays it: what it sends, how it reads, and the check of every byte that
+//! comes back.
 
 use std::io;
 use std::sync::Arc;
@@ -13,21 +14,21 @@ use crate::conformance::reach::{Facts, Network, Peer};
 /// At most so many bytes are moved in a turn, so that no client holds up the others.
 const TURN: usize = 1 << 20;
 
-/// How a client behaves. Can be changed while it runs.
+/// The behaviour of a client. Can be changed while it runs.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// It sends so many bytes of its text for now.
     pub send_up_to: usize,
     /// It sends pieces of 1 to so many bytes, one a turn.
     pub pieces: usize,
-    /// How it reads.
+    /// Its way to read.
     pub reads: Reads,
     /// It shuts down its sending side when it has sent its text.
     pub half_close: bool,
     /// It may be closed or reset by the server at any time.
     pub may_break: bool,
-    /// When its connection breaks before anything came back, it tries again. One that is refused always does: not every
-    /// stack has a queue for those who come while all places are taken.
+    /// Tries again if its connection breaks before anything came back. One that is refused always
+    /// does: not every stack has a queue for those who come while all places are taken.
     pub tries_again: bool,
 }
 
@@ -45,7 +46,7 @@ impl Default for Plan {
     }
 }
 
-/// How a client reads.
+/// A client's way to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
     /// All there is.
@@ -58,7 +59,7 @@ pub enum Reads {
     Pieces(usize),
 }
 
-/// How a connection ended.
+/// The end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// The server closed.
@@ -69,17 +70,17 @@ pub enum End {
     Left,
 }
 
-/// What all clients share.
+/// The state that all clients share.
 pub(super) struct Hands {
-    /// How long their pieces are.
+    /// The source of the lengths of their pieces.
     pub(super) rng: fastrand::Rng,
-    /// Where they read to.
+    /// The buffer that they read to.
     pub(super) buffer: Vec<u8>,
 }
 
 /// A peer, and what it has seen so far.
 pub struct Client {
-    /// How it behaves.
+    /// Its behaviour.
     pub plan: Plan,
     peer: Peer,
     text: Arc<[u8]>,
@@ -93,11 +94,11 @@ pub struct Client {
     last_try: bool,
     send_failed: Option<io::ErrorKind>,
     end: Option<End>,
-    /// When it next reads, or tries to connect again.
+    /// The time at which it next reads, or tries to connect again.
     next: Duration,
 }
 
-/// What ends a turn before its time.
+/// The end of a turn before its time.
 enum Trouble {
     Io(io::Error),
     Contract(String),
@@ -134,55 +135,55 @@ impl Client {
         }
     }
 
-    /// How many bytes it has sent.
+    /// The number of bytes that it has sent.
     #[must_use]
     pub fn sent(&self) -> usize {
         self.sent
     }
 
-    /// How many bytes it has got back, each as it should be.
+    /// The number of bytes that it has got back, each as it should be.
     #[must_use]
     pub fn returned(&self) -> usize {
         self.returned
     }
 
-    /// Whether it is connected, or was.
+    /// True if it is connected, or was.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connected
     }
 
-    /// Whether everything that it may send for now has been sent.
+    /// True if everything that it may send for now has been sent.
     #[must_use]
     pub fn has_sent(&self) -> bool {
         self.sent == self.limit()
     }
 
-    /// Whether everything came back that is due for what it may send for now.
+    /// True if everything came back that is due for what it may send for now.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         self.has_sent() && self.returned == self.due()
     }
 
-    /// Whether everything came back that ever should.
+    /// True if everything came back that ever should.
     #[must_use]
     pub fn is_all_back(&self) -> bool {
         self.returned == self.echo.bytes.len()
     }
 
-    /// Whether everything came back, and then the server closed.
+    /// True if everything came back, and then the server closed.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.end == Some(End::Closed) && self.is_all_back()
     }
 
-    /// Whether its connection ended, however. One that was refused never began, and is tried again.
+    /// True if its connection ended, however. One that was refused never began, and is tried again.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.end.is_some() && (self.connected || self.last_try)
     }
 
-    /// How its connection ended.
+    /// The end of its connection.
     #[must_use]
     pub fn end(&self) -> Option<End> {
         self.end
@@ -367,7 +368,7 @@ impl Client {
         }
     }
 
-    /// Whether it got all that it should, and then an orderly end.
+    /// True if it got all that it should, and then an orderly end.
     fn was_served(&self) -> bool {
         self.is_finished() && (self.ended_input || self.echo.cut)
     }

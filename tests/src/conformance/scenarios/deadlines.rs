@@ -103,7 +103,7 @@ pub(super) fn write_stall(stage: &mut Stage) -> Result<(), Stop> {
     not_before(stage, began)
 }
 
-/// How many steps there are in a timeout: if each moved the deadline, or none, that would show.
+/// The number of steps in a timeout: if each moved the deadline, or none, that would show.
 const STEPS: usize = 10;
 
 /// Has `client` send `step` bytes more in each step, until `condition`, which is called `what`.

@@ -1,4 +1,4 @@
-//! How sessions end.
+//! The ends of sessions.
 
 use linecho_trials::Stop;
 
@@ -11,7 +11,8 @@ fn stays() -> Plan {
     }
 }
 
-/// What has arrived when the server shuts down goes back, the unfinished rest too, and then the server closes.
+/// Everything that has arrived when the server shuts down goes back, the unfinished rest too; then
+/// the server closes.
 pub(super) fn shutdown_drains(stage: &mut Stage) -> Result<(), Stop> {
     let mut clients = Vec::new();
     for number in 0..stage.facts().connections.min(10) {
@@ -32,7 +33,8 @@ pub(super) fn shutdown_drains(stage: &mut Stage) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Clients that have not read yet when the server shuts down: what it took in before still comes back.
+/// Clients that have not read yet when the server shuts down: what it took in before still comes
+/// back.
 pub(super) fn shutdown_loses_nothing_that_was_taken(stage: &mut Stage) -> Result<(), Stop> {
     let mut clients: Vec<Id> = Vec::new();
     let length = stage.facts().in_transit.min(100_000) / 4;

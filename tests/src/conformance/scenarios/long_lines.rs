@@ -55,7 +55,8 @@ pub(super) fn longer_is_discarded(stage: &mut Stage) -> Result<(), Stop> {
     overlong_lines_are(stage, 2)
 }
 
-/// The lines before the long one come back. The client goes on to send, and is not reset before it has them.
+/// The lines before the long one come back. The client goes on to send, and is not reset before it
+/// has them.
 pub(super) fn longer_closes(stage: &mut Stage) -> Result<(), Stop> {
     let buffer = stage.facts().buffer;
     for length in [buffer + 1, 5 * buffer + 3] {
@@ -125,7 +126,7 @@ pub(super) fn discard_finds_the_next_line(stage: &mut Stage) -> Result<(), Stop>
     stage.finished(&[client])
 }
 
-/// Where the totals can be read, they tell of the long lines, each once.
+/// The totals tell of each long line once, where they can be read.
 fn overlong_lines_are(stage: &mut Stage, overlong: u64) -> Result<(), Stop> {
     match stage.totals() {
         Err(_) => Ok(()),

@@ -7,8 +7,8 @@ use super::{Id, Plan, Reads, Stage, text};
 /// The most that a client of the mixture sends, in bytes.
 const LONGEST_TEXT: usize = 8_000;
 
-/// In several waves, clients that send and read in pieces of any size; some go away in the middle. Those that stay get
-/// all that is theirs.
+/// In several waves, clients that send and read in pieces of any size; some go away in the middle.
+/// Those that stay get all that is theirs.
 pub(super) fn clients_of_all_kinds(stage: &mut Stage) -> Result<(), Stop> {
     for _ in 0..3 {
         let places = stage.facts().connections.min(10);

@@ -1,4 +1,5 @@
-//! The contract, turned into cases: each is written once, and played over every way to reach a server.
+//! The contract, turned into cases: each is written once, and played over every way to reach a
+//! server.
 
 mod bytes;
 mod client;
@@ -24,9 +25,9 @@ use crate::conformance::reach::Wanted;
 pub struct Scenario {
     /// Its name in the list of tests.
     pub name: &'static str,
-    /// What it wants of the server, given the network's pace.
+    /// The settings that it needs of the server, given the network's pace.
     pub wanted: fn(Duration) -> Wanted,
-    /// What happens, and what must.
+    /// The play itself, which fails where the contract is broken.
     pub play: fn(&mut Stage) -> Result<(), Stop>,
 }
 

@@ -2,17 +2,20 @@
 
 use linecho_core::LongLines;
 
-/// What goes back for an input, and when.
+/// The echo of an input, and the time at which each byte is due.
 pub struct Echo {
-    /// All that goes back to a peer that reads everything and, if `at_end` was said, shuts down its sending side.
+    /// All that goes back to a peer that reads everything and, if `at_end` was said, shuts down
+    /// its sending side.
     pub bytes: Vec<u8>,
-    /// When: after so many bytes have arrived, so many may have gone back.
+    /// The due times: after so many bytes have arrived, so many may have gone back.
     due: Vec<(usize, usize)>,
-    /// Whether a line was too long for [`LongLines::Close`]: nothing behind it goes back, and the server closes.
+    /// True if a line was too long for [`LongLines::Close`]: nothing behind it goes back, and the
+    /// server closes.
     pub cut: bool,
 }
 
-/// The echo of `input` by a session with a buffer of `capacity` bytes; `at_end`: the input ends there.
+/// The echo of `input` by a session with a buffer of `capacity` bytes; `at_end`: the input ends
+/// there.
 #[must_use]
 pub fn echo(input: &[u8], capacity: usize, policy: LongLines, at_end: bool) -> Echo {
     let mut echo = Echo {
@@ -41,7 +44,8 @@ pub fn echo(input: &[u8], capacity: usize, policy: LongLines, at_end: bool) -> E
 }
 
 impl Echo {
-    /// How many bytes may have gone back when the first `arrived` bytes of the input have arrived, and no end.
+    /// The number of bytes that may have gone back when the first `arrived` bytes of the input have
+    /// arrived, and no end.
     #[must_use]
     pub fn due(&self, arrived: usize) -> usize {
         let passed = self.due.partition_point(|&(at, _)| at <= arrived);

@@ -1,4 +1,4 @@
-//! Where a scenario is played: a server, the network to it, the clients, and the time.
+//! The stage of a scenario: a server, the network to it, the clients, and the time.
 
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use linecho_trials::Stop;
 use super::client::{Client, End, Hands, Plan};
 use crate::conformance::reach::{Facts, Network, Reach, Wanted};
 
-/// How many times the pace of its network a scenario waits for something before it fails.
+/// The patience of a scenario: how many times the pace of its network it waits for something before
+/// it fails.
 const PATIENCE: u32 = 100;
 
 /// No wait takes longer, whatever the network's clock says.
@@ -37,6 +38,7 @@ impl Stage {
     /// Starts the server that is `wanted`.
     ///
     /// # Errors
+    ///
     /// When there is no such server.
     pub fn new(reach: &dyn Reach, wanted: &Wanted, seed: u64) -> Result<Self, Stop> {
         let network = reach.start(wanted, seed)?;
@@ -61,7 +63,7 @@ impl Stage {
         }
     }
 
-    /// What there is to know of the server and the network.
+    /// The properties of the server and the network.
     #[must_use]
     pub fn facts(&self) -> Facts {
         self.facts
@@ -82,6 +84,7 @@ impl Stage {
     /// A client that begins to connect, and will send `text`.
     ///
     /// # Errors
+    ///
     /// When it cannot.
     pub fn client(&mut self, text: impl Into<Arc<[u8]>>, plan: Plan) -> Result<Id, Stop> {
         let peer = self
@@ -101,6 +104,7 @@ impl Stage {
     /// Waits until `condition`, which is called `what`, while all clients do as planned.
     ///
     /// # Errors
+    ///
     /// When it does not come about, or a client sees the contract broken.
     pub fn until(
         &mut self,
@@ -127,15 +131,18 @@ impl Stage {
     /// Lets `time` pass.
     ///
     /// # Errors
+    ///
     /// When a client sees the contract broken.
     pub fn pass(&mut self, time: Duration) -> Result<(), Stop> {
         let end = self.now() + time;
         self.until("time passes", |stage| stage.now() >= end)
     }
 
-    /// Waits until `clients` have sent all that they may, or can send no more since nobody takes it.
+    /// Waits until `clients` have sent all that they may, or can send no more since nobody takes
+    /// it.
     ///
     /// # Errors
+    ///
     /// When they go on, or a client sees the contract broken.
     pub fn sent_what_goes(&mut self, clients: &[Id]) -> Result<(), Stop> {
         let (mut sent, mut since) = (0, self.now());
@@ -152,6 +159,7 @@ impl Stage {
     /// Waits until `clients` got back all that is due for what they have sent.
     ///
     /// # Errors
+    ///
     /// When that does not come about, or a client sees the contract broken.
     pub fn answered(&mut self, clients: &[Id]) -> Result<(), Stop> {
         self.until("every complete line comes back", |stage| {
@@ -162,6 +170,7 @@ impl Stage {
     /// Waits until everything came back to `clients`, and then the server closed.
     ///
     /// # Errors
+    ///
     /// When that does not come about, or a client sees the contract broken.
     pub fn finished(&mut self, clients: &[Id]) -> Result<(), Stop> {
         self.until("everything comes back, and the server closes", |stage| {
@@ -172,6 +181,7 @@ impl Stage {
     /// Waits until the connections of `clients` ended, however.
     ///
     /// # Errors
+    ///
     /// When that does not come about, or a client sees the contract broken.
     pub fn ended(&mut self, clients: &[Id]) -> Result<(), Stop> {
         self.until("the server ends the connection", |stage| {
@@ -192,6 +202,7 @@ impl Stage {
     /// The server's totals.
     ///
     /// # Errors
+    ///
     /// [`Stop::NotApplicable`] where they cannot be read.
     pub fn totals(&mut self) -> Result<Totals, Stop> {
         self.network
@@ -202,6 +213,7 @@ impl Stage {
     /// Waits until the totals are as `condition` says.
     ///
     /// # Errors
+    ///
     /// When they never are.
     pub fn counted(&mut self, what: &str, condition: impl Fn(&Totals) -> bool) -> Result<(), Stop> {
         self.totals()?;
@@ -216,6 +228,7 @@ impl Stage {
     /// Asks the server to shut down. What the clients have sent by now is all that they send.
     ///
     /// # Errors
+    ///
     /// [`Stop::NotApplicable`] when it cannot be asked.
     pub fn shut_down(&mut self) -> Result<(), Stop> {
         self.network.shut_down()?;
@@ -229,6 +242,7 @@ impl Stage {
     /// Waits until the server has shut down.
     ///
     /// # Errors
+    ///
     /// When it does not.
     pub fn is_down(&mut self) -> Result<(), Stop> {
         let mut broken = Ok(());
@@ -244,10 +258,11 @@ impl Stage {
         broken
     }
 
-    /// Ends every scenario: the server shuts down, each session that began ended for one reason, and the totals agree
-    /// with what the clients have seen.
+    /// Ends every scenario: the server shuts down, each session that began ended for one reason,
+    /// and the totals agree with what the clients have seen.
     ///
     /// # Errors
+    ///
     /// When something of that is not so.
     pub fn conclude(&mut self) -> Result<(), Stop> {
         for client in &mut self.clients {

@@ -2,8 +2,8 @@
 
 use fastrand::Rng;
 
-/// About `length` bytes of lines: most shorter than `longest`, and all bytes in them, NUL, CR and 0xFF more often than
-/// others. Ends with a `\n`.
+/// About `length` bytes of lines: most shorter than `longest`, and all bytes in them, NUL, CR and
+/// 0xFF more often than others. Ends with a `\n`.
 pub(super) fn lines(rng: &mut Rng, length: usize, longest: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(length + longest);
     while text.len() < length {

@@ -1,4 +1,4 @@
-//! What one echo costs while other connections are established and idle.
+//! The cost of one echo while other connections are established and idle.
 
 use std::io;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use super::{cell, columns, ratio};
 use crate::bench::measure::thread_time;
 use crate::bench::report::{Bound, Limit, Report, Row, Section};
 
-/// How many other connections there are, and how many times the cost beside the first number that may
+/// The number of other connections, and how many times the cost beside the first number that may
 /// take.
 const OTHERS: [(usize, &str, f64); 3] =
     [(8, "8", 1.0), (1_024, "1,024", 1.5), (4_096, "4,096", 2.0)];
 
-/// How often each server is measured.
+/// The number of measurements of each server.
 const ROUNDS: usize = 21;
 
-/// Echoes are measured in batches, since reading the clock takes as long as an echo. A sample has as
-/// many batches as fit in this time, and at least one.
+/// Echoes are measured in batches, since reading the clock takes as long as an echo. A sample has
+/// as many batches as fit in this time, and at least one.
 const BATCH: usize = 64;
 const SAMPLE: Duration = Duration::from_millis(5);
 
@@ -34,7 +34,7 @@ const FRAME_INTERVAL: Duration = Duration::from_micros(10);
 
 const SOCKET_BUFFER: usize = 512;
 const LINE_BUFFER: usize = 256;
-/// How many line buffers the sessions of ours share.
+/// The number of line buffers that the sessions of ours share.
 const LINES: usize = 64;
 /// Gives the places in the table of ours. One that is always the same gives figures that are, too.
 const SEED: u64 = 1;
@@ -48,7 +48,7 @@ enum Busy {
     InTurn,
 }
 
-/// What an echo costs on both servers, in every round.
+/// The cost of an echo on both servers, in every round.
 #[derive(Default)]
 struct Rounds {
     plain: Vec<f64>,
@@ -58,6 +58,7 @@ struct Rounds {
 /// Measures all numbers of connections.
 ///
 /// # Errors
+///
 /// When the server does something else than it should.
 pub fn run() -> io::Result<Report> {
     let mut servers = Vec::new();
@@ -149,7 +150,8 @@ impl<S: Server> Contender<S> {
         Ok(contender)
     }
 
-    /// Sees to it that everything has come back, and tells the server so, or it would send it again.
+    /// Sees to it that everything has come back, and tells the server so, or it would send it
+    /// again.
     fn acknowledge(&mut self, numbers: &[usize]) -> io::Result<()> {
         let check = |&number| self.peer.check_all_back(number);
         numbers.iter().try_for_each(check)?;

@@ -15,7 +15,7 @@ use crate::bench::measure::pattern::{LONGEST, Pattern};
 use crate::bench::measure::thread_time;
 use crate::bench::report::{Bound, Limit, Report, Section};
 
-/// How often the two are compared: long enough for the machine to be slow and fast meanwhile.
+/// The number of comparisons: enough for the machine to be slow and fast meanwhile.
 const ROUNDS: usize = 101;
 
 const PORT: u16 = 7;
@@ -27,7 +27,7 @@ const MAX_CONNECTIONS: usize = 8;
 /// Turns of the stack without a byte that comes back, after which none will.
 const PATIENCE_TURNS: usize = 1_000_000;
 
-/// What is streamed, and how many lines of it in each round.
+/// The loads, and the number of lines of each in a round.
 const BULK: (Load, u64) = (
     Load {
         connections: MAX_CONNECTIONS,
@@ -48,6 +48,7 @@ const ROUND_TRIPS: (Load, u64) = (
 /// Measures both.
 ///
 /// # Errors
+///
 /// When a byte does not come back as it was sent.
 pub fn run() -> io::Result<Report> {
     let bulk = compare(BULK, |load, lines, seconds| {
@@ -80,14 +81,14 @@ pub fn run() -> io::Result<Report> {
     })
 }
 
-/// Has the two stream `lines` lines of `load` in turn. `figure` makes one of the load, the lines and
-/// the seconds.
+/// Has the two stream `lines` lines of `load` in turn. `figure` makes one of the load, the lines
+/// and the seconds.
 fn compare(
     (load, lines): (Load, u64),
     figure: impl Fn(Load, u64, f64) -> f64,
 ) -> io::Result<Rounds> {
-    // The device allocates each frame. When a large piece of memory has been freed once, glibc keeps
-    // what is freed, and does not have the kernel clear it again and again (mallopt(3)).
+    // The device allocates each frame. When a large piece of memory has been freed once, glibc
+    // keeps what is freed, and does not have the kernel clear it again and again (mallopt(3)).
     drop(vec![0_u8; 16 * 1024 * 1024]);
     let mut rounds = Rounds::default();
     for _ in 0..ROUNDS {
@@ -97,8 +98,8 @@ fn compare(
     Ok(rounds)
 }
 
-/// The seconds that the plain echo, ours, and the plain one again take. Both have new stacks, since it
-/// matters where in memory they are.
+/// The seconds that the plain echo, ours, and the plain one again take. Both have new stacks, since
+/// it matters where in memory they are.
 fn round(load: Load, lines: u64) -> io::Result<[f64; 3]> {
     let began = std::time::Instant::now();
     let clock = || Instant::ZERO + began.elapsed();
@@ -213,8 +214,8 @@ impl Host {
         Ok(())
     }
 
-    /// Gives all `turn`s until `lines` lines have come back: the seconds of this thread that it took.
-    /// A turn says how many bytes came back in it.
+    /// Gives all `turn`s until `lines` lines have come back: the seconds of this thread that it
+    /// took. A turn says how many bytes came back in it.
     fn stream(
         &mut self,
         lines: u64,

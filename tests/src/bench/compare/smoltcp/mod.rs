@@ -27,7 +27,7 @@ fn columns() -> Vec<Column> {
         .into()
 }
 
-/// What the plain echo, ours, and the plain one again have reached, each in every round.
+/// The figures of the plain echo, of ours, and of the plain one again, each in every round.
 #[derive(Default)]
 struct Rounds([Vec<f64>; 3]);
 

@@ -1,5 +1,5 @@
-//! The peer at the other end of many connections: it makes each segment by hand, before the server is
-//! measured, and checks each answer afterwards, so that its own work is no part of the figures.
+//! The peer at the other end of many connections: it makes each segment by hand, before the server
+//! is measured, and checks each answer afterwards, so that its own work is no part of the figures.
 
 use std::io;
 
@@ -19,7 +19,7 @@ pub(super) const PORT: u16 = 7;
 /// The lines that are echoed.
 pub(super) const LINE_BYTES: usize = 64;
 
-/// How many connections come from each address of the peer, on ports from this one on.
+/// The number of connections from each address of the peer, on ports from this one on.
 const PORTS: usize = 1_000;
 const FIRST_PORT: u16 = 40_000;
 
@@ -60,7 +60,7 @@ impl Peer {
         }
     }
 
-    /// How many connections there are.
+    /// The number of connections.
     pub(super) fn count(&self) -> usize {
         self.connections.len()
     }
@@ -94,8 +94,9 @@ impl Peer {
     /// Checks a frame from the server.
     ///
     /// # Errors
-    /// When it is anything but the next segment of one of the connections, with the next bytes of its
-    /// lines in it.
+    ///
+    /// When it is anything but the next segment of one of the connections, with the next bytes of
+    /// its lines in it.
     pub(super) fn receive(&mut self, frame: &[u8]) -> io::Result<()> {
         let broken = |error| io::Error::other(format!("the server sent no TCP segment: {error}"));
         let ip = Ipv4Packet::new_checked(frame).map_err(broken)?;
@@ -126,6 +127,7 @@ impl Peer {
     /// Sees to it that everything has come back on a connection.
     ///
     /// # Errors
+    ///
     /// When it has not.
     pub(super) fn check_all_back(&self, number: usize) -> io::Result<()> {
         let connection = &self.connections[number];

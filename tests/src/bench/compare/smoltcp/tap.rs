@@ -36,19 +36,21 @@ const PORT: u16 = 18_080;
 /// once, so that smaller ones would hide what longer segments gain.
 const SOCKET_BUFFER: usize = 262_144;
 
-/// What has a load been like on both servers.
+/// The figures of both servers under a load.
 #[derive(Default)]
 struct Found {
     lines_per_second: Rounds,
     cpu_per_million_lines: Rounds,
 }
 
-/// Measures all loads, each for `time` in each of the `rounds`. From then on this process is in a network
-/// namespace of its own: whatever needs another network comes before.
+/// Measures all loads, each for `time` in each of the `rounds`. From then on this process is in a
+/// network namespace of its own: whatever needs another network comes before.
 ///
-/// Where the system does not allow that, says so and finds nothing, unless `LINECHO_REQUIRE_ALL` is 1.
+/// Where the system does not allow that, says so and finds nothing, unless `LINECHO_REQUIRE_ALL` is
+/// 1.
 ///
 /// # Errors
+///
 /// When a server cannot be built or fails under the load.
 pub fn run(rounds: usize, time: Duration, cores: Cores) -> io::Result<Report> {
     let Some([plain, ours]) = programs()? else {
@@ -116,8 +118,8 @@ fn programs() -> io::Result<Option<[Program; 2]>> {
     Ok(Some([plain, ours]))
 }
 
-/// Puts the load on a fresh server, with a fresh device: the kernel keeps the offload of one that stays,
-/// and smoltcp's own device cannot take long frames.
+/// Puts the load on a fresh server, with a fresh device: the kernel keeps the offload of one that
+/// stays, and smoltcp's own device cannot take long frames.
 fn sample(
     program: &Program,
     workload: Workload,

@@ -8,13 +8,13 @@ use smoltcp::time::Instant;
 #[derive(Default)]
 pub(super) struct Wire {
     incoming: Vec<Vec<u8>>,
-    /// How many of those the server has taken, and how many it may take.
+    /// The number of those that the server has taken, and the number that it may take.
     taken: usize,
     arrived: usize,
     sent: Sent,
 }
 
-/// What the server has sent, frame behind frame.
+/// The frames that the server has sent, one behind the other.
 #[derive(Default)]
 struct Sent {
     bytes: Vec<u8>,

@@ -1,5 +1,5 @@
-//! The listener of linecho-smoltcp over a link in memory with faults, in virtual time: what takes hours passes in
-//! milliseconds, and a seed gives the same run each time.
+//! The listener of linecho-smoltcp over a link in memory with faults, in virtual time: what takes
+//! hours passes in milliseconds, and a seed gives the same run each time.
 
 mod peers;
 mod server;
@@ -24,7 +24,7 @@ use super::{Facts, Network, Peer, Reach, Wanted};
 pub struct Link {
     /// Its name.
     pub name: &'static str,
-    /// What happens to frames, in both directions.
+    /// The faults of the frames, in both directions.
     pub faults: Faults,
     /// Served by a `HashedListener` in place of a `Listener`.
     pub hashed: bool,
@@ -37,7 +37,7 @@ pub struct Link {
     done: Arc<Mutex<Frames>>,
 }
 
-/// What has happened on links of one kind, over all servers that have ended.
+/// The counts of links of one kind, over all servers that have ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Frames {
     /// Connections that the servers accepted.
@@ -54,7 +54,7 @@ pub struct Frames {
     pub held_back: u64,
     /// Those that arrived with a flipped bit.
     pub corrupted: u64,
-    /// How long all that took on the clocks of the links, in seconds.
+    /// The time that passed on the clocks of the links, in seconds.
     pub virtual_seconds: f64,
 }
 
@@ -73,8 +73,8 @@ impl Link {
         }
     }
 
-    /// A link on which so many of 1,000 frames are lost, as many doubled, as many overtaken by others, and as many
-    /// damaged.
+    /// A link on which so many of 1,000 frames are lost, as many doubled, as many overtaken by
+    /// others, and as many damaged.
     #[must_use]
     pub fn faulty(permille: u16) -> Self {
         Self {
@@ -107,13 +107,14 @@ impl Link {
         }
     }
 
-    /// What has happened so far.
+    /// The counts so far.
     #[must_use]
     pub fn frames(&self) -> Frames {
         *self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the sockets of the server do. On a bad link they have more patience than by default: nothing may be lost.
+    /// The options of the server's sockets. On a bad link they have more patience than by default:
+    /// nothing may be lost.
     fn options(&self, session: Config) -> Options {
         if self.faults.loss_permille == 0 {
             return session.into();
@@ -189,8 +190,9 @@ impl Linked {
             .long_lines(wanted.long_lines)
             .idle_timeout(wanted.idle_timeout)
             .write_timeout(wanted.write_timeout);
-        // Where segments get lost, buffers hold at least a whole one: smoltcp 0.14 sends a lost segment again whether it
-        // fits in the window or not, and then forgets what did not.
+        // Where segments get lost, buffers hold at least a whole one: smoltcp 0.14 sends a lost
+        // segment again whether it fits in the window or not, and then forgets what did
+        // not.
         let bad = kind.faults.loss_permille + kind.faults.corrupt_permille > 0;
         let sizes = Sizes::by_chance(
             &mut rng,
@@ -253,7 +255,8 @@ impl Network for Linked {
     /// A turn of both stacks; then the time moves on to when something happens next.
     fn step(&mut self) -> Result<(), Stop> {
         self.peers.turn(&mut self.world);
-        // The server gets a turn when it asked for one, or a frame is there: a wake that is missing or late shows.
+        // The server gets a turn when it asked for one, or a frame is there: a wake that is missing
+        // or late shows.
         let now = self.time();
         if self.world.has_frame(Side::B) || self.wake <= Wake::At(now) {
             self.wake = self.server.turn(now, &mut self.world.link.end(Side::B));

@@ -11,7 +11,8 @@ use linecho_smoltcp::smoltcp::wire::IpAddress;
 
 use super::super::Peer;
 
-/// How often a peer asks after a silent server: a reset that was lost is noticed by that.
+/// The interval of a peer's keep-alive probes to a silent server, by which it notices a reset that
+/// was lost.
 const KEEP_ALIVE: time::Duration = time::Duration::from_secs(15);
 
 /// Ephemeral ports begin here (RFC 6335, 6).
@@ -103,9 +104,10 @@ impl Peers {
         }
     }
 
-    /// The FIN goes when all data before it is acknowledged. smoltcp 0.14 takes a FIN from a segment that it cuts at the
-    /// end of its window, and is out of step from then on; and it can send such a segment, since it believes a window
-    /// that an older segment tells of when they are reordered.
+    /// The FIN goes when all data before it is acknowledged. smoltcp 0.14 takes a FIN from a
+    /// segment that it cuts at the end of its window, and is out of step from then on; and it
+    /// can send such a segment, since it believes a window that an older segment tells of when
+    /// they are reordered.
     pub(super) fn half_close(&mut self, peer: Peer) {
         self.closing.push(self.sockets[peer.0]);
     }

@@ -14,7 +14,7 @@ const SLOTS: usize = 8;
 /// Slots of a `HashedListener`, at most.
 const HASHED_SLOTS: usize = 600;
 
-/// What a seed decides.
+/// The sizes that a seed decides.
 pub(super) struct Sizes {
     rings: &'static [usize],
     pub(super) slots: usize,
@@ -32,8 +32,8 @@ impl Sizes {
         many: bool,
         wanted: Option<usize>,
     ) -> Self {
-        // From hardly a segment to more than the window without scaling. What a `HashedListener` borrows stays for good,
-        // so it is small.
+        // From hardly a segment to more than the window without scaling. What a `HashedListener`
+        // borrows stays for good, so it is small.
         const RINGS: [usize; 5] = [300, 1500, 2048, 8192, 70_000];
         let rings = &RINGS[tiny..if hashed { 3 } else { RINGS.len() }];
         let mut sizes = Self {
@@ -70,7 +70,7 @@ enum Either {
 }
 
 impl Server {
-    /// What the listeners borrow is leaked: they are to be as long-lived as it is.
+    /// Leaks what the listeners borrow, since it must live as long as they do.
     pub(super) fn new(
         mut host: Host,
         hashed: bool,

@@ -1,5 +1,5 @@
-//! The async driver in a task, which is polled when it was woken or the time has come for which it sleeps, and at no
-//! other time.
+//! The async driver in a task, which is polled when it was woken or the time has come for which it
+//! sleeps, and at no other time.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -23,7 +23,7 @@ pub(super) struct Asynchronous {
     woken: Arc<Woken>,
 }
 
-/// What the task sees of the world, and it of the task.
+/// The state that the task and the world share.
 #[derive(Default)]
 struct Outside {
     now: Cell<Instant>,

@@ -1,4 +1,5 @@
-//! The blocking driver in a thread of its own, which runs only while the test stands still: each run is the same.
+//! The blocking driver in a thread of its own, which runs only while the test stands still: each
+//! run is the same.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -74,7 +75,7 @@ impl Drop for Blocking {
     }
 }
 
-/// Who runs: the test or the server's thread, never both.
+/// The side that runs: the test or the server's thread, never both.
 #[derive(Default)]
 struct Baton {
     holder: Mutex<Holder>,
@@ -91,7 +92,8 @@ enum Holder {
 }
 
 impl Baton {
-    /// Lets the server run until it waits or ends. Back with the server as the holder: it did neither in time.
+    /// Lets the server run until it waits or ends. Back with the server as the holder: it did
+    /// neither in time.
     fn give(&self) -> Holder {
         let mut holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
         if *holder == Holder::Test {

@@ -1,4 +1,5 @@
-//! The core's session over pipes in memory, under each of its drivers: deterministic, with chance in every call.
+//! The core's session over pipes in memory, under each of its drivers: deterministic, with chance
+//! in every call.
 
 mod asynchronous;
 mod blocking;
@@ -15,7 +16,7 @@ use pipe::{Pipe, Shared};
 
 use super::{Facts, Network, Peer, Reach, Wanted};
 
-/// How far a step takes the clock.
+/// The time that passes on the clock in a step.
 const STEP: Duration = Duration::from_micros(50);
 
 /// Which driver serves.
@@ -71,7 +72,7 @@ impl Reach for Memory {
     }
 }
 
-/// How a session ended, and what it had done.
+/// The end of a session, and its counters.
 type Ended = (Reason, Counters);
 
 /// A session and its driver.
@@ -82,6 +83,7 @@ trait Served {
     /// Asks it to finish.
     ///
     /// # Errors
+    ///
     /// [`Stop::NotApplicable`] when this driver cannot.
     fn shut_down(&mut self) -> Result<(), Stop>;
 }

@@ -12,7 +12,7 @@ use linecho_core::embedded_io::ErrorKind;
 pub(super) struct Pipe {
     to_server: VecDeque<u8>,
     to_peer: VecDeque<u8>,
-    /// What the server wrote and has not flushed, if its end buffers.
+    /// The bytes that the server wrote and has not flushed, if its end buffers.
     unflushed: VecDeque<u8>,
     buffers: bool,
     /// Each direction holds so many bytes.
@@ -121,12 +121,12 @@ impl Pipe {
         self.broken || self.room() > 0
     }
 
-    /// How much more the server can write.
+    /// The number of bytes that the server can still write.
     fn room(&self) -> usize {
         self.capacity - self.to_peer.len() - self.unflushed.len()
     }
 
-    /// Whether the peer did something since this was last asked.
+    /// True if the peer did something since this was last asked.
     pub(super) fn was_touched(&mut self) -> bool {
         std::mem::take(&mut self.touched)
     }
@@ -222,7 +222,8 @@ impl Pipe {
         std::mem::take(&mut self.stale) || self.rng.u8(..) < 10
     }
 
-    /// Now and then readiness is promised that is out of date: the call that follows is interrupted.
+    /// Now and then readiness is promised that is out of date: the call that follows is
+    /// interrupted.
     pub(super) fn stale_readiness(&mut self) -> bool {
         self.stale = self.rng.u8(..) < 10;
         self.stale

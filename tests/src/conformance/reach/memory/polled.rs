@@ -8,7 +8,7 @@ use linecho_trials::Stop;
 use super::pipe::Shared;
 use super::{Ended, Served, session};
 
-/// How many bytes a turn reads at most.
+/// The most bytes that a turn reads.
 const BUDGET: usize = 100;
 
 pub(super) struct Polled {
@@ -50,7 +50,8 @@ impl Served for Polled {
     }
 }
 
-/// The server's end of a pipe. A driver that calls without having asked for readiness fails the test.
+/// The server's end of a pipe. A driver that calls without having asked for readiness fails the
+/// test.
 struct End(Shared);
 
 impl ErrorType for End {
