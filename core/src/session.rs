@@ -272,6 +272,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         None
     }
 
+    /// Starts the deadlines anew at `now`. For a driver that has kept the session waiting, such as for
+    /// storage to lend it: the time until now does not count against the peer.
+    pub fn restart_deadlines(&mut self, now: Instant) {
+        self.since = now;
+    }
+
     /// Returns the next deadline as the last [`tick`](Self::tick) did; I/O since then may have moved
     /// it.
     #[must_use]

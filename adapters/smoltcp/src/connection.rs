@@ -55,12 +55,15 @@ impl<'a> Connection<'a> {
         turn: &mut Turn<'_, 'a>,
     ) -> Option<Reason> {
         let session = &mut self.session;
-        self.waits_for_line = false;
+        let has_waited = core::mem::take(&mut self.waits_for_line);
         if session.capacity() == 0 {
             match arrived(tcp) {
                 Arrived::Bytes => match turn.service.lines.pop() {
                     Some(line) => {
                         let _empty = session.replace_storage(line);
+                        if has_waited {
+                            session.restart_deadlines(turn.now);
+                        }
                     }
                     // Nothing is lost: the bytes stay in the socket, and TCP slows the peer down.
                     // The delay is ours, so the session's deadlines rest.

@@ -97,6 +97,32 @@ fn a_holder_that_never_finishes_its_line_keeps_others_waiting_until_it_is_idle()
 }
 
 #[test]
+fn a_session_that_gets_a_line_buffer_after_its_deadline_goes_on_with_an_unfinished_line() {
+    let session = Config::new().idle_timeout(Some(10 * SECOND));
+    let mut kit = Kit::<2>::with_lines(session.into(), 1);
+    let waiting = kit.connect();
+    kit.echo(waiting, b"old\n");
+    kit.pass(5 * SECOND);
+    let holder = kit.connect();
+    kit.send(holder, b"half a line");
+    kit.pass(SECOND);
+    kit.send(waiting, b"ne");
+    // Until the holder is idle.
+    kit.pass(10 * SECOND);
+    assert_eq!(kit.reasons(), [Reason::Idle]);
+    assert_eq!(kit.state(holder), State::Closed);
+    kit.send(waiting, b"w\n");
+    kit.drive("new", SECOND, |kit| {
+        kit.client[waiting].received == b"old\nnew\n"
+    });
+    // The deadline holds again.
+    kit.send(waiting, b"unfinished");
+    kit.pass(9 * SECOND);
+    assert_eq!(kit.state(waiting), State::Established);
+    kit.drive("the end", 2 * SECOND, |kit| kit.state(waiting) == State::Closed);
+}
+
+#[test]
 fn a_peer_that_streams_hands_its_line_buffer_on() {
     let mut kit = Kit::<3>::with_lines(Options::DEFAULT, 1);
     let (streaming, other, third) = (kit.connect(), kit.connect(), kit.connect());

@@ -177,6 +177,17 @@ fn a_peer_that_closes_and_never_reads_stalls() {
 }
 
 #[test]
+fn deadlines_start_anew_when_the_driver_says_so() {
+    let at = Instant::from_millis;
+    let config = Config::new().idle_timeout(Some(Duration::from_secs(10)));
+    let mut session = Session::new([0; 16], config, at(0));
+    session.restart_deadlines(at(30_000));
+    assert_eq!(session.tick(at(30_000)), Some(at(40_000)));
+    session.tick(at(40_000));
+    assert_eq!(session.ended(), Some(Reason::Idle));
+}
+
+#[test]
 fn idle_counts_from_progress_and_not_from_arrival() {
     let at = Instant::from_millis;
     let config = Config::new().idle_timeout(Some(Duration::from_secs(10)));
