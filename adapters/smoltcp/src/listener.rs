@@ -119,15 +119,16 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             probe: None,
             on_event: &mut on_event,
         };
-        let (mut first_listening, mut last_half_open) = (None, None);
+        let (mut full, mut last_rank, mut in_order) = (true, None, true);
         let (mut deadline, mut line_wanted) = (None, false);
         let slots = self.slots.iter_mut().enumerate();
         for ((number, slot), tcp) in with_sockets(&self.handles, slots, sockets) {
             slot.turn(number, tcp, &mut turn);
-            match stage(tcp) {
-                Stage::Listening if first_listening.is_none() => first_listening = Some(number),
-                Stage::HalfOpen => last_half_open = Some(number),
-                _ => {}
+            let rank = rank(tcp);
+            full &= rank != Some(Rank::Listening);
+            if rank.is_some() {
+                in_order &= last_rank <= rank;
+                last_rank = rank;
             }
             deadline = earlier(deadline, slot.deadline(&turn.service.options, self.full));
             line_wanted |= slot.waits_for_line();
@@ -136,14 +137,14 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             probe.send(now, iface, device, sockets);
         }
         self.line_wanted = line_wanted;
-        if first_listening.is_some() && first_listening < last_half_open {
-            self.put_half_open_first(sockets);
+        if !in_order {
+            self.sort(sockets);
         }
-        if self.full != first_listening.is_none() {
-            self.full = first_listening.is_none();
+        if self.full != full {
+            self.full = full;
             let deadlines = self.slots.iter();
             deadline = deadlines
-                .map(|slot| slot.deadline(&self.service.options, self.full))
+                .map(|slot| slot.deadline(&self.service.options, full))
                 .fold(None, earlier);
         }
         if self.line_wanted && !self.service.lines.is_empty() {
@@ -152,26 +153,28 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         deadline.into()
     }
 
-    /// Moves half-open connections before the sockets that listen. Their slots see that at the next
-    /// turn.
+    /// Sorts half-open connections before the sockets that listen, and those in TIME-WAIT behind them.
+    /// Their slots see that at the next turn.
     ///
-    /// smoltcp gives a segment to the first socket in the set that accepts it. If that is one that
-    /// listens, a SYN that the peer retransmits, since our SYN|ACK got lost, opens a second
-    /// connection, whose answers contradict those of the first.
-    fn put_half_open_first(&self, sockets: &mut SocketSet<'_>) {
-        loop {
-            let (mut listening, mut half_open) = (None, None);
+    /// smoltcp gives a segment to the first socket in the set that accepts it. A SYN that the peer
+    /// retransmits, since our SYN|ACK got lost, would open a second connection, whose answers
+    /// contradict those of the first. And a socket in TIME-WAIT would ignore a SYN for a new one.
+    fn sort(&self, sockets: &mut SocketSet<'_>) {
+        let mut in_order = false;
+        while !in_order {
+            in_order = true;
+            let mut last: Option<(Rank, &mut tcp::Socket<'_>)> = None;
             for (_, tcp) in with_sockets(&self.handles, 0.., sockets) {
-                match stage(tcp) {
-                    Stage::Listening if listening.is_none() => listening = Some(tcp),
-                    Stage::HalfOpen if listening.is_some() => half_open = Some(tcp),
-                    _ => {}
+                let Some(rank) = rank(tcp) else { continue };
+                if let Some((last_rank, last)) = last
+                    && last_rank > rank
+                {
+                    mem::swap(last, tcp);
+                    in_order = false;
+                    break;
                 }
+                last = Some((rank, tcp));
             }
-            let (Some(listening), Some(half_open)) = (listening, half_open) else {
-                return;
-            };
-            mem::swap(listening, half_open);
         }
     }
 
@@ -205,6 +208,23 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
     #[must_use]
     pub fn totals(&self) -> &Totals {
         &self.service.totals
+    }
+}
+
+/// The order in which sockets without a session stand in the set.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    HalfOpen,
+    Listening,
+    TimeWait,
+}
+
+fn rank(tcp: &tcp::Socket<'_>) -> Option<Rank> {
+    match stage(tcp) {
+        Stage::HalfOpen => Some(Rank::HalfOpen),
+        Stage::Listening => Some(Rank::Listening),
+        Stage::TimeWait => Some(Rank::TimeWait),
+        _ => None,
     }
 }
 

@@ -106,11 +106,12 @@ impl<'a> Slot<'a> {
                     _ => self.listen(tcp, turn),
                 }
             }
-            Phase::Leaving { until } => {
-                if stage(tcp) != Stage::ResetPending || *until <= turn.now {
-                    self.listen(tcp, turn);
-                }
-            }
+            Phase::Leaving { until } => match stage(tcp) {
+                Stage::ResetPending if *until > turn.now => {}
+                // Another socket has come in the place of the one that left.
+                Stage::HalfOpen | Stage::Open => self.idle(number, tcp, turn),
+                _ => self.listen(tcp, turn),
+            },
         }
     }
 

@@ -119,7 +119,9 @@ fn a_session_that_gets_a_line_buffer_after_its_deadline_goes_on_with_an_unfinish
     kit.send(waiting, b"unfinished");
     kit.pass(9 * SECOND);
     assert_eq!(kit.state(waiting), State::Established);
-    kit.drive("the end", 2 * SECOND, |kit| kit.state(waiting) == State::Closed);
+    kit.drive("the end", 2 * SECOND, |kit| {
+        kit.state(waiting) == State::Closed
+    });
 }
 
 #[test]

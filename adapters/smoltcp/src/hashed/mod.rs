@@ -192,7 +192,16 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             arrival.tell_sender();
             return arrival.enter(others);
         };
-        if let Some(number) = self.table.find(&segment.flow) {
+        let mut found = self.table.find(&segment.flow);
+        if segment.is_syn()
+            && let Some(number) = found
+            && self.table.has_ended(number)
+        {
+            // The slot has still to end its session, or to send its last segment. The peer goes on.
+            self.table.remove(number);
+            found = None;
+        }
+        if let Some(number) = found {
             if let Some(HashedSlot { set, hardware, .. }) = self.table.get(number)
                 && let Some(set) = set
             {
@@ -338,6 +347,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         if wake == Wake::Again && short {
             entry.tell_hardware(now, iface, device);
         }
+        let entry_is_taken = entry.is_taken;
         let HashedSlot { slot, set, .. } = entry;
         let Some(set) = set else {
             return;
@@ -355,7 +365,8 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             let late = deadline <= now && slot.is_transient();
             wake = wake.min(Wake::At(if late { now + LATE_RETRY } else { deadline }));
         }
-        if slot.is_idle() && self.table.remove(number) {
+        if slot.is_idle() && entry_is_taken {
+            self.table.remove(number);
             self.table.put_free(number);
         }
         match wake {

@@ -5,8 +5,10 @@ use linecho_core::Instant;
 use smoltcp::iface::{Interface, SocketSet};
 #[cfg(feature = "medium-ethernet")]
 use smoltcp::phy::Device;
+use smoltcp::socket::tcp;
 use smoltcp::wire::IpAddress;
 
+use crate::lifecycle::{Stage, stage, tcp_sockets};
 #[cfg(feature = "medium-ethernet")]
 use crate::neighbour;
 use crate::segment::{Flow, Hardware};
@@ -32,6 +34,8 @@ pub struct HashedSlot<'a> {
     bucket: u32,
     /// The next one in the bucket that this slot is in, or the next free slot.
     next: u32,
+    /// It is not free. Without a `flow` it has an ended connection, whose segments are for others.
+    pub(super) is_taken: bool,
     /// Its places in the queues.
     links: [Link; 2],
     /// The hardware address that the peer's last frame came from: its own, or that of a router.
@@ -50,6 +54,7 @@ impl Default for HashedSlot<'_> {
             flow: None,
             bucket: NONE,
             next: NONE,
+            is_taken: true,
             links: [NOT_QUEUED; 2],
             hardware: Hardware::default(),
             due: NEVER,
@@ -187,6 +192,18 @@ impl<'a> Table<'a> {
         self.slots.get_mut(number as usize)
     }
 
+    /// Returns whether nothing but the last segment is left of the connection in a slot.
+    pub(super) fn has_ended(&mut self, number: u32) -> bool {
+        let ended = |tcp: &mut tcp::Socket<'_>| {
+            matches!(
+                stage(tcp),
+                Stage::Free | Stage::ResetPending | Stage::TimeWait
+            )
+        };
+        self.slot_and_set(number)
+            .is_some_and(|(_, set)| tcp_sockets(set).all(ended))
+    }
+
     /// Returns a slot, and the set with its socket.
     pub(super) fn slot_and_set(
         &mut self,
@@ -200,6 +217,7 @@ impl<'a> Table<'a> {
         let next = self.free;
         if let Some(slot) = self.get(number) {
             slot.next = next;
+            slot.is_taken = false;
             self.free = number;
             self.free_len += 1;
         }
@@ -207,7 +225,9 @@ impl<'a> Table<'a> {
 
     pub(super) fn take_free(&mut self) -> Option<u32> {
         let number = self.free;
-        self.free = self.get(number)?.next;
+        let slot = self.get(number)?;
+        slot.is_taken = true;
+        self.free = slot.next;
         self.free_len = self.free_len.saturating_sub(1);
         Some(number)
     }
