@@ -181,10 +181,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
     }
 }
 
-/// `index + n`, but not beyond `limit`, which is not before `index`.
+/// Returns `index + n`, but not more than `limit`, which is not less than `index`.
 fn advanced(index: u32, n: usize, limit: u32) -> u32 {
-    let room = limit.wrapping_sub(index);
-    index.wrapping_add(u32::try_from(n).map_or(room, |n| n.min(room)))
+    let room = limit.wrapping_sub(index) as usize;
+    // The cast loses nothing: `room` came from 32 bits.
+    index.wrapping_add(n.min(room) as u32)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! A line echo so plain that it is seen to be right; the session is compared with it.
+//! A line echo that is too plain to be wrong; the session is compared with it.
 
 use std::vec::Vec;
 
 use crate::LongLines;
 
-/// What has gone back to a peer that reads everything, after `input` has arrived in any pieces.
+/// Returns what goes back to a peer that reads everything, once `input` has arrived in any pieces.
 pub(crate) fn echo(input: &[u8], capacity: usize, policy: LongLines, at_end: bool) -> Vec<u8> {
     let mut output = Vec::new();
     for line in input.split_inclusive(|&byte| byte == b'\n') {
@@ -24,7 +24,8 @@ pub(crate) fn echo(input: &[u8], capacity: usize, policy: LongLines, at_end: boo
     output
 }
 
-/// How many lines are complete (not counting discarded ones), and how many were too long.
+/// Returns the number of lines that are complete (not counting discarded ones), and of those that
+/// were too long.
 pub(crate) fn count(input: &[u8], capacity: usize, policy: LongLines) -> (u64, u64) {
     let (mut lines, mut overlong) = (0, 0);
     for line in input.split_inclusive(|&byte| byte == b'\n') {

@@ -99,16 +99,23 @@ where
         if input.is_empty() {
             break Stop::Full;
         }
-        let room = input.len().min(left);
-        let input = input.get_mut(..room).unwrap_or_default();
-        let read = match io.read_ready() {
-            Ok(true) if room == 0 => break Stop::Budget,
-            Ok(true) => io.read(input),
-            Ok(false) if session.is_shutting_down() => Ok(0),
+        match io.read_ready() {
+            Ok(true) => {}
+            Ok(false) if session.is_shutting_down() => {
+                session.end_of_input();
+                continue;
+            }
             Ok(false) => break Stop::Drained,
-            Err(error) => Err(error),
-        };
-        match kind(read) {
+            Err(error) => {
+                session.read_failed(error.kind());
+                continue;
+            }
+        }
+        if left == 0 {
+            break Stop::Budget;
+        }
+        let room = input.len().min(left);
+        match kind(io.read(input.get_mut(..room).unwrap_or_default())) {
             Ok(0) => session.end_of_input(),
             Ok(n) => {
                 session.received(n);

@@ -101,8 +101,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
 
     /// Returns the room that there is if what is held moves to the front, or 0 if that is not worth
     /// it. A move costs what is held. It is worth it when as many bytes have gone, or for a line of
-    /// which nothing need come back before its end is queued: either way each byte moves at most
-    /// once.
+    /// which nothing need come back before its end is queued: either way the work stays linear.
     fn room_after_move(&self) -> usize {
         let (gone, held) = (self.buffer.gone(), self.buffer.held());
         let stuck = self.is_within_line() && self.returned == self.line_start;
@@ -185,11 +184,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         }
     }
 
-    /// Takes note that the first `n` bytes of output went, at `now`, to a transport that may hold
-    /// them back.
+    /// Takes note that the first `n` bytes of output, at least one, went at `now` to a transport that
+    /// may hold them back.
     pub(crate) fn written(&mut self, n: usize, now: Instant) {
         self.sent(n, now);
-        self.unflushed |= n > 0;
+        self.unflushed = true;
     }
 
     /// Returns true if the transport may hold back something that was written.

@@ -46,7 +46,7 @@ pub struct Session<S> {
     // Front: ready to go back. Back: the unfinished line, which holds no `\n`.
     buffer: Buffer<S>,
     counters: Counters,
-    /// When a byte last went back, or output last began to wait: both deadlines count from here.
+    /// The time at which a byte last went back or output began to wait: both deadlines count from it.
     since: Instant,
     // The fields of a `Config`, which by itself has space that nothing else can use.
     long_lines: LongLines,
@@ -234,10 +234,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.progressed |= n > 0;
     }
 
-    /// Lets go of the first `n` bytes of output, which went to a transport that may hold them back.
+    /// Lets go of the first `n` bytes of output, at least one, which went to a transport that may
+    /// hold them back.
     pub(crate) fn written(&mut self, n: usize) {
         self.sent(n);
-        self.unflushed |= n > 0;
+        self.unflushed = true;
     }
 
     /// Returns true if the transport may hold back something that was written.
@@ -374,14 +375,15 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// for its next byte, the session keeps its storage, and the new one comes back.
     ///
     /// ```
-    /// # use linecho_core::{Config, Instant, Session};
+    /// use linecho_core::{Config, Instant, Session};
+    ///
     /// let mut pool = vec![0; 64].into_boxed_slice();
     /// let mut session = Session::new(Box::default(), Config::new(), Instant::ZERO);
     /// assert!(session.input().is_empty(), "no storage, no input");
     /// session.replace_storage(pool).unwrap();
     /// assert_eq!(session.input().len(), 64);
     /// pool = session.replace_storage(Box::default()).unwrap();
-    /// # drop(pool);
+    /// assert_eq!(pool.len(), 64);
     /// ```
     pub fn replace_storage(&mut self, storage: S) -> Result<S, S> {
         let room = usize::from(self.buffer.has_back_only());

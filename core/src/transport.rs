@@ -41,7 +41,7 @@ impl<R, W> Join<R, W> {
     }
 }
 
-/// The halves may have errors of different types, of which the kinds are kept.
+/// Keeps the kinds of errors only: those of the halves may be of different types.
 impl<R, W> ErrorType for Join<R, W> {
     type Error = ErrorKind;
 }

@@ -441,7 +441,7 @@ fn policies() -> impl Strategy<Value = LongLines> {
     ]
 }
 
-/// Bytes of which many are newlines, so that lines of every length around the capacity occur.
+/// Generates bytes with many newlines, so that lines of every length around the capacity occur.
 fn text() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![4 => Just(b'x'), 1 => Just(b'\n'), 1 => any::<u8>()];
     prop::collection::vec(byte, 0..200)

@@ -43,7 +43,7 @@ pub(crate) struct Scripted {
     flushed: usize,
     /// The number of writes, and of flushes that finished.
     pub(crate) written_and_flushed: (usize, usize),
-    /// How many times `read` and `write` were called.
+    /// The number of calls of `read` and `write`.
     pub(crate) calls: usize,
     must_ask: bool,
     may_hold_back: bool,
@@ -91,7 +91,7 @@ impl Scripted {
         self.flushed < self.output.len()
     }
 
-    /// What comes next, after what is there.
+    /// Adds a step to the script of reads.
     pub(crate) fn arrives(&mut self, step: Step) {
         self.reads.push_back(step);
     }
@@ -100,7 +100,7 @@ impl Scripted {
         self.writes.clear();
     }
 
-    /// Whether all that was there to read has been read.
+    /// Returns true if all that was there to read has been read.
     pub(crate) fn is_read_out(&self) -> bool {
         self.reads.is_empty()
     }
