@@ -161,6 +161,7 @@ impl Connection {
                 Err(error) => session.end(Reason::Failed(error.kind().into())),
             }
         }
+        let before = session.counters();
         let budget = session.turn_budget();
         let turn = match recorder.content() {
             None => polled::serve(session, &mut socket, now, budget),
@@ -177,6 +178,7 @@ impl Connection {
                 polled::serve(session, &mut observed, now, budget)
             }
         };
+        recorder.count(&before, &session.counters());
         if session.held() == 0 {
             exchange(session, Storage::default(), pool);
         }

@@ -69,13 +69,13 @@ impl Handle {
         self.0.phase() > Phase::Serving
     }
 
-    /// Returns what the server has done so far. Bytes and lines are those of the sessions that have
-    /// ended.
+    /// Returns what the server has done so far, by sessions that have ended and by those that are
+    /// open.
     #[must_use]
     pub fn totals(&self) -> Totals {
         let mut sum = Totals::default();
         for worker in &self.0.workers {
-            sum.add(&worker.totals());
+            sum.add(&worker.live_totals());
         }
         sum
     }
@@ -90,6 +90,14 @@ impl Handle {
             over_peer_limit: counters.over_peer_limit.load(SeqCst),
             without_proxy_header: counters.without_proxy_header.load(SeqCst),
         }
+    }
+
+    /// Returns `true` if all workers have had a turn within this time: none of them hangs, for
+    /// example in the observer. For watchdogs. A server that has ended, or does not run yet, has no
+    /// turns.
+    #[must_use]
+    pub fn ping(&self, limit: Duration) -> bool {
+        self.0.ping(limit)
     }
 
     /// Returns the number of connections that are open now. Those count whose session has ended and

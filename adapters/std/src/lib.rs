@@ -18,6 +18,7 @@ mod linger;
 mod listen;
 mod listener;
 mod next;
+mod non_blocking;
 mod observer;
 mod peer;
 mod peer_limit;
@@ -60,6 +61,7 @@ pub use linecho_core::{
 pub use listen::listen_unix;
 pub use listen::{ListenError, listen};
 pub use listener::{Listener, ListenerInfo};
+pub use non_blocking::NonBlocking;
 pub use observer::{AcceptPaused, Observer, Refusal, SessionEnd};
 pub use report::{Report, Unfinished};
 pub use server::Server;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
+use linecho_core::Counters;
+
 use crate::connection_info::ConnectionInfo;
 use crate::listener::ListenerInfo;
 use crate::observer::{Observer, Refusal, SessionEnd};
@@ -83,6 +85,12 @@ impl Recorder {
         if let Some(observer) = &self.observer {
             observer.refused(connection, refusal);
         }
+    }
+
+    /// Counts what a session did between these two of its counters.
+    #[inline]
+    pub(crate) fn count(&self, before: &Counters, after: &Counters) {
+        self.shared.workers[self.worker].count(before, after);
     }
 
     pub(crate) fn closed(&self, connection: &ConnectionInfo<'_>, end: &SessionEnd) {

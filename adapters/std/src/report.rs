@@ -10,6 +10,8 @@ pub struct Report {
     pub totals: Totals,
     /// Work that was cut off when the drain timeout had passed.
     pub unfinished: Unfinished,
+    /// Another request ended the drain before its time.
+    pub hurried: bool,
 }
 
 /// Connections and bytes that a shutdown cut off.

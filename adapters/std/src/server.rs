@@ -11,7 +11,7 @@ use crate::listener::ListenerInfo;
 #[cfg(unix)]
 use crate::listener::{AcceptSocket, Listener};
 use crate::report::{Report, Unfinished};
-use crate::shared::Shared;
+use crate::shared::{Phase, Shared};
 use crate::worker::Worker;
 
 /// An echo server that listens, and serves once it [runs](Self::run).
@@ -123,6 +123,7 @@ impl Server {
             unfinished.add(result?);
         }
         Ok(Report {
+            hurried: self.shared.phase() == Phase::Stopping,
             totals: Handle(self.shared).totals(),
             unfinished,
         })

@@ -1,11 +1,15 @@
 //! The state that the workers of a server share.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{self, Duration};
 
-use linecho_core::{Instant, Totals};
+use linecho_core::{Counters, Instant, Totals};
 use mio::Waker;
 
 use crate::listener::ListenerInfo;
@@ -22,6 +26,9 @@ pub(crate) enum Phase {
     Stopping,
 }
 
+/// The pause between two looks at the workers that were pinged.
+const PING_PAUSE: Duration = Duration::from_millis(1);
+
 /// The state that the workers of a server share.
 pub(crate) struct Shared {
     epoch: time::Instant,
@@ -37,9 +44,14 @@ pub(crate) struct Shared {
     pub(crate) peer_limit: Option<PeerLimit>,
 }
 
-/// The part of a worker that others see.
+/// The part of a worker that others see. Each has its own cache lines, since each worker writes to
+/// its own all the time.
+#[repr(align(128))]
 pub(crate) struct WorkerState {
     waker: Waker,
+    /// Turns of its loop.
+    turns: AtomicU64,
+    traffic: Traffic,
     /// Its connections, those included that are on their way to it.
     pub(crate) connections: AtomicUsize,
     totals: Mutex<Totals>,
@@ -54,7 +66,46 @@ pub(crate) struct AtomicAcceptCounters {
     pub(crate) without_proxy_header: AtomicU64,
 }
 
+/// What the sessions of a worker did, those included that are open. Only the worker writes it.
+#[derive(Debug, Default)]
+struct Traffic {
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    lines: AtomicU64,
+    overlong: AtomicU64,
+}
+
 impl WorkerState {
+    /// Counts a turn of the worker's loop.
+    pub(crate) fn count_turn(&self) {
+        self.turns.fetch_add(1, SeqCst);
+    }
+
+    /// Counts what a session did between these two of its counters.
+    #[inline]
+    pub(crate) fn count(&self, before: &Counters, after: &Counters) {
+        let count = |total: &AtomicU64, before: u64, after: u64| {
+            let sum = total.load(Relaxed).wrapping_add(after.wrapping_sub(before));
+            total.store(sum, Relaxed);
+        };
+        let traffic = &self.traffic;
+        count(&traffic.bytes_in, before.bytes_in, after.bytes_in);
+        count(&traffic.bytes_out, before.bytes_out, after.bytes_out);
+        count(&traffic.lines, before.lines, after.lines);
+        count(&traffic.overlong, before.overlong, after.overlong);
+    }
+
+    /// Returns the totals, with the counters of open sessions.
+    pub(crate) fn live_totals(&self) -> Totals {
+        let mut totals = *self.totals();
+        let traffic = &self.traffic;
+        totals.counters.bytes_in = traffic.bytes_in.load(Relaxed);
+        totals.counters.bytes_out = traffic.bytes_out.load(Relaxed);
+        totals.counters.lines = traffic.lines.load(Relaxed);
+        totals.counters.overlong = traffic.overlong.load(Relaxed);
+        totals
+    }
+
     pub(crate) fn totals(&self) -> MutexGuard<'_, Totals> {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,6 +119,8 @@ impl Shared {
     ) -> Self {
         let state = |waker| WorkerState {
             waker,
+            turns: AtomicU64::new(0),
+            traffic: Traffic::default(),
             connections: AtomicUsize::new(0),
             totals: Mutex::default(),
         };
@@ -129,6 +182,21 @@ impl Shared {
 
     pub(crate) fn is_handed_over(&self) -> bool {
         self.handed_over.load(SeqCst)
+    }
+
+    /// Wakes all workers, and returns `true` if each has had a turn within this time.
+    pub(crate) fn ping(&self, limit: Duration) -> bool {
+        let turns = || self.workers.iter().map(|it| it.turns.load(SeqCst));
+        let before: Vec<_> = turns().collect();
+        let end = time::Instant::now() + limit;
+        self.wake_all();
+        while turns().zip(&before).any(|(now, before)| now == *before) {
+            if time::Instant::now() >= end {
+                return false;
+            }
+            thread::sleep(PING_PAUSE);
+        }
+        true
     }
 
     /// Cuts off everything at once.

@@ -139,6 +139,7 @@ impl Worker {
                 }
                 _ => {}
             }
+            self.shared.workers[self.index].count_turn();
             let now = self.shared.now();
             for event in &events {
                 self.note(event);

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::running::{Ends, Event, Running, echo, expect, rest, wait_until};
+use crate::running::{Ends, Event, PATIENCE, Running, echo, expect, rest, wait_until};
 use linecho_std::{LongLines, Reason, Refusal, Server, listen};
 use socket2::{Domain, Socket, Type};
 
@@ -131,4 +133,50 @@ fn a_peer_has_its_own_limit_and_gives_its_place_back() {
     drop(open.pop());
     wait_until("the place is free", || server.handle.connections() == 2);
     echo(&mut server.connect(), b"in again\n");
+}
+
+#[test]
+fn totals_count_what_open_sessions_did() {
+    let server = Running::start(Server::builder().workers(2));
+    let mut peers = [server.connect(), server.connect()];
+    for peer in &mut peers {
+        echo(peer, b"one\ntwo\n");
+    }
+    // A turn is counted when it is over, and the echo may be here before.
+    wait_until("all is counted", || {
+        server.handle.totals().counters.bytes_out == 16
+    });
+    let counters = server.handle.totals().counters;
+    assert_eq!((counters.lines, counters.bytes_in), (4, 16));
+    assert_eq!((counters.bytes_out, counters.overlong), (16, 0));
+    drop(peers);
+    server.closed();
+    server.closed();
+    assert_eq!(server.handle.totals().counters, counters);
+}
+
+/// It hangs in the observer, say.
+#[test]
+fn a_worker_that_hangs_does_not_answer_a_ping() {
+    struct Hangs(Mutex<()>);
+    impl linecho_std::Observer for Hangs {
+        fn opened(&self, _: &linecho_std::ConnectionInfo<'_>) {
+            drop(self.0.lock());
+        }
+    }
+    let observer = Arc::new(Hangs(Mutex::new(())));
+    let address = "127.0.0.1:0".parse().unwrap();
+    let builder = Server::builder().workers(2).observer(observer.clone());
+    let server = builder.listen([address]).unwrap();
+    let (address, handle) = (server.addresses()[0], server.handle());
+    let thread = std::thread::spawn(move || server.run().unwrap());
+    assert!(handle.ping(PATIENCE));
+    let lock = observer.0.lock().unwrap();
+    let _peer = crate::running::connect(address);
+    wait_until("it hangs", || !handle.ping(Duration::from_millis(50)));
+    drop(lock);
+    assert!(handle.ping(PATIENCE));
+    handle.shutdown();
+    handle.shutdown();
+    assert!(thread.join().unwrap().hurried);
 }

@@ -178,7 +178,23 @@ impl Tap {
     }
 }
 
-/// Makes a new end of the device, which does not block.
+/// Ways to open a device that only tests take.
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+impl Tap {
+    /// Asks for an offload that no kernel grants.
+    pub fn open_refused(name: &str) -> Result<Self, TapError> {
+        Self::open_offering(name, 1 << 31)
+    }
+
+    /// Attaches to a device as the last program has left it.
+    pub fn open_as_left(name: &str) -> Result<Self, TapError> {
+        let (tun, attached) = attach(name, libc::IFF_TAP | libc::IFF_NO_PI)?;
+        Self::new(tun, attached, false)
+    }
+}
+
+/// Opens a new descriptor of the device, which does not block.
 fn attach(name: &str, flags: libc::c_int) -> Result<(File, Name), TapError> {
     let wanted = Name::new(name).ok_or_else(|| TapError::BadName {
         name: name.to_owned(),

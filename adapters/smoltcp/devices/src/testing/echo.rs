@@ -1,4 +1,4 @@
-//! The plainest stack that echoes, and a peer that checks it.
+//! The plainest echo on a stack, and a client that checks it: a load for tests of devices.
 
 use core::time::Duration;
 
@@ -10,13 +10,14 @@ use smoltcp::wire::{IpAddress, IpCidr, Ipv6Address};
 
 use super::{Host, tcp_socket};
 
-pub(crate) const PORT: u16 = 7;
+/// The port of the echo.
+pub const PORT: u16 = 7;
 
-/// No test of a device may take longer.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// The longest time that a test of a device may take.
+pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// A clock that starts at 0, and panics after [`LIMIT`].
-pub(crate) fn wall_clock() -> impl Fn() -> Instant {
+/// Starts a clock at zero, which panics after [`LIMIT`].
+pub fn wall_clock() -> impl Fn() -> Instant {
     let start = std::time::Instant::now();
     move || {
         let elapsed = start.elapsed();
@@ -25,41 +26,52 @@ pub(crate) fn wall_clock() -> impl Fn() -> Instant {
     }
 }
 
-pub(crate) fn ipv4(host: u8) -> IpAddress {
+/// Returns the IPv4 address of a host.
+#[must_use]
+pub fn ipv4(host: u8) -> IpAddress {
     IpAddress::v4(192, 168, 69, host)
 }
 
-pub(crate) fn ipv6(host: u8) -> IpAddress {
+/// Returns the IPv6 address of a host.
+#[must_use]
+pub fn ipv6(host: u8) -> IpAddress {
     Ipv6Address::new(0xfdaa, 0, 0, 0, 0, 0, 0, host.into()).into()
 }
 
 /// A host with one TCP socket.
-pub(crate) struct Stack {
-    pub(crate) host: Host,
-    pub(crate) handle: SocketHandle,
+pub struct Stack {
+    /// The host.
+    pub host: Host,
+    /// Its socket.
+    pub handle: SocketHandle,
 }
 
 impl Stack {
-    pub(crate) fn new(device: &mut impl Device, host: u8, now: Instant) -> Self {
+    /// Makes the host with this number, with an address of each kind.
+    pub fn new(device: &mut impl Device, host: u8, now: Instant) -> Self {
         let addresses = [IpCidr::new(ipv4(host), 24), IpCidr::new(ipv6(host), 64)];
         Self::of(Host::new(device, addresses, host.into(), now))
     }
 
-    pub(crate) fn of(mut host: Host) -> Self {
+    /// Gives a host its socket.
+    #[must_use]
+    pub fn of(mut host: Host) -> Self {
         let handle = host.sockets.add(socket());
         Self { host, handle }
     }
 
-    pub(crate) fn socket(&mut self) -> &mut tcp::Socket<'static> {
+    /// Returns the socket.
+    pub fn socket(&mut self) -> &mut tcp::Socket<'static> {
         self.host.socket(self.handle)
     }
 
-    pub(crate) fn connect(&mut self, address: IpAddress) {
+    /// Opens a connection to the echo at `address`.
+    pub fn connect(&mut self, address: IpAddress) {
         self.host.connect(self.handle, (address, PORT), 50_000);
     }
 
     /// Does all that the stack can do at `now`, with `play` in the role of the application.
-    pub(crate) fn turn(
+    pub fn turn(
         &mut self,
         now: Instant,
         device: &mut impl Device,
@@ -72,12 +84,17 @@ impl Stack {
 }
 
 /// Makes a socket with buffers of 64 KiB each way.
-pub(crate) fn socket() -> tcp::Socket<'static> {
+#[must_use]
+pub fn socket() -> tcp::Socket<'static> {
     tcp_socket(64 * 1024, 64 * 1024)
 }
 
 /// Sends back what has come in, as far as there is room, and closes after the peer.
-pub(crate) fn echo(socket: &mut tcp::Socket<'_>) {
+///
+/// # Panics
+///
+/// When the socket contradicts itself.
+pub fn echo(socket: &mut tcp::Socket<'_>) {
     let mut buffer = [0; 4096];
     while socket.can_recv() && socket.can_send() {
         let room = (socket.send_capacity() - socket.send_queue()).min(buffer.len());
@@ -89,13 +106,14 @@ pub(crate) fn echo(socket: &mut tcp::Socket<'_>) {
     }
 }
 
-/// Byte number `at` of what is sent: never the same at the same place of two segments.
-pub(crate) fn pattern(at: usize) -> u8 {
+/// Returns byte number `at` of what is sent: never the same at the same place of two segments.
+#[must_use]
+pub fn pattern(at: usize) -> u8 {
     ((at >> 8) ^ (at >> 16) ^ at) as u8
 }
 
 /// A client that streams bytes to an echo, checks each that comes back, and closes.
-pub(crate) struct Client {
+pub struct Client {
     total: usize,
     sent: usize,
     received: usize,
@@ -103,7 +121,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(total: usize) -> Self {
+    /// Makes a client that has sent nothing yet.
+    #[must_use]
+    pub fn new(total: usize) -> Self {
         Self {
             total,
             sent: 0,
@@ -112,12 +132,18 @@ impl Client {
         }
     }
 
-    /// All bytes came back, and both sides have closed.
-    pub(crate) fn is_done(&self) -> bool {
+    /// Whether all bytes came back, and both sides have closed.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
         self.closed
     }
 
-    pub(crate) fn play(&mut self, socket: &mut tcp::Socket<'_>) {
+    /// Sends and receives as much as there is.
+    ///
+    /// # Panics
+    ///
+    /// When a byte is wrong, or the connection ends too early.
+    pub fn play(&mut self, socket: &mut tcp::Socket<'_>) {
         while socket.can_send() && self.sent < self.total {
             let (sent, left) = (self.sent, self.total - self.sent);
             let fill = |buffer: &mut [u8]| {

@@ -1,84 +1,85 @@
 //! Two devices with the kernel forwarding between them: what one leaves to it, the other may not take.
 
-use super::*;
+use linecho_devices::Tap;
+use linecho_devices::tap::{RxToken, TxToken};
+use linecho_devices::testing::echo::{Client, PORT, Stack, echo, wall_clock};
+use linecho_trials::Stop;
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::socket::tcp::State;
-use smoltcp::wire::{IpCidr, Ipv4Address, Ipv6Address};
+use smoltcp::time::Instant;
+use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address, Ipv6Address};
+
+use crate::ip;
 
 /// The kernel forwards between two devices, and takes over what one has left to it and the other does
 /// not take.
-#[test]
-fn every_pair_of_devices_talks_through_the_kernel() {
-    in_namespace(|| {
-        forward_between_two();
-        for near_offload in [false, true] {
-            for far_offload in [false, true] {
-                let [mut near, mut far] = open_two(near_offload, far_offload);
-                let [mut client, mut server] = two_stacks(&mut near, &mut far);
-                server.socket().listen(PORT).unwrap();
-                client.connect(IpAddress::v4(10, 0, 2, 1));
-                let now = wall_clock();
-                let mut check = Client::new(2_000_000);
-                while !check.is_done() {
-                    client.turn(now(), &mut near, |socket| check.play(socket));
-                    server.turn(now(), &mut far, echo);
-                }
+pub(crate) fn every_pair_of_devices_talks_through_the_kernel() -> Result<(), Stop> {
+    forward_between_two();
+    for near_offload in [false, true] {
+        for far_offload in [false, true] {
+            let [mut near, mut far] = open_two(near_offload, far_offload);
+            let [mut client, mut server] = two_stacks(&mut near, &mut far);
+            server.socket().listen(PORT).unwrap();
+            client.connect(IpAddress::v4(10, 0, 2, 1));
+            let now = wall_clock();
+            let mut check = Client::new(2_000_000);
+            while !check.is_done() {
+                client.turn(now(), &mut near, |socket| check.play(socket));
+                server.turn(now(), &mut far, echo);
             }
         }
-    });
+    }
+    Ok(())
 }
 
-#[test]
-fn a_frame_corrupted_elsewhere_is_dropped() {
-    in_namespace(|| {
-        forward_between_two();
-        let [mut near, mut far] = open_two(false, true);
-        let [mut client, mut server] = two_stacks(&mut near, &mut far);
-        server.socket().listen(PORT).unwrap();
-        client.connect(IpAddress::v4(10, 0, 2, 1));
-        let now = wall_clock();
-        while client.socket().state() != State::Established {
-            client.turn(now(), &mut near, |_| ());
-            server.turn(now(), &mut far, echo);
-        }
-        // The kernel forwards the segment without a look at its checksum.
-        client.socket().send_slice(b"hello").unwrap();
-        client.turn(now(), &mut Corrupting(&mut near), |_| ());
-        while far.counters().received_corrupt == 0 {
-            server.turn(now(), &mut far, |socket| assert!(!socket.can_recv()));
-        }
-        // It comes again, whole.
-        while server.socket().recv_queue() < 5 {
-            client.turn(now(), &mut near, |_| ());
-            server.turn(now(), &mut far, |_| ());
-        }
-        let mut bytes = [0; 5];
-        server.socket().recv_slice(&mut bytes).unwrap();
-        assert_eq!(&bytes, b"hello");
-    });
+pub(crate) fn a_frame_corrupted_elsewhere_is_dropped() -> Result<(), Stop> {
+    forward_between_two();
+    let [mut near, mut far] = open_two(false, true);
+    let [mut client, mut server] = two_stacks(&mut near, &mut far);
+    server.socket().listen(PORT).unwrap();
+    client.connect(IpAddress::v4(10, 0, 2, 1));
+    let now = wall_clock();
+    while client.socket().state() != State::Established {
+        client.turn(now(), &mut near, |_| ());
+        server.turn(now(), &mut far, echo);
+    }
+    // The kernel forwards the segment without a look at its checksum.
+    client.socket().send_slice(b"hello").unwrap();
+    client.turn(now(), &mut Corrupting(&mut near), |_| ());
+    while far.counters().received_corrupt == 0 {
+        server.turn(now(), &mut far, |socket| assert!(!socket.can_recv()));
+    }
+    // It comes again, whole.
+    while server.socket().recv_queue() < 5 {
+        client.turn(now(), &mut near, |_| ());
+        server.turn(now(), &mut far, |_| ());
+    }
+    let mut bytes = [0; 5];
+    server.socket().recv_slice(&mut bytes).unwrap();
+    assert_eq!(&bytes, b"hello");
+    Ok(())
 }
 
 /// The link behind the kernel is narrower than ours and the peer's, as behind a tunnel.
-#[test]
-fn a_narrower_link_on_the_way_holds_nothing_up() {
-    in_namespace(|| {
-        forward_between_two();
-        // A link of less than 1,280 bytes has no IPv6 any more: that comes last.
-        let host: [fn(u16) -> IpAddress; 2] = [host6, host4];
-        for (host, mtu) in host.into_iter().zip([1300, 1000]) {
-            ip("link set dev tap2 mtu 1500");
-            let [mut near, mut far] = open_two(true, false);
-            ip(&format!("link set dev tap2 mtu {mtu}"));
-            let [mut server, mut client] = two_stacks(&mut near, &mut far);
-            server.socket().listen(PORT).unwrap();
-            client.connect(host(1));
-            let now = wall_clock();
-            let mut check = Client::new(300_000);
-            while !check.is_done() {
-                client.turn(now(), &mut far, |socket| check.play(socket));
-                server.turn(now(), &mut near, echo);
-            }
+pub(crate) fn a_narrower_link_on_the_way_holds_nothing_up() -> Result<(), Stop> {
+    forward_between_two();
+    // A link of less than 1,280 bytes has no IPv6 any more: that comes last.
+    let host: [fn(u16) -> IpAddress; 2] = [host6, host4];
+    for (host, mtu) in host.into_iter().zip([1300, 1000]) {
+        ip("link set dev tap2 mtu 1500");
+        let [mut near, mut far] = open_two(true, false);
+        ip(&format!("link set dev tap2 mtu {mtu}"));
+        let [mut server, mut client] = two_stacks(&mut near, &mut far);
+        server.socket().listen(PORT).unwrap();
+        client.connect(host(1));
+        let now = wall_clock();
+        let mut check = Client::new(300_000);
+        while !check.is_done() {
+            client.turn(now(), &mut far, |socket| check.play(socket));
+            server.turn(now(), &mut near, echo);
         }
-    });
+    }
+    Ok(())
 }
 
 fn host4(network: u16) -> IpAddress {
