@@ -171,11 +171,20 @@ fn probe() -> Result<(), Stop> {
     Ok(())
 }
 
-/// A command that runs an example.
+/// A command that runs an example, built with the features of the whole workspace, as this test is.
 fn example(name: &str) -> Result<Command, Stop> {
-    let mut command = cargo("run")?;
-    command.args(["--quiet", "--example", name, "--"]);
-    Ok(command)
+    let mut build = cargo("build")?;
+    build.args(["--quiet", "--workspace", "--example", name]);
+    if !build.status().map_err(failed)?.success() {
+        return Err(failed(format_args!("{name} was not built")));
+    }
+    let program = std::env::current_exe().map_err(failed)?;
+    // This test is in TARGET/PROFILE/deps.
+    let profile = program
+        .ancestors()
+        .nth(2)
+        .expect("it is in a target folder");
+    Ok(Command::new(profile.join("examples").join(name)))
 }
 
 /// A program of the machine, if it has it.
