@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use linecho_smoltcp::smoltcp::iface::{Config as IfaceConfig, Interface};
 use linecho_smoltcp::smoltcp::phy::{ChecksumCapabilities, Medium};
-use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
 use linecho_smoltcp::smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress,
     IpProtocol, IpRepr, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 use linecho_smoltcp::{Instant, Wake};
 
-use super::{End, Host, PORT, SERVER, Server};
+use super::{Host, PORT, SERVER, Server};
 
 pub const OURS: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
 pub const OUR_ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
@@ -66,12 +64,8 @@ pub struct Wire<L> {
 
 impl<L: Server> Wire<L> {
     pub fn new(listener: impl FnOnce(&mut Host) -> L) -> Self {
-        let mut host = Host::new(SERVER);
-        host.device = End::new(Medium::Ethernet);
-        let addresses = host.iface.ip_addrs().to_vec();
-        let config = IfaceConfig::new(OURS.into());
-        host.iface = Interface::new(config, &mut host.device, StackInstant::ZERO);
-        host.iface.update_ip_addrs(|to| to.extend(addresses));
+        let mut host = Host::on(Medium::Ethernet, SERVER, 1);
+        assert_eq!(host.iface.hardware_addr(), OURS.into());
         let listener = listener(&mut host);
         Self {
             now: Instant::from_millis(1000),

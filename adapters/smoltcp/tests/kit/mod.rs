@@ -8,19 +8,16 @@
 pub mod ether;
 pub mod raw;
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::time::Duration;
 
-use linecho_smoltcp::smoltcp::iface::{
-    Config as IfaceConfig, Interface, SocketHandle, SocketSet, SocketStorage,
-};
-use linecho_smoltcp::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use linecho_devices::testing::{self, End};
+use linecho_smoltcp::smoltcp::iface::{Interface, SocketHandle, SocketSet, SocketStorage};
+use linecho_smoltcp::smoltcp::phy::Medium;
 use linecho_smoltcp::smoltcp::socket::Socket as AnySocket;
 use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
 use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
-use linecho_smoltcp::smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint};
+use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
 use linecho_smoltcp::{
     Event, HashedListener, HashedSlot, Instant, Listener, Options, Reason, Wake, from_stack_time,
     stack_time,
@@ -36,74 +33,6 @@ pub const LINE: usize = 256;
 /// More turns than any test needs at one instant: somebody spins.
 const TURNS_AT_ONE_INSTANT: usize = 100_000;
 
-pub type Frames = Rc<RefCell<VecDeque<Vec<u8>>>>;
-
-/// One end of the link. What it sends is dropped while the link is down, and refused while `full`.
-pub struct End {
-    pub rx: Frames,
-    pub tx: Frames,
-    pub down: bool,
-    pub full: bool,
-    pub medium: Medium,
-}
-
-impl End {
-    pub fn new(medium: Medium) -> Self {
-        let (rx, tx) = Default::default();
-        let (down, full) = (false, false);
-        Self {
-            rx,
-            tx,
-            down,
-            full,
-            medium,
-        }
-    }
-}
-
-pub struct Rx(Vec<u8>);
-
-impl phy::RxToken for Rx {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(&self.0)
-    }
-}
-
-pub struct Tx(Option<Frames>);
-
-impl phy::TxToken for Tx {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let mut frame = vec![0; len];
-        let result = f(&mut frame);
-        if let Some(frames) = self.0 {
-            frames.borrow_mut().push_back(frame);
-        }
-        result
-    }
-}
-
-impl Device for End {
-    type RxToken<'a> = Rx;
-    type TxToken<'a> = Tx;
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = self.medium;
-        capabilities.max_transmission_unit = MTU;
-        capabilities
-    }
-
-    fn receive(&mut self, now: StackInstant) -> Option<(Rx, Tx)> {
-        let frame = self.rx.borrow_mut().pop_front()?;
-        self.transmit(now).map(|tx| (Rx(frame), tx))
-    }
-
-    fn transmit(&mut self, _: StackInstant) -> Option<Tx> {
-        let frames = (!self.down).then(|| self.tx.clone());
-        (!self.full).then_some(Tx(frames))
-    }
-}
-
 /// A stack of its own.
 pub struct Host {
     pub iface: Interface,
@@ -113,16 +42,18 @@ pub struct Host {
 
 impl Host {
     pub fn new(address: IpAddress) -> Self {
-        let mut device = End::new(Medium::Ip);
-        let mut config = IfaceConfig::new(HardwareAddress::Ip);
-        config.random_seed = 7;
-        let mut iface = Interface::new(config, &mut device, StackInstant::ZERO);
-        iface.update_ip_addrs(|addresses| addresses.push(IpCidr::new(address, 8)).unwrap());
-        let sockets = SocketSet::new(vec![]);
+        Self::on(Medium::Ip, address, 7)
+    }
+
+    /// On Ethernet, `seed` is the last byte of its hardware address.
+    pub fn on(medium: Medium, address: IpAddress, seed: u64) -> Self {
+        let mut device = End::new(medium, MTU);
+        let addresses = [IpCidr::new(address, 8)];
+        let host = testing::Host::new(&mut device, addresses, seed, StackInstant::ZERO);
         Self {
-            iface,
+            iface: host.iface,
             device,
-            sockets,
+            sockets: host.sockets,
         }
     }
 

@@ -29,11 +29,13 @@
 //! ```
 
 pub mod echo;
+mod end;
 mod host;
 mod segments;
 #[cfg(feature = "faulty")]
 mod world;
 
+pub use end::{End, Frames};
 pub use host::{Host, tcp_socket};
 pub use segments::{Found, Vector, segments};
 #[cfg(feature = "faulty")]
