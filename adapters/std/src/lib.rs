@@ -5,6 +5,7 @@
 mod acceptor;
 mod backoff;
 mod builder;
+pub mod check;
 mod client;
 mod connection;
 mod connection_info;

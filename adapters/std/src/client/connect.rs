@@ -1,7 +1,7 @@
 //! Connecting: looks the name up, tries each address, all within one time.
 
 use std::io::{self, Write as _};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -146,6 +146,17 @@ impl ClientBuilder {
         Ok(stream)
     }
 
+    /// Chooses a port before it connects, which nobody else has then. A port that connect(2) chooses
+    /// may be that of other connections, too, to other servers.
+    pub(crate) fn with_own_port(mut self, server: SocketAddr) -> Self {
+        let any: IpAddr = match server {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        self.source.get_or_insert((any, 0).into());
+        self
+    }
+
     fn limit(&self) -> Duration {
         self.connect_timeout.unwrap_or(self.timeout)
     }
@@ -180,6 +191,9 @@ impl ClientBuilder {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         if let Some(source) = self.source {
+            // An earlier connection from that port may be in TIME-WAIT.
+            #[cfg(unix)]
+            socket.set_reuse_address(true)?;
             socket.bind(&source.into())?;
         }
         match limit {

@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use linecho_examples::address::Address;
 use linecho_examples::command_line;
 
+use crate::check::CheckOptions;
 use crate::output;
 use crate::ping::PingOptions;
 
@@ -40,6 +41,7 @@ Examples:
   echo-client                               prompt for lines to localhost:18080
   seq 100000 | echo-client host 7           through a pipe, every byte verified
   echo-client host:7 send hello             one line
+  echo-client check host:7                  what proxies and networks do on the way
   echo-client wait --for 30s host:7         until one line comes back
   echo-client ping -c 10 -i 0.2s host:7     round-trip times, losses, outages
 
@@ -70,6 +72,14 @@ pub(crate) enum Mode {
         /// The words of the line
         #[arg(required = true, trailing_var_arg = true)]
         text: Vec<OsString>,
+    },
+    /// Look at what the path to a server does to a stream
+    Check {
+        #[command(flatten)]
+        check: CheckOptions,
+
+        #[command(flatten)]
+        target: Target,
     },
     /// Wait until a server echoes a line
     Wait {
@@ -179,7 +189,9 @@ impl Arguments {
     /// Returns the one target: before the mode, behind it, of the environment, or the default.
     fn address(&self) -> Result<Address, String> {
         let behind = match &self.mode {
-            Some(Mode::Wait { target, .. } | Mode::Ping { target, .. }) => target.text()?,
+            Some(
+                Mode::Check { target, .. } | Mode::Wait { target, .. } | Mode::Ping { target, .. },
+            ) => target.text()?,
             Some(Mode::Send { .. }) | None => None,
         };
         match (self.target.text()?, behind) {

@@ -24,6 +24,7 @@ impl Output {
     pub(crate) fn new(mode: &Option<Mode>, json: bool) -> Self {
         let mode = match mode {
             Some(Mode::Send { .. }) => "send",
+            Some(Mode::Check { .. }) => "check",
             Some(Mode::Wait { .. }) => "wait",
             Some(Mode::Ping { .. }) => "ping",
             None => "filter",

@@ -1,0 +1,211 @@
+//! Questions about the end of connections, and about what a connection is.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+use super::Check;
+use super::pattern::{LINE, Pattern};
+use super::row::{Grade, Question, Row};
+use super::wire::{End, Trouble};
+
+/// Bytes that are on their way when the client shuts down, in whole lines.
+const IN_FLIGHT: u64 = 2048 * LINE;
+
+impl Check {
+    /// Sends a line and a rest without newline, and shuts down.
+    pub(super) fn half_close(&self) -> Row {
+        let question = Question::HalfClose;
+        let result = self.wire().and_then(|mut wire| {
+            wire.echo(b"a whole line\n")?;
+            wire.send(b"y")?;
+            wire.half_close()?;
+            Ok(wire.read_to_end(16))
+        });
+        let (came, end) = match result {
+            Ok(came) => came,
+            Err(trouble) => return Row::trouble(question, &trouble),
+        };
+        match (&*came, end) {
+            (b"y", _) => Row::new(question, Grade::Good, "passed on")
+                .found("the unterminated rest came back"),
+            (b"", End::Never) => Row::new(question, Grade::Bad, "swallowed").found(format!(
+                "neither the unterminated rest nor an end came within {:?}",
+                self.patience
+            )),
+            (b"", end) => Row::new(question, Grade::Bad, "dropped").found(format!(
+                "the unterminated rest did not come back, and {end}"
+            )),
+            _ => Row::trouble(
+                question,
+                &Trouble::Wrong {
+                    expected: b"y".to_vec(),
+                    came,
+                },
+            ),
+        }
+    }
+
+    /// Sends complete lines and shuts down at once, while they are on their way back. Some relays lose
+    /// them by race, so it tries several times.
+    pub(super) fn in_flight(&self) -> Row {
+        let question = Question::InFlight;
+        for _ in 0..4 {
+            let Err(trouble) = self.shut_down_early() else {
+                continue;
+            };
+            let Trouble::Short { came, end, .. } = &trouble else {
+                return Row::trouble(question, &trouble);
+            };
+            let lost = IN_FLIGHT - came.len() as u64;
+            let verdict = if lost < LINE { "tail lost" } else { "lost" };
+            return Row::new(question, Grade::Bad, verdict)
+                .figure(lost as f64, "bytes")
+                .found(format!(
+                    "the last {lost} of {IN_FLIGHT} bytes did not come back, and {end}"
+                ));
+        }
+        Row::new(question, Grade::Good, "all comes back").figure(IN_FLIGHT as f64, "bytes")
+    }
+
+    fn shut_down_early(&self) -> Result<(), Trouble> {
+        let mut wire = self.wire()?;
+        // With little room at our end, most of it is still on the way when we shut down.
+        SockRef::from(&wire.stream).set_recv_buffer_size(4096)?;
+        let mut lines = vec![0; usize::try_from(IN_FLIGHT).unwrap_or_default()];
+        Pattern.fill(0, &mut lines);
+        wire.send(&lines)?;
+        wire.half_close()?;
+        thread::sleep(Duration::from_millis(100));
+        wire.verify(Pattern, 0, IN_FLIGHT)
+    }
+
+    /// Shuts down when all lines are back.
+    pub(super) fn ending(&self) -> Row {
+        let question = Question::Ending;
+        let result = self.wire().and_then(|mut wire| {
+            wire.echo(b"the only line\n")?;
+            wire.half_close()?;
+            Ok(wire.read_to_end(16))
+        });
+        match result {
+            Ok((came, end)) if came.is_empty() => match end {
+                End::Fin => Row::new(question, Grade::Good, "FIN"),
+                End::Reset => Row::new(question, Grade::Poor, "RST")
+                    .found("after our half-close it was reset rather than closed"),
+                End::Never => Row::new(question, Grade::Bad, "never")
+                    .found(format!("no end came within {:?}", self.patience)),
+            },
+            Ok((came, _)) => Row::trouble(
+                question,
+                &Trouble::Wrong {
+                    expected: Vec::new(),
+                    came,
+                },
+            ),
+            Err(trouble) => Row::trouble(question, &trouble),
+        }
+    }
+
+    /// Sends lines in two halves: a server that takes over in between does not know the first.
+    pub(super) fn one_server(&self) -> Row {
+        let question = Question::OneServer;
+        let mut wire = match self.wire() {
+            Ok(wire) => wire,
+            Err(trouble) => return Row::trouble(question, &trouble),
+        };
+        for number in 1..=20 {
+            let halves = [
+                format!("first half {number}, "),
+                format!("second {number}\n"),
+            ];
+            let result = wire.send(halves[0].as_bytes()).and_then(|()| {
+                thread::sleep(Duration::from_millis(20));
+                wire.send(halves[1].as_bytes())?;
+                wire.expect(halves.concat().as_bytes())
+            });
+            match result {
+                Ok(()) => {}
+                Err(Trouble::Wrong { came, .. })
+                    if halves[1].as_bytes().starts_with(&came)
+                        || came.starts_with(halves[1].as_bytes()) =>
+                {
+                    return Row::new(question, Grade::Bad, "another takes over")
+                        .figure(f64::from(number), "lines")
+                        .found(format!(
+                            "of line {number} only the second half came back: the connection goes on to \
+                             a server that does not have the first"
+                        ));
+                }
+                Err(trouble) => return Row::trouble(question, &trouble),
+            }
+        }
+        Row::new(question, Grade::Good, "the same").figure(20.0, "lines")
+    }
+
+    /// Resets a connection, and asks the server what it saw.
+    pub(super) fn reset(&self) -> Row {
+        let question = Question::Reset;
+        let counts = || self.counts.as_ref().and_then(|ask| ask());
+        let unknown = || {
+            Row::new(question, Grade::Unknown, "not told")
+                .found("the server does not tell its counts")
+        };
+        let Some(before) = counts() else {
+            return unknown();
+        };
+        let echoed = self.wire().and_then(|mut wire| {
+            wire.echo(b"before a reset\n")?;
+            Ok(wire)
+        });
+        match echoed {
+            Ok(wire) => wire.reset(),
+            Err(trouble) => return Row::trouble(question, &trouble),
+        }
+        let began = Instant::now();
+        while began.elapsed() < self.patience {
+            thread::sleep(Duration::from_millis(50));
+            let Some(after) = counts() else {
+                return unknown();
+            };
+            if after.reset > before.reset {
+                return Row::new(question, Grade::Good, "seen as RST");
+            }
+            if after.closed > before.closed {
+                return Row::new(question, Grade::Poor, "seen as FIN")
+                    .found("the server cannot tell a client that broke off from one that ended");
+            }
+        }
+        Row::new(question, Grade::Poor, "not seen").found(format!(
+            "the server has not noticed it within {:?}",
+            self.patience
+        ))
+    }
+
+    pub(super) fn idle_connection(&self, time: Duration) -> Row {
+        let question = Question::Idle;
+        let result = self.wire().and_then(|mut wire| {
+            wire.echo(b"before\n")?;
+            let began = Instant::now();
+            let (came, end) = wire.read(1, time);
+            match end {
+                Some(End::Never) => wire.echo(b"after\n").map(|_| None),
+                Some(end) => Ok(Some((began.elapsed(), end))),
+                None => Err(Trouble::Wrong {
+                    expected: Vec::new(),
+                    came,
+                }),
+            }
+        });
+        match result {
+            Ok(None) => Row::new(question, Grade::Good, "kept").figure(time.as_secs_f64(), "s"),
+            Ok(Some((after, end))) => Row::new(question, Grade::Poor, "cut")
+                .figure(after.as_secs_f64(), "s")
+                .found(format!("{end} after {:.1} s", after.as_secs_f64())),
+            Err(trouble) => Row::new(question, Grade::Poor, "lost")
+                .figure(time.as_secs_f64(), "s")
+                .found(format!("nothing told of its end; the next line: {trouble}")),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Looks at what a path does to a stream: proxies, balancers, tunnels, and the network between a client
+//! and a line echo.
+//!
+//! A [`Check`] asks questions, each on connections of its own, and answers each with a [`Row`].
+//!
+//! ```no_run
+//! use linecho_std::Client;
+//! use linecho_std::check::{Check, Grade};
+//!
+//! let addresses = ["127.0.0.1:18080".parse()?];
+//! let mut holds = true;
+//! Check::new(&Client::builder(), &addresses).run(|row| {
+//!     println!("{:20} {}", row.question.as_str(), row.verdict);
+//!     holds &= row.grade != Grade::Bad;
+//! });
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
+
+mod bytes;
+mod close;
+mod flow;
+mod pattern;
+mod reach;
+mod row;
+mod wire;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::ClientBuilder;
+pub use row::{Figure, Grade, Question, Row};
+use wire::{Trouble, Wire};
+
+/// Counts of a server, as far as a [`Check`] uses them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerCounts {
+    /// Sessions that ended because the peer closed.
+    pub closed: u64,
+    /// Sessions that ended because the peer reset the connection.
+    pub reset: u64,
+}
+
+/// Asks a server for its counts; nothing when it does not answer.
+pub type AskCounts = Box<dyn Fn() -> Option<ServerCounts>>;
+
+/// Configures a look at a path.
+pub struct Check {
+    builder: ClientBuilder,
+    addresses: Vec<SocketAddr>,
+    limit: Duration,
+    patience: Duration,
+    most_buffered: u64,
+    idle: Option<Duration>,
+    counts: Option<AskCounts>,
+}
+
+impl Check {
+    /// Prepares to check the path to a line echo at `addresses`, on connections that `builder` makes.
+    #[must_use]
+    pub fn new(builder: &ClientBuilder, addresses: &[SocketAddr]) -> Self {
+        Self {
+            builder: builder.clone(),
+            addresses: addresses.to_vec(),
+            limit: Duration::from_secs(20),
+            patience: Duration::from_secs(2),
+            most_buffered: 256 << 20,
+            idle: None,
+            counts: None,
+        }
+    }
+
+    /// Limits the time of all questions together, that of [`idle`](Self::idle) not counted; 20 s by
+    /// default. What is not asked in time has the verdict `not asked`.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Sets how long an answer may take; 2 s by default.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Sets the number of bytes from which a path that is not read counts as without bounds; 256 MiB
+    /// by default.
+    #[must_use]
+    pub fn most_buffered(mut self, bytes: u64) -> Self {
+        self.most_buffered = bytes;
+        self
+    }
+
+    /// Also asks whether a connection lives that is idle for this time.
+    #[must_use]
+    pub fn idle(mut self, time: Duration) -> Self {
+        self.idle = Some(time);
+        self
+    }
+
+    /// Also asks what the server sees, which tells its counts here.
+    #[must_use]
+    pub fn server_counts(mut self, ask: AskCounts) -> Self {
+        self.counts = Some(ask);
+        self
+    }
+
+    /// Asks all questions in order, and passes each answer to `on_row` at once.
+    pub fn run(mut self, mut on_row: impl FnMut(&Row)) {
+        let reachable = self.addresses();
+        on_row(&reachable);
+        if reachable.grade == Grade::Bad {
+            return;
+        }
+        let echo = self.echo();
+        on_row(&echo);
+        if echo.grade == Grade::Bad {
+            return;
+        }
+        let began = Instant::now();
+        type Ask = fn(&Check) -> Row;
+        let questions: [(Question, Ask); 17] = [
+            (Question::Tcp, Self::tcp),
+            (Question::Bytes, Self::bytes),
+            (Question::Pieces, Self::pieces),
+            (Question::ShortLines, Self::short_lines),
+            (Question::SmallWrites, Self::small_writes),
+            (Question::Segments, Self::segments),
+            (Question::LongLines, Self::long_lines),
+            (Question::Stream, Self::stream),
+            (Question::OneServer, Self::one_server),
+            (Question::HalfClose, Self::half_close),
+            (Question::InFlight, Self::in_flight),
+            (Question::Ending, Self::ending),
+            (Question::Latency, Self::latency),
+            (Question::Buffering, Self::buffering),
+            (Question::Connections, Self::connections),
+            (Question::LocalPort, Self::local_port),
+            (Question::Reset, Self::reset),
+        ];
+        for (question, ask) in questions {
+            if question == Question::Reset && self.counts.is_none() {
+                continue;
+            }
+            if began.elapsed() > self.limit {
+                on_row(&Row::new(question, Grade::Unknown, "not asked").found("no time was left"));
+            } else {
+                on_row(&ask(&self));
+            }
+        }
+        if let Some(idle) = self.idle {
+            on_row(&self.idle_connection(idle));
+        }
+    }
+
+    fn wire(&self) -> Result<Wire, Trouble> {
+        Wire::connect(&self.builder, &self.addresses, self.patience)
+    }
+}

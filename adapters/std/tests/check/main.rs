@@ -1,0 +1,227 @@
+//! The check of a path: everything is good on a plain connection, and each fault of a relay is found.
+
+mod bad_relay;
+
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::Duration;
+
+use bad_relay::Fault;
+use linecho_std::check::{Check, Grade, Question, Row, ServerCounts};
+use linecho_std::{Client, Handle, Server};
+
+/// An echo that runs until this is dropped.
+struct Backend(SocketAddr, Handle);
+
+impl Backend {
+    fn start() -> Self {
+        let server = Server::builder().listen(["127.0.0.1:0".parse().unwrap()]);
+        let server = server.unwrap();
+        let echo = Self(server.addresses()[0], server.handle());
+        thread::spawn(|| server.run());
+        echo
+    }
+
+    fn check(&self, address: SocketAddr) -> Check {
+        let handle = self.1.clone();
+        Check::new(&Client::builder(), &[address])
+            .limit(Duration::from_secs(120))
+            .most_buffered(64 << 20)
+            .server_counts(Box::new(move || {
+                let counters = handle.totals();
+                Some(ServerCounts {
+                    closed: counters.peer_closed,
+                    reset: counters.reset,
+                })
+            }))
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.1.shutdown();
+        self.1.shutdown();
+    }
+}
+
+fn rows(check: Check) -> Vec<Row> {
+    let mut rows = Vec::new();
+    check.run(|row| rows.push(row.clone()));
+    rows
+}
+
+fn row(rows: &[Row], question: Question) -> &Row {
+    let found = rows.iter().find(|row| row.question == question);
+    found.unwrap_or_else(|| panic!("{question:?} was not asked: {rows:#?}"))
+}
+
+#[test]
+fn on_a_plain_connection_everything_is_good() {
+    let echo = Backend::start();
+    let rows = rows(echo.check(echo.0).idle(Duration::from_millis(50)));
+    assert_eq!(rows.len(), 20);
+    for row in &rows {
+        assert_eq!(row.grade, Grade::Good, "{row:#?}");
+    }
+}
+
+/// A fault, the row that names it, its verdict, and the other rows that may be bad because of it.
+type Case<'a> = (Fault, Question, &'a str, &'a [Question]);
+
+/// All at the same time, since they mostly wait.
+fn find_all(cases: &[Case]) {
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| find(case));
+        }
+    });
+}
+
+fn find(&(fault, question, verdict, others): &Case) {
+    let echo = Backend::start();
+    let relay = bad_relay::start(echo.0, fault);
+    let mut check = echo.check(relay).patience(Duration::from_millis(1500));
+    if fault == Fault::IdleCut {
+        check = check.idle(Duration::from_secs(4));
+    }
+    let rows = rows(check);
+    assert_eq!(
+        row(&rows, question).verdict,
+        verdict,
+        "{fault:?}: {rows:#?}"
+    );
+    for row in &rows {
+        let expected = row.question == question || others.contains(&row.question);
+        assert!(
+            row.grade == Grade::Good || expected,
+            "{fault:?} is not to be seen here: {row:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_relay_without_a_fault_is_good() {
+    find(&(Fault::None, Question::Ending, "FIN", &[]));
+}
+
+#[test]
+fn faults_of_a_half_close_are_told_apart() {
+    use Question::*;
+    let ends = [Ending];
+    find_all(&[
+        (Fault::HalfCloseDropped, HalfClose, "dropped", &ends),
+        (Fault::HalfCloseSwallowed, HalfClose, "swallowed", &ends),
+        (
+            Fault::InFlightDropped,
+            InFlight,
+            "lost",
+            &[HalfClose, Ending],
+        ),
+        (Fault::TailDropped, InFlight, "tail lost", &[HalfClose]),
+    ]);
+}
+
+#[test]
+fn faults_of_an_end_are_told_apart() {
+    use Question::*;
+    find_all(&[
+        (Fault::FinNotPassed, Ending, "never", &[Reset]),
+        (Fault::BothReset, Ending, "RST", &[HalfClose, InFlight]),
+        (Fault::ResetToFin, Reset, "seen as FIN", &[]),
+    ]);
+}
+
+#[test]
+fn faults_of_a_stream_are_told_apart() {
+    use Question::*;
+    let also = [LongLines, Buffering, Latency];
+    find_all(&[
+        (Fault::ByteFlipped, Stream, "bytes changed", &also),
+        (Fault::ByteLost, Stream, "bytes lost", &also),
+        (Fault::SegmentsSwapped, Stream, "parts swapped", &also),
+        (Fault::Duplicated, Stream, "bytes duplicated", &also),
+    ]);
+}
+
+#[test]
+fn changes_of_bytes_are_told_apart() {
+    use Question::*;
+    find_all(&[
+        (Fault::EighthBitCleared, Bytes, "eighth bit cleared", &[]),
+        (Fault::IacEaten, Bytes, "telnet IAC eaten", &[]),
+    ]);
+    let echo = Backend::start();
+    let relay = bad_relay::start(echo.0, Fault::CrAdded);
+    let rows = rows(echo.check(relay));
+    let found = row(&rows, Echo);
+    assert_eq!(found.verdict, "not an echo", "{rows:#?}");
+    assert!(
+        found.found.contains("a CR was put before the newline"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn faults_of_time_and_room_are_told_apart() {
+    use Question::*;
+    find_all(&[
+        (Fault::Stall, SmallWrites, "stall of 40 ms", &[Latency]),
+        (Fault::ShortLinesHeld, ShortLines, "held back", &[Pieces]),
+        (Fault::Unbounded, Buffering, "without bounds", &[Reset]),
+        (
+            Fault::NothingOver1400,
+            Segments,
+            "large ones lost",
+            &[LongLines, Stream, InFlight, Latency, Buffering],
+        ),
+        (Fault::IdleCut, Idle, "cut", &[]),
+    ]);
+}
+
+#[test]
+fn faults_of_connections_are_told_apart() {
+    use Question::*;
+    find_all(&[
+        (Fault::OneConnection, Connections, "few at once", &[Latency]),
+        (
+            Fault::AnotherServer,
+            OneServer,
+            "another takes over",
+            &[
+                Pieces,
+                SmallWrites,
+                LongLines,
+                Stream,
+                InFlight,
+                Latency,
+                Buffering,
+                Reset,
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn nobody_and_other_services_are_named() {
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let found = rows(Check::new(&Client::builder(), &[address]));
+    assert_eq!((found.len(), found[0].verdict), (1, "none answers"));
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = std::io::Write::write_all(&mut stream, b"SSH-2.0-Example\r\n");
+            thread::spawn(move || {
+                thread::sleep(Duration::from_secs(1));
+                drop(stream);
+            });
+        }
+    });
+    let found = rows(Check::new(&Client::builder(), &[address]));
+    assert_eq!((found.len(), found[1].verdict), (2, "not an echo"));
+    assert!(found[1].found.contains("SSH server"), "{found:#?}");
+}

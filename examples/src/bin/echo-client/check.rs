@@ -1,0 +1,130 @@
+//! What a path does to a stream: a row for each question.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use linecho_examples::command_line;
+use linecho_std::check::{Check, Grade, Row};
+use linecho_std::{Cause, look_up};
+use serde_json::{Value, json};
+
+use crate::Outcome;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::server::Server;
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CheckOptions {
+    /// Ask for at most so long, --idle not counted
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = command_line::duration)]
+    limit: Duration,
+
+    /// Wait at most so long for each answer
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = command_line::duration)]
+    patience: Duration,
+
+    /// Call a path without bounds that takes so much of what nobody reads
+    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = command_line::bytes)]
+    most_buffered: u32,
+
+    /// Also see whether a connection lives that is idle for so long
+    #[arg(long, value_name = "TIME", value_parser = command_line::duration)]
+    idle: Option<Duration>,
+}
+
+pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> Outcome {
+    let builder = server.builder();
+    let found = look_up(server.name(), server.options.timeout);
+    let addresses = found.map_err(|error| server.cannot_connect(&error))?;
+    let mut check = Check::new(&builder, &addresses)
+        .limit(options.limit)
+        .patience(options.patience)
+        .most_buffered(options.most_buffered.into());
+    if let Some(idle) = options.idle {
+        check = check.idle(idle);
+    }
+    output.line(&format!("CHECK {}\n", server.address));
+    let began = Instant::now();
+    let (mut rows, mut bad) = (0, Vec::new());
+    check.run(|row| {
+        rows += 1;
+        if row.grade == Grade::Bad {
+            bad.push(row.clone());
+        }
+        output.object("row", &object(row));
+        output.line(&text(row, server.options.verbose));
+    });
+    let took = began.elapsed().as_secs_f64();
+    let names: Vec<_> = bad.iter().map(|row| row.question.as_str()).collect();
+    output.object(
+        "summary",
+        &json!({
+            "ok": bad.is_empty(),
+            "cause": bad.first().map(|row| cause(row).as_str()),
+            "rows": rows,
+            "bad": names,
+            "elapsed_s": (took * 1e3).round() / 1e3,
+        }),
+    );
+    match bad.first() {
+        None => {
+            output.line(&format!(
+                "\nThe contract of a line echo holds ({took:.1} s)."
+            ));
+            Ok(())
+        }
+        Some(first) => {
+            output.line(&format!(
+                "\nThe contract of a line echo does not hold: {} ({took:.1} s).",
+                names.join(", ")
+            ));
+            Err(Failure::told(cause(first)))
+        }
+    }
+}
+
+fn cause(row: &Row) -> Cause {
+    match row.verdict {
+        "none answers" | "refused" => Cause::Refused,
+        "not an echo" | "byte echo" => Cause::NotAnEcho,
+        "silent" | "never" | "swallowed" | "held back" | "stuck" => Cause::Timeout,
+        "closed early" | "dropped" | "lost" | "tail lost" => Cause::Eof,
+        "reset early" => Cause::Reset,
+        _ => Cause::Mismatch,
+    }
+}
+
+fn text(row: &Row, verbose: bool) -> String {
+    let mark = match row.grade {
+        Grade::Good => "good",
+        Grade::Poor => "poor",
+        Grade::Bad => "BAD",
+        Grade::Unknown => "?",
+    };
+    let figure = row
+        .figure
+        .map_or_else(String::new, |figure| figure.to_string());
+    let name = row.question.as_str();
+    let mut line = format!("{mark:4}  {name:15}  {:20}  {figure:>12}", row.verdict);
+    let explain = verbose || row.grade != Grade::Good;
+    if explain && !row.found.is_empty() {
+        line += &format!("\n      {}", row.found);
+    }
+    line.trim_end().into()
+}
+
+fn object(row: &Row) -> Value {
+    json!({
+        "question": row.question.as_str(),
+        "grade": match row.grade {
+            Grade::Good => "good",
+            Grade::Poor => "poor",
+            Grade::Bad => "bad",
+            Grade::Unknown => "unknown",
+        },
+        "verdict": row.verdict,
+        "value": row.figure.map(|figure| (figure.value * 1e3).round() / 1e3),
+        "unit": row.figure.map(|figure| figure.unit),
+        "found": row.found,
+    })
+}
