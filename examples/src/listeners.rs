@@ -2,16 +2,19 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::path::Path;
 
-use linecho_std::ListenError;
+use linecho_std::{Endpoint, ListenError, Listener};
 
 use crate::address::Address;
+use crate::listen_address::{ListenAddress, Place};
 
 /// The sockets that listen on an address, and what could not be.
 #[derive(Debug)]
 pub struct Listeners {
     /// At least one.
-    pub sockets: Vec<TcpListener>,
+    pub sockets: Vec<Listener>,
     /// The addresses that this machine does not have, for example of IPv6 where that is turned off.
     pub missing: Vec<ListenError>,
 }
@@ -19,16 +22,70 @@ pub struct Listeners {
 /// How often to look for a port that is free in each family.
 const PORT_TRIES: usize = 16;
 
-/// Listens on every socket address that `address` means. Those that this machine does not have may be
-/// missing as long as there is another.
+/// Listens on every socket address that `address` means, or on the UNIX socket, whose file gets
+/// this mode. Socket addresses that this machine does not have may be missing as long as there is
+/// another.
 ///
 /// With port 0, all get the same port where that is possible.
 ///
 /// # Errors
 ///
-/// When the host is not found, or there is no socket in the end, or one of the addresses is taken or
-/// not permitted: the text says what to do about it.
-pub fn listen(address: &Address) -> io::Result<Listeners> {
+/// When the host is not found, or there is no socket in the end, or one of the addresses is taken
+/// or not permitted: the text says what to do about it.
+pub fn listen(address: &ListenAddress, unix_mode: Option<u32>) -> io::Result<Listeners> {
+    let mut found = match &address.place {
+        Place::Tcp(address) => listen_tcp(address)?,
+        #[cfg(unix)]
+        Place::Unix(path) => listen_unix(path, unix_mode)?,
+        #[cfg(not(unix))]
+        Place::Unix(_) => {
+            let _ = unix_mode;
+            return Err(io::Error::other("this system has no UNIX sockets"));
+        }
+    };
+    if let Some(name) = &address.name {
+        let named = found.sockets.into_iter().map(|it| it.name(name));
+        found.sockets = named.collect();
+    }
+    Ok(found)
+}
+
+/// Returns `true` if sockets listen on all that the address means already. A port 0 means any of
+/// them.
+#[must_use]
+pub fn are_there(address: &ListenAddress, there: &[Endpoint]) -> bool {
+    match &address.place {
+        Place::Tcp(address) => address.resolve().is_ok_and(|addresses| {
+            let is_there = |wanted: &SocketAddr| {
+                let found = there.iter().filter_map(Endpoint::socket_addr);
+                let mut same = found.filter(|it| it.ip() == wanted.ip());
+                same.any(|it| wanted.port() == 0 || it.port() == wanted.port())
+            };
+            addresses.iter().all(is_there)
+        }),
+        Place::Unix(path) => there.contains(&Endpoint::Unix(Some(path.clone()))),
+    }
+}
+
+#[cfg(unix)]
+fn listen_unix(path: &Path, mode: Option<u32>) -> io::Result<Listeners> {
+    let socket = linecho_std::listen_unix(path, mode).map_err(|error| {
+        let advice = match error.error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "; another process listens there, or the file is no socket: end it or choose another path"
+            }
+            io::ErrorKind::NotFound => "; its directory must exist",
+            _ => "",
+        };
+        io::Error::new(error.error.kind(), format!("{error}{advice}"))
+    })?;
+    Ok(Listeners {
+        sockets: vec![socket.into()],
+        missing: Vec::new(),
+    })
+}
+
+fn listen_tcp(address: &Address) -> io::Result<Listeners> {
     let addresses = address.resolve()?;
     for _ in 1..PORT_TRIES {
         match listen_on(&addresses, true) {
@@ -57,7 +114,10 @@ fn listen_on(addresses: &[SocketAddr], same_port: bool) -> Result<Listeners, Lis
         Some(error) if sockets.is_empty() => Err(error),
         last => {
             missing.extend(last);
-            Ok(Listeners { sockets, missing })
+            Ok(Listeners {
+                sockets: sockets.into_iter().map(Into::into).collect(),
+                missing,
+            })
         }
     }
 }
@@ -84,7 +144,12 @@ fn explained(error: &ListenError) -> io::Error {
             )
         }
         io::ErrorKind::PermissionDenied if (1..1024).contains(&port) => {
-            "; ports below 1024 take special rights: choose a higher one with --listen".into()
+            format!(
+                "; ports below 1024 take special rights. Choose a higher one with --listen, or allow \
+                 this one: have systemd open it (dist/linecho.socket), or `sudo setcap \
+                 cap_net_bind_service=+ep` the program, or `sudo sysctl \
+                 net.ipv4.ip_unprivileged_port_start={port}`"
+            )
         }
         io::ErrorKind::AddrNotAvailable => {
             "; this machine does not have that address: --listen :PORT listens on all that it has"
@@ -101,12 +166,12 @@ mod tests {
 
     #[test]
     fn with_port_0_both_families_get_the_same_port() {
-        let listeners = listen(&"localhost:0".parse().unwrap()).unwrap();
-        let ports: Vec<_> = listeners
-            .sockets
-            .iter()
-            .map(|socket| socket.local_addr().unwrap().port())
-            .collect();
+        let port = |socket: &Listener| {
+            let address = socket.address().unwrap();
+            address.socket_addr().unwrap().port()
+        };
+        let listeners = listen(&"localhost:0".parse().unwrap(), None).unwrap();
+        let ports: Vec<_> = listeners.sockets.iter().map(port).collect();
         assert_ne!(ports[0], 0);
         assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
         assert_eq!(ports.len() + listeners.missing.len(), 2);
@@ -130,7 +195,7 @@ mod tests {
     fn a_taken_port_is_an_error_that_says_what_to_do() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let error = listen(&address.to_string().parse().unwrap()).unwrap_err();
+        let error = listen(&address.to_string().parse().unwrap(), None).unwrap_err();
         let text = error.to_string();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(

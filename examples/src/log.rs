@@ -73,6 +73,20 @@ impl Log {
         })
     }
 
+    /// Returns a log that writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread left.
+    pub fn nowhere() -> io::Result<Self> {
+        let outlet = Outlet::start("log", CAPACITY, || Ok(io::sink()), |_| Vec::new())?;
+        Ok(Self {
+            format: Format::Text,
+            level: Level::Error,
+            outlet,
+        })
+    }
+
     /// Returns `true` if events of this level are logged.
     #[must_use]
     pub fn shows(&self, level: Level) -> bool {
@@ -116,6 +130,12 @@ impl Log {
                 self.event(Level::Error, &format!("{program} failed"), &details);
             }
         }
+    }
+
+    /// Returns how many lines were dropped because nobody read them.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.outlet.dropped()
     }
 
     /// Waits until everything is written, but not for a reader that takes nothing.

@@ -29,6 +29,8 @@ struct State {
     /// Bytes in the queue.
     queued: usize,
     dropped: Dropped,
+    /// Items that were dropped since the start.
+    all_dropped: u64,
     /// The thread is writing what it has taken out of the queue.
     is_writing: bool,
     /// Counts what the thread has written: it changes as long as the stream takes something.
@@ -80,6 +82,7 @@ impl Outlet {
         }
         if state.queued + item.len() > self.capacity {
             state.dropped.items += 1;
+            state.all_dropped += 1;
             state.dropped.bytes += item.len() as u64;
             return;
         }
@@ -108,6 +111,12 @@ impl Outlet {
             state = changed.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.error.is_none()
+    }
+
+    /// Returns how many items were dropped since the start.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.shared.lock().all_dropped
     }
 
     /// Returns the error that has ended the outlet.

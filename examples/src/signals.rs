@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Signals {
     readable: UnixStream,
-    raised: Vec<(Signal, Arc<AtomicBool>)>,
+    raised: Vec<(c_int, Signal, Arc<AtomicBool>)>,
 }
 
 /// A signal.
@@ -68,7 +68,7 @@ impl Signals {
             // In this order, so that the flag is up when the file descriptor is readable.
             flag::register(number, Arc::clone(&flag))?;
             pipe::register(number, writable.try_clone()?)?;
-            raised.push((signal, flag));
+            raised.push((number, signal, flag));
         }
         // A signal that came between the two has not made it readable.
         writable.write_all(&[0])?;
@@ -81,13 +81,33 @@ impl Signals {
         let _ = self.readable.read(&mut [0; 64]);
         let raised = self.raised.iter();
         let taken = raised
-            .filter_map(|(signal, flag)| flag.swap(false, Ordering::SeqCst).then_some(*signal));
+            .filter_map(|(_, signal, flag)| flag.swap(false, Ordering::SeqCst).then_some(*signal));
         taken.collect::<Vec<_>>().into_iter()
+    }
+
+    /// Has the signal handler itself write a byte to this stream, too, for each of these signals.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no file descriptors left.
+    pub fn forward(&self, signals: &[Signal], stream: &UnixStream) -> io::Result<()> {
+        for (number, signal, _) in &self.raised {
+            if signals.contains(signal) {
+                pipe::register(*number, stream.try_clone()?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits for signals, ten seconds at most, and returns those that came.
     pub fn wait(&mut self) -> impl Iterator<Item = Signal> + use<> {
-        let limit = Some(LONGEST_WAIT);
+        self.wait_for(LONGEST_WAIT)
+    }
+
+    /// Waits for signals, so long at most, and returns those that came.
+    pub fn wait_for(&mut self, limit: Duration) -> impl Iterator<Item = Signal> + use<> {
+        // Zero would be refused.
+        let limit = Some(limit.clamp(Duration::from_millis(1), LONGEST_WAIT));
         let blocking = self.readable.set_nonblocking(false);
         let is_waiting = blocking.and_then(|()| self.readable.set_read_timeout(limit));
         let read = is_waiting.and_then(|()| self.readable.read(&mut [0; 64]));

@@ -164,6 +164,16 @@ impl From<TcpListener> for Listener {
 }
 
 #[cfg(unix)]
+impl From<Listener> for OwnedFd {
+    fn from(listener: Listener) -> Self {
+        match listener.socket {
+            Socket::Tcp(socket) => socket.into(),
+            Socket::Unix(socket) => socket.into(),
+        }
+    }
+}
+
+#[cfg(unix)]
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.socket {

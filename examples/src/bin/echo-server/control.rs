@@ -1,0 +1,124 @@
+//! The thread beside the server, which logs signals and answers systemd.
+//!
+//! The server itself obeys the signals that end it, whatever becomes of this thread.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use linecho_examples::log::{Level, Log};
+use linecho_examples::server_log;
+use linecho_examples::signals::{Signal, Signals};
+use linecho_std::{Builder, Handle};
+
+use crate::systemd::{self, Notifier};
+
+/// The longest pause between two looks at the status.
+const STATUS_PAUSE: Duration = Duration::from_secs(5);
+
+/// Handles signals from now on. Those that end the server reach it without the help of any thread.
+pub(crate) fn handle_signals(
+    builder: Builder,
+    drain_delay: Duration,
+) -> io::Result<(Signals, Builder)> {
+    let signals = Signals::handle()?;
+    let (now, at_once) = UnixStream::pair()?;
+    let (later, delayed) = UnixStream::pair()?;
+    signals.forward(&[Signal::Interrupt, Signal::Hangup], &now)?;
+    signals.forward(&[Signal::Terminate], &later)?;
+    let builder = builder
+        .shutdown_on(at_once, Duration::ZERO)
+        .shutdown_on(delayed, drain_delay);
+    Ok((signals, builder))
+}
+
+/// What the thread beside the server looks after.
+pub(crate) struct Beside {
+    server: Handle,
+    log: Log,
+    notifier: Notifier,
+    drain_delay: Duration,
+    /// The time between two signs of life for systemd.
+    watchdog: Option<Duration>,
+    last_sign: Instant,
+    is_asked: bool,
+}
+
+impl Beside {
+    pub(crate) fn new(server: Handle, log: Log, drain_delay: Duration) -> Self {
+        Self {
+            server,
+            log,
+            notifier: Notifier::from_env(),
+            drain_delay,
+            watchdog: systemd::watchdog().map(|limit| limit / 2),
+            last_sign: Instant::now(),
+            is_asked: false,
+        }
+    }
+
+    /// Starts the thread, and tells systemd that the server is ready.
+    pub(crate) fn start(mut self, mut signals: Signals) -> io::Result<()> {
+        self.notifier.ready();
+        let run = move || {
+            loop {
+                let pause = self
+                    .watchdog
+                    .map_or(STATUS_PAUSE, |it| it.min(STATUS_PAUSE) / 2);
+                for signal in signals.wait_for(pause) {
+                    self.obey(signal);
+                }
+                self.report();
+            }
+        };
+        thread::Builder::new().name("control".into()).spawn(run)?;
+        Ok(())
+    }
+
+    fn obey(&mut self, signal: Signal) {
+        let connections = self.server.connections();
+        match signal {
+            Signal::Interrupt | Signal::Terminate | Signal::Hangup => {
+                self.notifier.stopping();
+                let is_delayed = signal == Signal::Terminate && !self.drain_delay.is_zero();
+                let mut details = vec![("connections", connections.into())];
+                let event = match is_delayed && !self.is_asked {
+                    true => {
+                        let delay = humantime::format_duration(self.drain_delay);
+                        details.push(("after", delay.to_string().into()));
+                        "about to shut down"
+                    }
+                    false => "shutting down",
+                };
+                self.is_asked = true;
+                self.log.event(Level::Info, event, &details);
+            }
+            Signal::Status => {
+                let mut details = vec![("open", connections.into())];
+                details.extend(server_log::totals(&self.server.totals()));
+                self.log.answer("status", &details);
+            }
+            Signal::Child => {}
+        }
+    }
+
+    /// Tells systemd how the server is.
+    fn report(&mut self) {
+        let totals = self.server.totals();
+        let status = format!(
+            "{} connections open, {} so far, {} lines",
+            self.server.connections(),
+            totals.opened,
+            totals.counters.lines
+        );
+        self.notifier.status(status);
+        if let Some(pause) = self.watchdog
+            && self.last_sign.elapsed() >= pause / 2
+            && self.server.ping(pause / 2)
+        {
+            self.notifier.alive();
+            self.last_sign = Instant::now();
+        }
+    }
+}

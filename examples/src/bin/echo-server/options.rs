@@ -1,0 +1,175 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use linecho_examples::command_line;
+use linecho_examples::listen_address::{ListenAddress, Place};
+use linecho_examples::options::{LogOptions, SessionOptions};
+
+/// Echoes every line that it gets, to thousands of connections at once.
+///
+/// Prints `listening ADDRESS` for each address that it listens on, and logs to stderr. Health
+/// checks (connections that send nothing, or are reset when all has gone back) are logged with -v
+/// only.
+#[derive(Parser)]
+#[command(name = "echo-server", version, after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    // Not a doc comment: rustdoc would look for a link in the brackets.
+    #[arg(
+        long,
+        value_name = "[NAME=]ADDR",
+        help = "Where to listen: PORT (on localhost), :PORT (on all interfaces), HOST:PORT, [V6]:PORT or \
+                unix:PATH (unix:@NAME is abstract); port 0 is any free one. May be given several times, or \
+                with commas between, and adds to sockets from systemd [default: localhost:18080]",
+        env = "LINECHO_LISTEN",
+        value_delimiter = ','
+    )]
+    pub(crate) listen: Vec<ListenAddress>,
+
+    /// Where to listen for relays, whose connections begin with a PROXY header (version 1 or 2)
+    /// that names the peer; as for --listen. Only relays may reach these addresses
+    #[arg(
+        long,
+        value_name = "[NAME=]ADDR",
+        env = "LINECHO_PROXY_LISTEN",
+        value_delimiter = ','
+    )]
+    pub(crate) proxy_listen: Vec<ListenAddress>,
+
+    /// The mode of the files of UNIX sockets, for example 660 [default: as the umask has it]
+    #[arg(long, value_name = "MODE", env = "LINECHO_UNIX_MODE", value_parser = mode)]
+    pub(crate) unix_mode: Option<u32>,
+
+    #[command(flatten)]
+    pub(crate) session: SessionOptions,
+
+    /// Go on serving so long after SIGTERM before the stop begins, while /readyz of --admin says
+    /// that no more connections are wanted
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LINECHO_DRAIN_DELAY",
+        default_value = "0s",
+        value_parser = command_line::duration
+    )]
+    pub(crate) drain_delay: Duration,
+
+    /// How many connections may be open; more have to wait [default: no limit]
+    #[arg(long, value_name = "NUMBER", env = "LINECHO_MAX_CONNECTIONS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_connections: Option<u32>,
+
+    /// How many connections a peer may have open (an IPv4 address or an IPv6 network); more are
+    /// reset [default: no limit]
+    #[arg(long, value_name = "NUMBER", env = "LINECHO_MAX_PER_PEER")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_per_peer: Option<u32>,
+
+    /// After how much silence TCP looks whether a peer is still there, in whole seconds; it is
+    /// given up after as long again. Choose less than a NAT on the way remembers; 0s is never
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LINECHO_KEEP_ALIVE",
+        default_value = "60s",
+        value_parser = command_line::duration
+    )]
+    pub(crate) keep_alive: Duration,
+
+    /// How many threads serve connections [default: one per core]
+    #[arg(long, value_name = "NUMBER", env = "LINECHO_WORKERS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+
+    /// Show health (/healthz, /readyz), metrics (/metrics) and a live page (/) by HTTP at this
+    /// address, which has no authentication: PORT (on localhost), :PORT, HOST:PORT or unix:PATH
+    #[arg(long, value_name = "ADDR", env = "LINECHO_ADMIN")]
+    pub(crate) admin: Option<Place>,
+
+    /// Take the listening sockets over from the server that waits at this path, if one does, and
+    /// wait there for the next. No connection is refused or reset meanwhile
+    #[arg(long, value_name = "PATH", env = "LINECHO_TAKEOVER")]
+    pub(crate) takeover: Option<PathBuf>,
+
+    /// Serve one peer on stdin and stdout, and end: for inetd, systemd's Accept=yes, ssh, socat
+    #[arg(long)]
+    pub(crate) stdio: bool,
+
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
+}
+
+const AFTER_HELP: &str = "\
+Signals:
+  INT (Ctrl-C), TERM   finish what was taken in, and end; a second one ends at once
+  HUP                  the same, unless it was ignored at the start, as by nohup
+  USR1                 log a status line: connections, lines and bytes so far
+  USR2                 ignored
+
+With --drain-delay, the first TERM only begins the delay; a second signal ends it.
+
+systemd: sockets of a socket unit are taken over with their names, and its notifications and watchdog
+are served, without an option.
+
+Exit codes: 0 it was stopped, and nothing was cut; 1 it failed, or something was cut, or a second signal
+ended it; 2 wrong usage.";
+
+/// Parses the mode of a file, in octal digits.
+fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("three octal digits are needed, such as 660".into()),
+    }
+}
+
+impl Arguments {
+    /// Returns the addresses to listen on, and those for relays. Without any, and without sockets
+    /// from elsewhere, there is a default.
+    pub(crate) fn addresses(&self, has_sockets: bool) -> Vec<(ListenAddress, bool)> {
+        let plain = self.listen.iter().map(|it| (it.clone(), false));
+        let with_header = self.proxy_listen.iter().map(|it| (it.clone(), true));
+        let mut addresses: Vec<_> = plain.chain(with_header).collect();
+        if addresses.is_empty() && !has_sockets {
+            let default = "localhost:18080".parse();
+            addresses.extend(default.ok().map(|it| (it, false)));
+        }
+        addresses
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn addresses(words: &[&str], has_sockets: bool) -> Vec<(String, bool)> {
+        let arguments = Arguments::parse_from([&["echo-server"], words].concat());
+        let addresses = arguments.addresses(has_sockets);
+        let shown = addresses
+            .iter()
+            .map(|(address, header)| (address.to_string(), *header));
+        shown.collect()
+    }
+
+    #[test]
+    fn it_listens_on_localhost_unless_it_has_something_else() {
+        Arguments::command().debug_assert();
+        let localhost = ("localhost:18080".into(), false);
+        assert_eq!(addresses(&[], false), [localhost]);
+        assert_eq!(addresses(&[], true), []);
+        let both = ["--listen", "a=:7", "--proxy-listen", "unix:/p"];
+        let expected = [("a=:7".into(), false), ("unix:/p".into(), true)];
+        assert_eq!(addresses(&both, true), expected);
+    }
+
+    #[test]
+    fn a_mode_is_octal() {
+        assert_eq!(mode("660"), Ok(0o660));
+        for text in ["", "8", "1000", "rw"] {
+            assert!(mode(text).is_err(), "{text}");
+        }
+    }
+}
