@@ -1,4 +1,5 @@
-//! Two devices with the kernel forwarding between them: what one leaves to it, the other may not take.
+//! Two devices with the kernel forwarding between them: what one leaves to it, the other may not
+//! take.
 
 use linecho_devices::Tap;
 use linecho_devices::tap::{RxToken, TxToken};
@@ -11,8 +12,8 @@ use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
 use crate::ip;
 
-/// The kernel forwards between two devices, and takes over what one has left to it and the other does
-/// not take.
+/// The kernel forwards between two devices, and takes over what one has left to it and the other
+/// does not take.
 pub(crate) fn every_pair_of_devices_talks_through_the_kernel() -> Result<(), Stop> {
     forward_between_two();
     for near_offload in [false, true] {

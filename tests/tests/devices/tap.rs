@@ -38,8 +38,8 @@ fn plug(mtu: usize) {
     }
 }
 
-/// A client on the kernel's TCP: streams `total` bytes, checks that they all come back, half-closes, and
-/// returns how many it got.
+/// A client on the kernel's TCP: streams `total` bytes, checks that they all come back,
+/// half-closes, and returns how many it got.
 fn kernel_client(server: IpAddress, total: usize) -> JoinHandle<usize> {
     thread::spawn(move || {
         let server = SocketAddr::new(server.into(), PORT);

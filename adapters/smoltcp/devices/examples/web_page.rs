@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let handle = sockets.add(Socket::new(buffer(), buffer()));
     sockets.get_mut::<Socket>(handle).listen(80)?;
 
-    // The browser is a socket of the kernel: a thread is in the namespace of the one that starts it.
+    // The browser is a socket of the kernel, in the same namespace as the thread that starts it.
     let browser = thread::spawn(|| {
         let mut page = String::new();
         let read = TcpStream::connect("192.168.69.1:80")?.read_to_string(&mut page);

@@ -22,7 +22,7 @@ pub trait Link: Device + AsFd {
     /// Describes the device for people, as in "TAP device tap0 (offloaded, MTU 1500)".
     fn describe(&self) -> String;
 
-    /// Whether frames wait until the file descriptor can be written.
+    /// Returns whether frames wait until the file descriptor can be written.
     fn is_blocked(&self) -> bool {
         false
     }

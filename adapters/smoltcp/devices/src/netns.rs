@@ -14,6 +14,8 @@
 //! # }
 //! ```
 
+mod netlink;
+
 use std::error::Error;
 use std::fmt;
 use std::fs;
@@ -25,18 +27,17 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 
-mod netlink;
-
 use netlink::Netlink;
 
-/// Moves this process into a network namespace of its own, with its loopback interface up, and into a
-/// user namespace where that is needed for it: a user who is not root is root in there, and nowhere
-/// else. Nothing remains of it when the last process in it has ended.
+/// Moves this process into a network namespace of its own, with its loopback interface up, and into
+/// a user namespace where that is needed for it: a user who is not root is root in there, and
+/// nowhere else. Nothing remains of it when the last process in it has ended.
 ///
-/// To be called before any thread is started: the kernel refuses a user namespace to a process with
-/// more than one.
+/// Call it before any thread is started: the kernel refuses a user namespace to a process with more
+/// than one.
 ///
 /// # Errors
+///
 /// See [`NetnsError`].
 pub fn enter() -> Result<(), NetnsError> {
     match unshare(CloneFlags::CLONE_NEWNET) {
@@ -47,9 +48,10 @@ pub fn enter() -> Result<(), NetnsError> {
     configure("lo", &[])
 }
 
-/// The same, for a user who is not root.
+/// Does the same for a user who is not root.
 ///
 /// # Errors
+///
 /// See [`NetnsError`].
 pub fn enter_as_user() -> Result<(), NetnsError> {
     // Asked for before, since in a user namespace without a map everybody is nobody.
@@ -72,10 +74,11 @@ pub fn enter_as_user() -> Result<(), NetnsError> {
 }
 
 /// Brings an interface up and gives it addresses, each with the length of its prefix in bits: the
-/// kernel's side of the cable. IPv6 addresses can be used at once, without duplicate address detection,
-/// and stay when the interface goes down, as those of IPv4 do.
+/// kernel's side of the link. IPv6 addresses can be used at once, without duplicate address
+/// detection, and stay when the interface goes down, as those of IPv4 do.
 ///
 /// # Errors
+///
 /// See [`NetnsError`].
 pub fn configure(interface: &str, addresses: &[(IpAddr, u8)]) -> Result<(), NetnsError> {
     let failed = |doing: String| move |error| NetnsError::new(doing, error);
@@ -102,7 +105,8 @@ pub fn configure(interface: &str, addresses: &[(IpAddr, u8)]) -> Result<(), Netn
     Ok(())
 }
 
-/// Why there is no namespace. Its `Display` says what was tried, what happened, and what mends it.
+/// An error of entering a namespace or of configuring it. Its `Display` says what was tried, what
+/// happened, and what mends it.
 #[derive(Debug)]
 pub struct NetnsError {
     doing: String,
@@ -118,8 +122,8 @@ impl NetnsError {
     }
 }
 
-/// Settings with which a system forbids user namespaces to its users: name, the value that does, and one
-/// that does not.
+/// Settings with which a system forbids user namespaces to its users: name, the value that does,
+/// and one that does not.
 const FORBIDDING: [(&str, &str, &str); 3] = [
     ("kernel.unprivileged_userns_clone", "0", "1"),
     ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
@@ -165,11 +169,7 @@ impl fmt::Display for NetnsError {
     }
 }
 
-impl Error for NetnsError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
-    }
-}
+impl Error for NetnsError {}
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,13 @@
-//! TCP segments in Ethernet frames: the one rule by which they are found, and a change to their window.
+//! TCP segments in Ethernet frames: the one rule by which they are found, and a change to their
+//! window.
 //!
-//! smoltcp 0.14 takes no acknowledgement from a segment beyond its window: when a peer has sent more
-//! than there is room for, and all buffers are full, nothing goes on. [`announce_less`] keeps peers from
-//! doing so. Two things make them:
+//! smoltcp 0.14 takes no acknowledgement from a segment beyond its window: when a peer has sent
+//! more than there is room for, and all buffers are full, nothing goes on. [`announce_less`] keeps
+//! peers from doing so. Two things make them:
 //!
-//! - A window of more than 64 KiB is announced in units of several bytes, rounded down, so that its end
-//!   moves back by a few bytes when others arrive. A peer that had filled it is beyond the end then.
+//! - A window of more than 64 KiB is announced in units of several bytes, rounded down, so that its
+//!   end moves back by a few bytes when others arrive. A peer that had filled it is beyond the end
+//!   then.
 //! - passt (2022 and 2023) ignores a change of a window by less than 1 % (`tcp_clamp_window`).
 
 #[cfg(all(feature = "tap", target_os = "linux"))]
@@ -51,7 +53,7 @@ impl Segment {
     }
 }
 
-/// What offload needs to know of a segment.
+/// The parts of a segment that offload needs.
 #[cfg(all(feature = "tap", target_os = "linux"))]
 impl Segment {
     pub(crate) fn payload_len(&self) -> usize {
@@ -71,7 +73,7 @@ impl Segment {
 }
 
 #[cfg(all(feature = "tap", target_os = "linux"))]
-/// Whether a frame holds a part of a TCP segment that has come in IP fragments.
+/// Returns whether a frame holds a part of a TCP segment that has come in IP fragments.
 pub(crate) fn is_fragment(frame: &[u8]) -> bool {
     Packet::find(frame)
         .is_some_and(|packet| packet.is_fragment && packet.protocol == IpProtocol::Tcp)

@@ -10,8 +10,8 @@ use std::time::Duration;
 #[cfg(feature = "tap")]
 pub(crate) use interface::*;
 
-/// Waits for `fds` at most `timeout`. It counts nanoseconds, where `poll(2)` would round the deadline
-/// of a stack to milliseconds.
+/// Waits for `fds` at most `timeout`. It counts nanoseconds, where `poll(2)` would round the
+/// deadline of a stack to milliseconds.
 pub(crate) fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> {
     let timeout = timeout.map(|timeout| libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
@@ -22,8 +22,8 @@ pub(crate) fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::
         .map_or(std::ptr::null(), std::ptr::from_ref);
     let (pointer, len) = (fds.as_mut_ptr(), fds.len() as libc::nfds_t);
     // SAFETY: `pointer` points to `len` initialised entries, which the kernel may write during the
-    // call; `timeout` is null or points to a value that lives until the end of this function; a null
-    // signal mask leaves the mask as it is.
+    // call; `timeout` is null or points to a value that lives until the end of this function; a
+    // null signal mask leaves the mask as it is.
     check(unsafe { libc::ppoll(pointer, len, timeout, std::ptr::null()) })
 }
 
@@ -82,8 +82,8 @@ mod interface {
         }
     }
 
-    /// Attaches `tun` to the device `name` (`TUNSETIFF`), which is created if it does not exist, and
-    /// returns the name that the kernel gave it: `tap%d` stands for the first free number.
+    /// Attaches `tun` to the device `name` (`TUNSETIFF`), which is created if it does not exist,
+    /// and returns the name that the kernel gave it: `tap%d` stands for the first free number.
     pub(crate) fn attach(tun: &File, name: Name, flags: libc::c_int) -> io::Result<Name> {
         let ifru_flags = flags as libc::c_short;
         let mut request = name.request(libc::__c_anonymous_ifr_ifru { ifru_flags });
@@ -118,7 +118,8 @@ mod interface {
         // Any socket will do for this ioctl; it answers for the network namespace of the thread.
         let socket = UnixDatagram::unbound()?;
         let mut request = name.request(libc::__c_anonymous_ifr_ifru { ifru_mtu: 0 });
-        // SAFETY: SIOCGIFMTU reads and writes one `ifreq`, which `request` is, and keeps no pointer.
+        // SAFETY: SIOCGIFMTU reads and writes one `ifreq`, which `request` is, and keeps no
+        // pointer.
         check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) })?;
         // SAFETY: SIOCGIFMTU has filled in this field; every bit pattern is a valid int.
         let mtu = unsafe { request.ifr_ifru.ifru_mtu };

@@ -1,4 +1,5 @@
-//! Priority tags: IEEE 802.1Q tags with the VLAN number 0, which give a frame a priority and no VLAN.
+//! Priority tags: IEEE 802.1Q tags with the VLAN number 0, which give a frame a priority and no
+//! VLAN.
 //!
 //! A host takes such a frame as if it had no tag (IEEE 802.1Q, 6.9.1). smoltcp 0.14 knows no tags.
 

@@ -19,7 +19,7 @@ pub(super) struct Lane {
     under_way: BinaryHeap<Reverse<Frame>>,
     /// Buffers of frames that have gone, so that the next ones allocate nothing.
     spare: Vec<Vec<u8>>,
-    /// When the frame before has entered the link whole.
+    /// The time at which the last frame has entered the link whole.
     free_at: Instant,
     /// Tells apart frames that arrive at the same time: first in, first out.
     next_number: u64,
@@ -121,7 +121,7 @@ impl Lane {
         Some(())
     }
 
-    /// When a frame that is sent at `now` has entered the link whole.
+    /// Returns the time at which a frame that is sent at `now` has entered the link whole.
     fn enter(&mut self, len: usize, now: Instant) -> Instant {
         let start = self.free_at.max(now);
         let micros = (len as u64 * 1_000_000).checked_div(self.faults.bytes_per_second);

@@ -1,7 +1,7 @@
-//! A link in memory, in virtual time, that does to frames what a bad network does to them.
+//! A link in memory, in virtual time, that loses, delays, doubles, reorders and damages frames.
 //!
 //! The same seed, faults and frames give the same fate to each frame, on every machine and in every
-//! version of this crate that says nothing else in its changes. Time is what the caller passes to the
+//! version of this crate unless the changelog says otherwise. The caller passes the time to the
 //! stack: a test asks [`next_arrival`](FaultyLink::next_arrival) and jumps there.
 //!
 //! ```
@@ -12,7 +12,8 @@
 //!
 //! let faults = Faults { delay: Duration::from_millis(20), ..Faults::NONE };
 //! let mut link = FaultyLink::new(Medium::Ip, 1500, 1, faults);
-//! link.end(Side::A).transmit(Instant::ZERO).unwrap().consume(3, |frame| frame.copy_from_slice(b"abc"));
+//! let mut near = link.end(Side::A);
+//! near.transmit(Instant::ZERO).unwrap().consume(3, |frame| frame.copy_from_slice(b"abc"));
 //!
 //! assert!(link.end(Side::B).receive(Instant::ZERO).is_none());
 //! assert_eq!(link.next_arrival(), Some(Instant::from_millis(20)));
@@ -30,13 +31,13 @@ use lane::Lane;
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
-/// What happens to the frames of one direction. Chances are out of 1,000.
+/// The faults of one direction of a link. Chances are out of 1,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Faults {
-    /// How long each frame is under way.
+    /// The time that each frame is under way.
     pub delay: Duration,
-    /// What a frame may take longer than `delay`, evenly distributed. Frames that follow each other
-    /// more closely than this change places.
+    /// The most that a frame takes longer than `delay`, evenly distributed. Frames that follow each
+    /// other more closely than this change places.
     pub jitter: Duration,
     /// The chance that a frame is lost.
     pub loss_permille: u16,
@@ -44,13 +45,13 @@ pub struct Faults {
     pub duplicate_permille: u16,
     /// The chance that a frame is held back by `hold_back`, so that later ones overtake it.
     pub reorder_permille: u16,
-    /// How much longer a frame takes that is held back.
+    /// The time by which a frame that is held back takes longer.
     pub hold_back: Duration,
     /// The chance that a frame arrives with one bit flipped, anywhere in it.
     pub corrupt_permille: u16,
-    /// How fast frames enter the link, in bytes per second; 0: at once.
+    /// The rate at which frames enter the link, in bytes per second; 0: at once.
     pub bytes_per_second: u64,
-    /// How many frames may be under way or wait to enter; what is sent beyond that is lost.
+    /// The most frames that may be under way or wait to enter; what is sent beyond that is lost.
     pub queue_frames: usize,
 }
 
@@ -75,7 +76,7 @@ impl Default for Faults {
     }
 }
 
-/// What became of the frames of one direction. At any time
+/// The fates of the frames of one direction. At any time
 /// `sent + duplicated == delivered + lost + overflowed + too_long + under way`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -118,10 +119,12 @@ impl Side {
 
 /// A link between two stacks.
 ///
-/// The link owns the frames under way, and lends its ends: `iface.poll(now, &mut link.end(Side::A), ..)`.
+/// The link owns the frames under way, and lends its ends:
+/// `iface.poll(now, &mut link.end(Side::A), ..)`.
 ///
-/// With [`Medium::Ethernet`], a flipped bit in an ARP packet is noticed by nobody (it has no checksum),
-/// and the wrong address stays for a minute: tests with corruption are better off with [`Medium::Ip`].
+/// With [`Medium::Ethernet`], a flipped bit in an ARP packet is noticed by nobody (it has no
+/// checksum), and the wrong address stays for a minute: tests with corruption are better off with
+/// [`Medium::Ip`].
 #[derive(Debug)]
 pub struct FaultyLink {
     medium: Medium,
@@ -133,8 +136,8 @@ pub struct FaultyLink {
 }
 
 impl FaultyLink {
-    /// A link with the same `faults` in both directions. `mtu` is that of smoltcp: bytes of a frame,
-    /// with its Ethernet header where `medium` has one.
+    /// Makes a link with the same `faults` in both directions. `mtu` is that of smoltcp: bytes of a
+    /// frame, with its Ethernet header where `medium` has one.
     #[must_use]
     pub fn new(medium: Medium, mtu: usize, seed: u64, faults: Faults) -> Self {
         let lanes = [
@@ -149,24 +152,25 @@ impl FaultyLink {
         }
     }
 
-    /// The device at one end.
+    /// Lends the device at one end.
     pub fn end(&mut self, side: Side) -> End<'_> {
         End { link: self, side }
     }
 
-    /// Changes what happens to the frames that `from` will send. A `loss_permille` of 1,000 cuts the
-    /// line in that direction. Frames under way arrive as planned.
+    /// Changes what happens to the frames that `from` will send. A `loss_permille` of 1,000 cuts
+    /// the line in that direction. Frames under way arrive as planned.
     pub fn set_faults(&mut self, from: Side, faults: Faults) {
         self.lanes[from as usize].faults = faults;
     }
 
-    /// What became of the frames that `from` has sent.
+    /// Returns the fates of the frames that `from` has sent.
     #[must_use]
     pub fn counters(&self, from: Side) -> Counters {
         self.lanes[from as usize].counters
     }
 
-    /// When the next frame arrives, at either end. `None`: nothing is under way.
+    /// Returns the time at which the next frame arrives, at either end. `None`: nothing is under
+    /// way.
     #[must_use]
     pub fn next_arrival(&self) -> Option<Instant> {
         self.lanes.iter().filter_map(Lane::next_arrival).min()
@@ -178,7 +182,7 @@ impl FaultyLink {
         self.lanes[to.other() as usize].next_arrival()
     }
 
-    /// How many frames are under way, in both directions.
+    /// Returns the number of frames under way, in both directions.
     #[must_use]
     pub fn under_way(&self) -> usize {
         self.lanes.iter().map(Lane::under_way).sum()
@@ -234,7 +238,7 @@ pub struct FaultyLoopback {
 }
 
 impl FaultyLoopback {
-    /// A loopback with `faults`. See [`FaultyLink::new`] for `mtu`.
+    /// Makes a loopback with `faults`. See [`FaultyLink::new`] for `mtu`.
     #[must_use]
     pub fn new(medium: Medium, mtu: usize, seed: u64, faults: Faults) -> Self {
         Self {
@@ -250,19 +254,19 @@ impl FaultyLoopback {
         self.lane.faults = faults;
     }
 
-    /// What became of the frames.
+    /// Returns the fates of the frames.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.lane.counters
     }
 
-    /// When the next frame arrives. `None`: nothing is under way.
+    /// Returns the time at which the next frame arrives. `None`: nothing is under way.
     #[must_use]
     pub fn next_arrival(&self) -> Option<Instant> {
         self.lane.next_arrival()
     }
 
-    /// How many frames are under way.
+    /// Returns the number of frames under way.
     #[must_use]
     pub fn under_way(&self) -> usize {
         self.lane.under_way()
@@ -298,8 +302,8 @@ impl Device for FaultyLoopback {
     }
 }
 
-/// Checksums are left at smoltcp's default, which fills in and verifies all of them: a flipped bit must
-/// not get through.
+/// Checksums are left at smoltcp's default, which fills in and verifies all of them: a flipped bit
+/// must not get through.
 fn capabilities(medium: Medium, mtu: usize) -> DeviceCapabilities {
     let mut capabilities = DeviceCapabilities::default();
     capabilities.medium = medium;

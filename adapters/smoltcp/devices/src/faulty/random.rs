@@ -1,7 +1,8 @@
 //! Numbers that look random, and are the same for the same seed for ever.
 
-/// [SplitMix64](https://doi.org/10.1145/2660193.2660195) (Steele, Lea and Flood 2014): ten lines of our
-/// own, since a seed that somebody noted down must still mean the same after an update of a crate.
+/// [SplitMix64](https://doi.org/10.1145/2660193.2660195) (Steele, Lea and Flood 2014): ten lines of
+/// our own, since a seed that somebody noted down must still mean the same after an update of a
+/// crate.
 #[derive(Debug, Clone)]
 pub(super) struct Random(u64);
 

@@ -106,7 +106,7 @@ fn one_seed_is_one_fate() {
     assert_ne!(fate(1), fate(2));
 }
 
-/// What seed 1 does is promised to stay: a noted seed must mean the same after an update.
+/// A noted seed must mean the same after an update.
 #[test]
 fn the_fate_of_a_seed_does_not_change() {
     let mut link = link_with(HARSH);

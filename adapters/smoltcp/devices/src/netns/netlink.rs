@@ -1,7 +1,7 @@
 //! The three things that a program asks of the kernel's interfaces, without the `ip` command.
 //!
-//! See rtnetlink(7) and netlink(7). A message is a header, a body and attributes, each padded to four
-//! bytes, in the byte order of the machine.
+//! See rtnetlink(7) and netlink(7). A message is a header, a body and attributes, each padded to
+//! four bytes, in the byte order of the machine.
 
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
@@ -98,7 +98,7 @@ impl Netlink {
     }
 }
 
-/// `struct ifinfomsg`: the flags in `up` are to be set.
+/// `struct ifinfomsg`, which sets the flags in `up`.
 fn link(index: i32, up: u32) -> Vec<u8> {
     let mut body = vec![libc::AF_UNSPEC as u8, 0, 0, 0];
     body.extend(index.to_ne_bytes());

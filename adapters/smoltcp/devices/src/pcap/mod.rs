@@ -1,8 +1,9 @@
-//! A capture of the frames that go through a device, in the file format that Wireshark and tcpdump read.
+//! A capture of the frames that go through a device, in the file format that Wireshark and tcpdump
+//! read.
 //!
 //! The format is that of
-//! [draft-ietf-opsawg-pcap](https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/): little-endian,
-//! with microseconds.
+//! [draft-ietf-opsawg-pcap](https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/):
+//! little-endian, with microseconds.
 //!
 //! ```
 //! use linecho_devices::Pcap;
@@ -43,10 +44,10 @@ const LINKTYPE_RAW: u32 = 101;
 /// It is laid [around](Self::around) a device for as long as a poll of the stack takes, so that one
 /// capture can show several devices, and the program keeps the device itself.
 ///
-/// A capture never ends the traffic. When writing fails, the first error is kept, and the capture ends
-/// there. A writer that blocks holds the traffic up, though: [`Background`] writes to files and pipes
-/// without that. A frame that the writer does not take now ([`WouldBlock`](io::ErrorKind::WouldBlock))
-/// is dropped and counted.
+/// A capture never ends the traffic. When writing fails, the first error is kept, and the capture
+/// ends there. A writer that blocks holds the traffic up, though: [`Background`] writes to files
+/// and pipes without that. A frame that the writer does not take now
+/// ([`WouldBlock`](io::ErrorKind::WouldBlock)) is dropped and counted.
 ///
 /// Each frame is one write. [`flush`](Self::flush) before the program sleeps.
 ///

@@ -78,7 +78,7 @@ fn only_the_window_gets_smaller_and_the_checksum_fits() {
     }
 }
 
-/// What passt takes for the window at most, when `announced` is what it was told.
+/// passt takes the window for at most 1 % more than was announced.
 #[test]
 fn it_is_enough_for_what_passt_ignores() {
     for window in 0..=u16::MAX {

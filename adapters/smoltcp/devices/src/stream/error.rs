@@ -1,4 +1,4 @@
-//! Why there is no stream (any more), and what mends it.
+//! Errors of a framed stream, and the commands that mend them.
 
 use std::error::Error;
 use std::fmt;
@@ -8,26 +8,26 @@ use std::path::PathBuf;
 use super::MTUS;
 use super::queue::MAX_FRAME_LEN;
 
-/// Why a stream could not be opened, or has ended.
+/// An error of a stream that could not be opened, or has ended.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StreamError {
     /// The MTU is not among [`MTUS`].
     BadMtu {
-        /// What was asked for, in IP bytes.
+        /// The MTU that was asked for, in IP bytes.
         mtu: usize,
     },
     /// Nobody could be reached at the path.
     Connect {
         /// The path of the socket.
         path: PathBuf,
-        /// What the kernel answered.
+        /// The kernel's answer.
         source: io::Error,
     },
     /// The peer has closed the stream.
     Closed,
-    /// The peer has announced a frame that is longer than any: it speaks something else, or the stream
-    /// is out of step.
+    /// The peer has announced a frame that is longer than any: it speaks something else, or the
+    /// stream is out of step.
     FrameTooLong {
         /// The length that it announced, in bytes.
         len: u32,
@@ -66,11 +66,4 @@ impl fmt::Display for StreamError {
     }
 }
 
-impl Error for StreamError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Connect { source, .. } | Self::Io(source) => Some(source),
-            Self::BadMtu { .. } | Self::Closed | Self::FrameTooLong { .. } => None,
-        }
-    }
-}
+impl Error for StreamError {}

@@ -27,20 +27,21 @@ use crate::{segment, vlan};
 
 const ETHERNET_HEADER_LEN: usize = 14;
 
-/// The MTUs that a [`FramedStream`] can have, in IP bytes: from the packet that every IPv4 host must be
-/// able to take (RFC 791) to the longest that there is.
+/// The MTUs that a [`FramedStream`] can have, in IP bytes: from the packet that every IPv4 host
+/// must be able to take (RFC 791) to the longest that there is.
 pub const MTUS: RangeInclusive<usize> = 576..=65_535;
 
 /// Frames over a UNIX stream socket.
 ///
-/// The socket does not block. While it takes no more, frames wait in a fixed buffer; when that is full,
-/// the device takes none until there is room. A program that finds [`is_blocked`](Self::is_blocked)
-/// waits until the socket can be written, with
-/// [`Interest::read_write`](super::Interest::read_write), and not for the deadline of the stack, which
-/// would be "now".
+/// The socket does not block. While it takes no more, frames wait in a fixed buffer; when that is
+/// full, the device takes none until there is room. A program that finds
+/// [`is_blocked`](Self::is_blocked) waits until the socket can be written, with
+/// [`Interest::read_write`](super::Interest::read_write), and not for the deadline of the stack,
+/// which would be "now".
 ///
-/// TCP windows are announced a little smaller than they are: `segment.rs` says why. A priority tag of a
-/// received frame (VLAN 0) is taken off. For a passt of 2022 or 2023, put a [`Passt`] around the stream.
+/// TCP windows are announced a little smaller than they are: `segment.rs` says why. A priority tag
+/// of a received frame (VLAN 0) is taken off. For a passt of 2022 or 2023, put a [`Passt`] around
+/// the stream.
 pub struct FramedStream {
     stream: UnixStream,
     mtu: usize,
@@ -50,7 +51,7 @@ pub struct FramedStream {
     error: Option<StreamError>,
 }
 
-/// What a [`FramedStream`] has carried and what it has lost.
+/// Frames that a [`FramedStream`] has carried and lost.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -69,10 +70,11 @@ pub struct Counters {
 }
 
 impl FramedStream {
-    /// Connects to the socket at `path`. `mtu` is in IP bytes, without the Ethernet header, and one of
-    /// [`MTUS`]: passt takes them all, QEMU takes that of its network.
+    /// Connects to the socket at `path`. `mtu` is in IP bytes, without the Ethernet header, and one
+    /// of [`MTUS`]: passt takes them all, QEMU takes that of its network.
     ///
     /// # Errors
+    ///
     /// [`StreamError::Connect`], [`StreamError::BadMtu`] or [`StreamError::Io`].
     pub fn connect(path: impl AsRef<Path>, mtu: usize) -> Result<Self, StreamError> {
         let path = path.as_ref();
@@ -83,10 +85,11 @@ impl FramedStream {
         Self::new(stream, mtu)
     }
 
-    /// Takes over a stream that is connected already: one end of a socket pair, or what a listener has
-    /// accepted. See [`connect`](Self::connect) for `mtu`.
+    /// Takes over a stream that is connected already: one end of a socket pair, or what a listener
+    /// has accepted. See [`connect`](Self::connect) for `mtu`.
     ///
     /// # Errors
+    ///
     /// [`StreamError::BadMtu`], or [`StreamError::Io`] when the socket cannot be made non-blocking.
     pub fn new(stream: UnixStream, mtu: usize) -> Result<Self, StreamError> {
         if !MTUS.contains(&mtu) {
@@ -103,19 +106,20 @@ impl FramedStream {
         })
     }
 
-    /// What the device has carried and lost so far.
+    /// Returns the numbers of frames carried and lost so far.
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// What has ended the stream. A program that goes on would find the socket ready for ever.
+    /// Returns the error that has ended the stream. A program that goes on would find the socket
+    /// ready for ever.
     #[must_use]
     pub const fn error(&self) -> Option<&StreamError> {
         self.error.as_ref()
     }
 
-    /// Whether bytes wait until the socket can be written.
+    /// Returns whether bytes wait until the socket can be written.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.error.is_none() && !self.tx.is_empty()
@@ -190,8 +194,8 @@ impl Device for FramedStream {
     type RxToken<'a> = RxToken<'a>;
     type TxToken<'a> = TxToken<'a>;
 
-    /// Frames are received even when none can be sent, so that two ends that are both full never wait
-    /// for each other. What the stack would answer at once is dropped then, and counted.
+    /// Frames are received even when none can be sent, so that two ends that are both full never
+    /// wait for each other. What the stack would answer at once is dropped then, and counted.
     fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
         let (frame, tx) = self.next()?;
         Some((RxToken { frame }, tx))

@@ -1,9 +1,9 @@
 //! A framed stream with an old passt at its other end.
 //!
-//! passt (2022 and 2023) sends data that it has prepared behind acknowledgements that are newer than
-//! those in the data. smoltcp 0.14 drops a segment whose acknowledgement is older than the one before,
-//! and with it the data, which passt sends again after two seconds. So [`Passt`] replaces an old
-//! acknowledgement by the newest.
+//! passt (2022 and 2023) sends data that it has prepared behind acknowledgements that are newer
+//! than those in the data. smoltcp 0.14 drops a segment whose acknowledgement is older than the one
+//! before, and with it the data, which passt sends again after two seconds. So [`Passt`] replaces
+//! an old acknowledgement by the newest.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -14,13 +14,15 @@ use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
 use super::{FramedStream, RxToken, TxToken};
 use crate::segment::{Segment, set_window, updated};
 
-/// The number of connections that are remembered. One that is forgotten suffers no more than delays.
+/// The number of connections that are remembered. One that is forgotten suffers no more than
+/// delays.
 const CONNECTIONS: usize = 256;
 
 /// A [`FramedStream`] to passt, of any version.
 ///
-/// passt of 2022 and 2023 sends acknowledgements out of order, which smoltcp 0.14 answers by dropping
-/// the data that comes with them. This device replaces an old acknowledgement by the newest one.
+/// passt of 2022 and 2023 sends acknowledgements out of order, which smoltcp 0.14 answers by
+/// dropping the data that comes with them. This device replaces an old acknowledgement by the
+/// newest one.
 #[derive(Debug)]
 pub struct Passt {
     stream: FramedStream,

@@ -10,7 +10,8 @@ use super::StreamError;
 const LENGTH_LEN: usize = 4;
 /// The longest frame, in bytes: Ethernet header, VLAN tag, and the longest IP packet.
 pub(super) const MAX_FRAME_LEN: usize = 14 + 4 + 65_535;
-/// Room for the longest frame and the beginning of another, in bytes: a system call moves many frames.
+/// Room for the longest frame and the beginning of another, in bytes: a system call moves many
+/// frames.
 const ROOM: usize = 128 * 1024;
 
 /// Bytes of the stream, oldest first, in one piece.
@@ -34,8 +35,8 @@ impl Queue {
         self.start == self.end
     }
 
-    /// Takes a frame out, if it is there whole. The range is for [`frame`](Self::frame), and good until
-    /// the queue is read into.
+    /// Takes a frame out, if it is there whole. The range is for [`frame`](Self::frame), and good
+    /// until the queue is read into.
     pub(super) fn next_frame(&mut self) -> Result<Option<Range<usize>>, StreamError> {
         let Some((length, rest)) = self.bytes[self.start..self.end].split_first_chunk() else {
             return Ok(None);
@@ -58,13 +59,14 @@ impl Queue {
         &mut self.bytes[range]
     }
 
-    /// Whether a frame of `len` bytes can be appended.
+    /// Returns whether a frame of `len` bytes can be appended.
     pub(super) fn has_room(&mut self, len: usize) -> bool {
         let needed = LENGTH_LEN + len;
         ROOM - self.end >= needed || self.room().len() >= needed
     }
 
-    /// Where the next frame of `len` bytes goes, with its length written before it. `None`: no room.
+    /// Appends a frame of `len` bytes behind its length, and returns the room for its bytes. `None`
+    /// if there is no room.
     pub(super) fn append(&mut self, len: usize) -> Option<&mut [u8]> {
         if !self.has_room(len) {
             return None;

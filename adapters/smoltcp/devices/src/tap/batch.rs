@@ -1,7 +1,8 @@
 //! Frames that cross the file descriptor in a row.
 //!
 //! A system call drives much of the program out of the processor's caches. So the frames that wait
-//! are read in a row and the stack takes them in a row, and those that it sends are written in a row.
+//! are read in a row and the stack takes them in a row, and those that it sends are written in a
+//! row.
 
 use core::mem;
 use core::num::NonZeroU16;
@@ -30,7 +31,7 @@ impl Batch {
         }
     }
 
-    /// Whether another frame of any length fits behind one that ends at `end`.
+    /// Returns whether another frame of any length fits behind one that ends at `end`.
     fn has_room_after(&self, end: usize) -> bool {
         !self.frames.is_full() && end <= self.buffer.len() / 2
     }

@@ -9,7 +9,7 @@ use super::path_mtu::PathMtus;
 use super::vnet::{Header, Verdict};
 use crate::{segment, vlan};
 
-/// The descriptor, and what crossed it.
+/// The descriptor, and the counts of what crossed it.
 pub(super) struct Descriptor {
     pub(super) tun: File,
     /// Each frame has a [`Header`] before it.
@@ -20,7 +20,7 @@ pub(super) struct Descriptor {
     paths: PathMtus,
 }
 
-/// What a [`Tap`](super::Tap) has carried and lost, in frames unless stated otherwise.
+/// Counts of what a [`Tap`](super::Tap) has carried and lost, in frames unless stated otherwise.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -113,7 +113,8 @@ impl Descriptor {
     }
 
     /// Makes the frame in `bytes`, which begins behind the place of a [`Header`], ready for
-    /// [`write`](Self::write). TCP payload that is longer than `segment_len` is for the kernel to cut.
+    /// [`write`](Self::write). TCP payload that is longer than `segment_len` is for the kernel to
+    /// cut.
     pub(super) fn prepare(&self, bytes: &mut [u8], segment_len: Option<NonZeroU16>) {
         let Some((header, frame)) = bytes.split_first_chunk_mut() else {
             return;

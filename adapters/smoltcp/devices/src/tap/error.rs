@@ -1,4 +1,4 @@
-//! Why a TAP device could not be opened, and what mends it.
+//! Errors of opening a TAP device, and the commands that mend them.
 
 use std::error::Error;
 use std::fmt;
@@ -7,8 +7,8 @@ use std::io;
 use super::{MIN_MTU, TUN};
 use crate::sys::Name;
 
-/// Why [`Tap::open`](super::Tap::open) failed. Its `Display` says what was tried, what happened, and
-/// the command that mends it.
+/// An error of [`Tap::open`](super::Tap::open). Its `Display` says what was tried, what happened,
+/// and the command that mends it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TapError {
@@ -25,21 +25,21 @@ pub enum TapError {
     Forbidden {
         /// The name that was asked for.
         name: String,
-        /// What the kernel answered.
+        /// The kernel's answer.
         source: io::Error,
     },
     /// Another program is attached to the device already.
     Busy {
         /// The name that was asked for.
         name: String,
-        /// What the kernel answered.
+        /// The kernel's answer.
         source: io::Error,
     },
     /// There is an interface of this name, but it is no TAP device.
     NotTap {
         /// The name that was asked for.
         name: String,
-        /// What the kernel answered.
+        /// The kernel's answer.
         source: io::Error,
     },
     /// The MTU of the device is below what every IPv4 host must accept (RFC 791).
@@ -51,11 +51,11 @@ pub enum TapError {
     },
     /// Anything else.
     Io {
-        /// What was being done to the device.
+        /// The step that failed, as in "read the MTU of".
         doing: &'static str,
         /// The name that was asked for.
         name: String,
-        /// What the kernel answered.
+        /// The kernel's answer.
         source: io::Error,
     },
 }
@@ -143,16 +143,4 @@ impl fmt::Display for TapError {
     }
 }
 
-impl Error for TapError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::BadName { .. } | Self::BadMtu { .. } => None,
-            Self::NoDriver(source)
-            | Self::DriverForbidden(source)
-            | Self::Forbidden { source, .. }
-            | Self::Busy { source, .. }
-            | Self::NotTap { source, .. }
-            | Self::Io { source, .. } => Some(source),
-        }
-    }
-}
+impl Error for TapError {}

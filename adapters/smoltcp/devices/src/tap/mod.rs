@@ -1,8 +1,8 @@
 //! A TAP device of Linux: Ethernet frames to and from the kernel.
 //!
 //! Where the kernel grants it, the device is *offloaded*: TCP checksums are left to the kernel, and
-//! segments have up to 64 KiB in both directions, so that a system call carries 45 times as much. See
-//! `vnet.rs` for how that is said, and <https://docs.kernel.org/networking/tuntap.html>.
+//! segments have up to 64 KiB in both directions: a system call carries 45 times as much.
+//! See `vnet.rs` for how that is said, and <https://docs.kernel.org/networking/tuntap.html>.
 
 mod batch;
 mod descriptor;
@@ -39,14 +39,15 @@ const MIN_MTU: usize = 576;
 
 const ETHERNET_HEADER_LEN: usize = 14;
 const VLAN_TAG_LEN: usize = 4;
-/// The longest IP packet, and so the longest frame, in bytes: also that of an offloaded TCP segment.
+/// The longest IP packet, and so the longest frame, in bytes: also that of an offloaded TCP
+/// segment.
 const MAX_IP_LEN: usize = 65_535;
 const MAX_FRAME_LEN: usize = ETHERNET_HEADER_LEN + VLAN_TAG_LEN + MAX_IP_LEN;
 
-/// What is asked of the kernel for an offloaded device.
+/// The offload that is asked of the kernel.
 const OFFLOAD: libc::c_uint = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
 
-/// A TAP device: we are at one end of a cable, the kernel's interface is at the other.
+/// A TAP device: a link whose other end is an interface of the kernel.
 ///
 /// An interface that was created on opening has no address, and is down: `ip addr add
 /// 192.168.69.100/24 dev tap0 && ip link set tap0 up` gives the kernel its side.
@@ -56,14 +57,14 @@ const OFFLOAD: libc::c_uint = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_
 /// `None`: frames are read ahead, several in a row. It can always be written.
 ///
 /// Taking the kernel's side down (`ip link set tap0 down`) does no harm: what is sent meanwhile is
-/// dropped and counted, and everything goes on when it is up again. Deleting it ends the device: see
-/// [`error`](Self::error).
+/// dropped and counted, and everything goes on when it is up again. Deleting it ends the device:
+/// see [`error`](Self::error).
 ///
-/// TCP windows are announced a little smaller than they are: `window.rs` says why.
+/// TCP windows are announced a little smaller than they are: `segment.rs` says why.
 ///
-/// What offload gains depends on the sockets: the kernel sends no more than half a window at once, so
-/// that receive buffers of 256 KiB carry several times as much as those of 64 KiB. In IPv6, segments
-/// are long on the way in only (smoltcp 0.14).
+/// What offload gains depends on the sockets: the kernel sends no more than half a window at once,
+/// so that receive buffers of 256 KiB carry several times as much as those of 64 KiB. In IPv6,
+/// segments are long on the way in only (smoltcp 0.14).
 pub struct Tap {
     name: String,
     mtu: usize,
@@ -74,14 +75,19 @@ pub struct Tap {
 
 impl Tap {
     /// Attaches to the TAP device `name`, or creates it where the user may do that (root, or
-    /// `CAP_NET_ADMIN` in the network namespace). A name such as `tap%d` takes the first free number.
+    /// `CAP_NET_ADMIN` in the network namespace). A name such as `tap%d` takes the first free
+    /// number.
     ///
-    /// The device is offloaded where the kernel grants it, and carries plain frames otherwise. The kernel
-    /// keeps that for a device that outlives the program, and dropping the `Tap` takes it back: a program
-    /// that is killed leaves long frames to the next one, which is good for those that ask for them (as
-    /// this type does, and QEMU) and for no others.
+    /// The device is offloaded where the kernel grants it, and carries plain frames otherwise. The
+    /// kernel keeps that for a device that outlives the program, and dropping the `Tap` takes it
+    /// back: a program that is killed leaves long frames to the next one, which is good for those
+    /// that ask for them (as this type does, and QEMU) and for no others.
+    ///
+    /// A device that was made for several queues is taken with one of them. Let no other program
+    /// attach to it meanwhile: the kernel spreads connections over all queues.
     ///
     /// # Errors
+    ///
     /// See [`TapError`].
     pub fn open(name: &str) -> Result<Self, TapError> {
         Self::open_offering(name, OFFLOAD)
@@ -91,6 +97,7 @@ impl Tap {
     /// longer than the MTU.
     ///
     /// # Errors
+    ///
     /// See [`TapError`].
     pub fn open_plain(name: &str) -> Result<Self, TapError> {
         let (tun, attached) = attach(name, libc::IFF_TAP | libc::IFF_NO_PI)?;
@@ -136,33 +143,34 @@ impl Tap {
         })
     }
 
-    /// The name of the kernel's interface.
+    /// Returns the name of the kernel's interface.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The MTU that the device had when it was opened, in IP bytes, without the Ethernet header.
+    /// Returns the MTU that the device had when it was opened, in IP bytes, without the Ethernet
+    /// header.
     #[must_use]
     pub const fn mtu(&self) -> usize {
         self.mtu
     }
 
-    /// Whether checksums and segmentation are left to the kernel.
+    /// Returns whether checksums and segmentation are left to the kernel.
     #[must_use]
     pub const fn is_offloaded(&self) -> bool {
         self.descriptor.offloaded
     }
 
-    /// What the device has carried and lost so far.
+    /// Returns the counts of what the device has carried and lost so far.
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.descriptor.counters
     }
 
-    /// Takes a `turn` of the stack in which frames are not sent one by one, but in a row at its end, or
-    /// when 64 of them or 64 KiB wait. With many connections that is faster by a few percent. Sleep
-    /// only after it.
+    /// Takes a `turn` of the stack in which frames are not sent one by one, but in a row at its
+    /// end, or when 64 of them or 64 KiB wait. With many connections that is faster by a few
+    /// percent. Sleep only after it.
     pub fn batch<R>(&mut self, turn: impl FnOnce(&mut Self) -> R) -> R {
         self.outgoing.hold();
         let result = turn(self);
@@ -170,8 +178,8 @@ impl Tap {
         result
     }
 
-    /// What has ended the device for good: its interface was deleted. A program that goes on would find
-    /// the file descriptor ready for ever.
+    /// Returns the error that has ended the device for good: its interface was deleted. A program
+    /// that goes on would find the file descriptor ready for ever.
     #[must_use]
     pub const fn error(&self) -> Option<&io::Error> {
         self.descriptor.error.as_ref()
@@ -214,7 +222,7 @@ fn attach(name: &str, flags: libc::c_int) -> Result<(File, Name), TapError> {
     Ok((tun, attached))
 }
 
-/// Says everything that another program may have left different on a device that outlived it.
+/// Sets all that another program may have left different on a device that outlived it.
 fn set_up_offload(tun: &File, offload: libc::c_uint) -> io::Result<()> {
     sys::set_header_len(tun, Header::LEN)?;
     sys::set_header_little_endian(tun)?;

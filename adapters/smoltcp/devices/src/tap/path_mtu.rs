@@ -1,8 +1,8 @@
-//! Path MTUs: how long a packet may be on its way to a peer, where a link behind ours is narrower.
+//! Path MTUs: the longest packets to peers behind a link that is narrower than ours.
 //!
-//! Routers report what is too long: "fragmentation needed" (ICMP, RFC 1191), "packet too big" (ICMP for
-//! IPv6, RFC 8201). smoltcp 0.14 ignores that, and sends the same segment for ever. An offloaded device
-//! has the kernel cut it.
+//! Routers report what is too long: "fragmentation needed" (ICMP, RFC 1191), "packet too big" (ICMP
+//! for IPv6, RFC 8201). smoltcp 0.14 ignores that, and sends the same segment for ever. An
+//! offloaded device has the kernel cut it.
 
 use core::num::NonZeroU16;
 use std::time::{Duration, Instant};

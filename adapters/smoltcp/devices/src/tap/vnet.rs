@@ -1,4 +1,5 @@
-//! The virtio-net header: how the kernel and we leave checksums and segmentation to each other.
+//! The virtio-net header, by which the kernel and we leave checksums and segmentation to each
+//! other.
 //!
 //! Before each frame on the file descriptor goes a header of ten bytes, `struct virtio_net_hdr` of
 //! [virtio 1.2, section 5.1.6](https://docs.oasis-open.org/virtio/virtio/v1.2/virtio-v1.2.html).
@@ -14,17 +15,17 @@ use crate::segment::{self, Segment, lowered};
 
 /// The checksum is not filled in yet: the field holds the sum of the pseudo-header only.
 const NEEDS_CSUM: u8 = 1;
-/// Somebody has verified the checksum already.
+/// The checksum is verified already.
 const DATA_VALID: u8 = 2;
 
 const GSO_NONE: u8 = 0;
 const GSO_TCPV4: u8 = 1;
 const GSO_TCPV6: u8 = 4;
 
-/// Where the checksum is in a TCP header; UDP has it at 6.
+/// The place of the checksum in a TCP header; UDP has it at 6.
 const TCP_CHECKSUM: u16 = 16;
 
-/// What becomes of a frame from the kernel.
+/// The fate of a frame from the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The stack gets it.
@@ -44,9 +45,9 @@ pub(super) struct Header {
     header_len: u16,
     /// TCP payload of each segment of a frame that is to be segmented, in bytes.
     segment_len: u16,
-    /// Where the checksum starts to count, in bytes from the start of the frame.
+    /// The first byte that the checksum covers, counted from the start of the frame.
     checksum_start: u16,
-    /// Where the checksum goes, in bytes from `checksum_start`.
+    /// The place of the checksum, counted from `checksum_start`.
     checksum_offset: u16,
 }
 
@@ -86,10 +87,10 @@ impl Header {
         bytes
     }
 
-    /// Makes a frame that smoltcp has built ready for the kernel: a TCP segment gets a smaller window
-    /// (see `segment.rs`), and in its checksum field the sum of the pseudo-header. The kernel is asked
-    /// to do the rest, and to cut the payload into segments of `segment_len` bytes, or of what fits
-    /// through a narrower link on the way.
+    /// Makes a frame that smoltcp has built ready for the kernel: a TCP segment gets a smaller
+    /// window (see `segment.rs`), and in its checksum field the sum of the pseudo-header. The
+    /// kernel is asked to do the rest, and to cut the payload into segments of `segment_len` bytes,
+    /// or of what fits through a narrower link on the way.
     pub(super) fn for_outgoing(
         frame: &mut [u8],
         segment_len: Option<NonZeroU16>,
@@ -126,8 +127,8 @@ impl Header {
     /// of `tag` bytes was taken out of the frame after the kernel had written the header.
     ///
     /// A TCP checksum that the kernel has not filled in is that of data which never left this
-    /// machine, and one that it has verified needs no second look; any other is verified here, since
-    /// smoltcp does not.
+    /// machine, and one that it has verified needs no second look; any other is verified here,
+    /// since smoltcp does not.
     pub(super) fn accept_incoming(self, frame: &mut [u8], tag: usize) -> Verdict {
         let is_right = if self.flags & NEEDS_CSUM != 0 {
             self.checksum_offset == TCP_CHECKSUM || self.fill_in_checksum(frame, tag)

@@ -132,7 +132,7 @@ impl Client {
         }
     }
 
-    /// Whether all bytes came back, and both sides have closed.
+    /// Returns whether all bytes came back, and both sides have closed.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.closed

@@ -10,17 +10,17 @@ use smoltcp::time::Instant;
 /// Frames that wait, oldest first. A test keeps a clone to put some in, or to take them out.
 pub type Frames = Rc<RefCell<VecDeque<Vec<u8>>>>;
 
-/// One end of a link whose frames a test moves itself: from one end's `tx` to the other's `rx`, or to
-/// and from a peer that is made of single segments.
+/// One end of a link whose frames a test moves itself: from one end's `tx` to the other's `rx`, or
+/// to and from a peer that is made of single segments.
 #[derive(Debug)]
 pub struct End {
     /// Frames for the stack.
     pub rx: Frames,
     /// Frames that the stack has sent.
     pub tx: Frames,
-    /// What the stack sends is dropped.
+    /// The link is down: frames of the stack are dropped.
     pub down: bool,
-    /// The device takes no frame, and hands none over.
+    /// The queue is full: the device takes no frame, and hands none over.
     pub full: bool,
     medium: Medium,
     mtu: usize,

@@ -67,7 +67,8 @@ impl Host {
         self.iface.poll(now, device, &mut self.sockets);
     }
 
-    /// Returns the time at which the stack wants to be polled next, if it waits for more than a frame.
+    /// Returns the time at which the stack wants to be polled next, if it waits for more than a
+    /// frame.
     pub fn poll_at(&mut self, now: Instant) -> Option<Instant> {
         self.iface.poll_at(now, &self.sockets)
     }

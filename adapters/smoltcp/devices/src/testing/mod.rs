@@ -1,4 +1,4 @@
-//! What tests of devices and stacks share: hosts on a link in memory, in virtual time.
+//! Hosts on a link in memory, in virtual time: the world of tests of devices and stacks.
 //!
 //! ```
 //! use core::time::Duration;

@@ -8,7 +8,7 @@ const FRAMES: &str = include_str!("segments.txt");
 /// An Ethernet frame, and the TCP segment that must be found in it.
 #[derive(Debug, Clone)]
 pub struct Vector {
-    /// What the frame is.
+    /// Its name.
     pub name: &'static str,
     /// Its bytes.
     pub frame: Vec<u8>,

@@ -70,7 +70,7 @@ impl World {
         host.poll(self.now, &mut self.link.end(side));
     }
 
-    /// Whether a frame has arrived for `side`.
+    /// Returns whether a frame has arrived for `side`.
     #[must_use]
     pub fn has_frame(&self, side: Side) -> bool {
         self.link

@@ -15,8 +15,8 @@ fn sent((own, peer): (IpAddress, IpAddress)) -> Vec<u8> {
     frame(&segment, (own, peer))
 }
 
-/// What a router says about a packet that it could not forward. Its own address is that of the peer:
-/// nobody looks at it.
+/// The report of a router about a packet that it could not forward. Its own address is that of the
+/// peer: nobody looks at it.
 fn report(lost: &[u8], mtu: u16) -> Vec<u8> {
     let checksums = ChecksumCapabilities::default();
     let mut bytes = lost[..14].to_vec();
