@@ -2,4 +2,5 @@
 
 mod circles;
 mod sources;
+mod surface;
 mod voice;
