@@ -132,7 +132,11 @@ fn is_of_the_address(error: &io::Error) -> bool {
 fn explained(error: &ListenError) -> io::Error {
     let kind = error.error.kind();
     let port = error.address.socket_addr().map_or(0, |it| it.port());
-    let advice = match kind {
+    io::Error::new(kind, format!("{error}{}", advice(kind, port)))
+}
+
+fn advice(kind: io::ErrorKind, port: u16) -> String {
+    match kind {
         io::ErrorKind::AddrInUse => {
             let who = match cfg!(target_os = "linux") {
                 true => format!("ss -ltnp 'sport = :{port}'"),
@@ -156,8 +160,7 @@ fn explained(error: &ListenError) -> io::Error {
                 .into()
         }
         _ => String::new(),
-    };
-    io::Error::new(kind, format!("{error}{advice}"))
+    }
 }
 
 #[cfg(test)]
@@ -202,5 +205,19 @@ mod tests {
             text.contains(&address.to_string()) && text.contains("--listen"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_privileged_port_names_the_ways_out() {
+        let text = advice(io::ErrorKind::PermissionDenied, 7);
+        for way in [
+            "setcap",
+            "ip_unprivileged_port_start=7",
+            "systemd",
+            "--listen",
+        ] {
+            assert!(text.contains(way), "{text}");
+        }
+        assert_eq!(advice(io::ErrorKind::PermissionDenied, 7000), "");
     }
 }

@@ -58,6 +58,9 @@ fn ends(connection: &ConnectionInfo<'_>) -> Vec<(&'static str, Value)> {
         ("peer", connection.peer().to_string().into()),
         ("local", connection.local().to_string().into()),
     ];
+    if let Some(relay) = connection.relay() {
+        details.push(("relay", relay.to_string().into()));
+    }
     let listener = connection.listener();
     if listener.name() != listener.address().to_string() {
         details.push(("listener", listener.name().into()));

@@ -5,4 +5,6 @@ mod descriptors;
 mod kit;
 mod log;
 mod options;
+#[cfg(target_os = "linux")]
+mod service;
 mod stop;
