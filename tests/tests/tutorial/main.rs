@@ -1,5 +1,5 @@
-//! Runs `docs/TUTORIAL.md` word for word: the commands of each section in one shell, in a network namespace, so that its
-//! ports are free. What comes back must be what stands there.
+//! Runs `docs/TUTORIAL.md` word for word: the commands of each section in one shell, in a network
+//! namespace, so that its ports are free. What comes back must be what stands there.
 
 #[cfg(target_os = "linux")]
 mod page;

@@ -103,7 +103,8 @@ fn commands(text: &'static str) -> Vec<Command> {
     commands
 }
 
-/// True if the lines are as expected. `...` is any text within a line, and any lines where it is alone.
+/// True if the lines are as expected. `...` is any text within a line, and any lines where it is
+/// alone.
 fn matches(expected: &[&str], actual: &[String]) -> bool {
     match (expected.split_first(), actual.split_first()) {
         (None, first) => first.is_none(),

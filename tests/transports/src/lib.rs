@@ -1,4 +1,4 @@
-//! What users of a transport copy to run linecho over it; the tests are in `tests/`.
+//! Files that users of a transport copy to run linecho over it; the tests are in `tests/`.
 
 #![no_std]
 

@@ -1,8 +1,9 @@
 //! `usbd_serial::SerialPort` for [`linecho_core::polled`]: copy this file into your firmware.
 //!
-//! usbd-serial 0.2 implements the traits of embedded-io 0.6, whose calls wait for the host in a loop
-//! that nobody can leave. Here they are those of 0.7, and one that would wait says `Interrupted`: the
-//! driver asks again in its next turn, after your main loop has polled the USB device.
+//! usbd-serial 0.2 implements the traits of embedded-io 0.6, whose calls wait for the host in a
+//! loop that nobody can leave. Here they are those of 0.7, and one that would wait says
+//! `Interrupted`: the driver asks again in its next turn, after your main loop has polled the USB
+//! device.
 
 use linecho_core::embedded_io::{self, ErrorKind, Read, ReadReady, Write, WriteReady};
 use usb_device::UsbError;

@@ -116,7 +116,7 @@ async fn write(socket: &mut TcpSocket<'_>, bytes: &[u8]) {
         .unwrap();
 }
 
-/// What came before the FIN. A reset is an error.
+/// Reads what comes before the FIN. A reset is an error.
 async fn read_to_end(socket: &mut TcpSocket<'_>) -> Result<Vec<u8>, Error> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 100]);
     loop {

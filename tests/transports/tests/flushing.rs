@@ -8,7 +8,7 @@ use linecho_core::embedded_io::{self, ErrorType, ReadReady, WriteReady};
 use linecho_core::polled::Turn;
 use linecho_core::{Config, Instant, Reason, Session, asynchronous, blocking, polled};
 
-/// What a driver did.
+/// A call that a driver makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     /// Read so many bytes.
@@ -115,7 +115,7 @@ impl embedded_io_async::Write for Waiting {
     }
 }
 
-/// What the three drivers do with these batches.
+/// The calls of the three drivers for these batches.
 fn calls(batches: &[&[u8]]) -> [Vec<Call>; 3] {
     let session = || Session::new([0; 4096], Config::new(), Instant::ZERO);
 

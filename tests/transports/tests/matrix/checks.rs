@@ -1,4 +1,4 @@
-//! What every transport has to pass.
+//! The checks that every transport has to pass.
 
 use std::fmt::Debug;
 use std::future::{Future, pending};
@@ -17,8 +17,8 @@ const STUCK: Duration = Duration::from_millis(200);
 /// More than any transport here holds, with the buffers of both its ends.
 const MORE_THAN_FITS: usize = 2_000_000;
 
-/// What is due goes back while the peer waits for it: a line, also one that is longer than every
-/// buffer, and a line buffer that is full.
+/// Checks that what is due goes back while the peer waits for it: a line, also one that is longer
+/// than every buffer, and a line buffer that is full.
 pub(crate) async fn answered(driven: impl Driven, mut peer: impl Peer) {
     let peer = async move {
         let (mut reader, mut writer) = peer.split();

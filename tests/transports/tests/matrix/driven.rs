@@ -31,7 +31,7 @@ fn probe() -> BoxedProbe {
 pub(crate) trait Driven: Sized {
     /// The driver's name in the table.
     const DRIVER: &'static str;
-    /// Whether a wait can be given up.
+    /// True if a wait can be given up.
     const CANCELS: bool = false;
 
     /// Serves until the session ends, then closes as users of the transport do.
@@ -53,7 +53,7 @@ fn now() -> Instant {
 /// A transport of `embedded-io-async`, under the async driver.
 pub(crate) struct Async<T>(pub(crate) T);
 
-/// What users of a transport do at its end, so that the peer gets all of it.
+/// The end of a transport as its users make it, so that the peer gets everything.
 pub(crate) trait Close {
     async fn close(&mut self) {}
 }

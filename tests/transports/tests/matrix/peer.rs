@@ -13,7 +13,7 @@ pub(crate) trait Peer {
     where
         Self: 'a;
 
-    /// Whether one side of the connection can be closed alone.
+    /// True if one side of the connection can be closed alone.
     const HALF_CLOSES: bool = true;
 
     fn split(&mut self) -> (Self::Reader<'_>, Self::Writer<'_>);

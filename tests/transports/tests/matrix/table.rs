@@ -19,9 +19,9 @@ use crate::peer::Peer;
 /// The longest that a check may take, on a machine that does much else.
 const LIMIT: Duration = Duration::from_secs(100);
 
-/// Where the table stands.
+/// The file that holds the table.
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../core/README.md");
-/// Where the versions stand.
+/// The file that holds the versions.
 const LOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock");
 
 /// The checks, as columns of the table.

@@ -29,7 +29,7 @@ struct Wire {
     to_host: Option<Vec<u8>>,
     /// The host took a packet, and the device has not been told.
     taken: bool,
-    /// What the host took and has not read.
+    /// The bytes that the host took and has not read.
     read: VecDeque<u8>,
 }
 
