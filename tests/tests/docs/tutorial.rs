@@ -1,4 +1,5 @@
-//! The sections of the page, each a test: the commands of the first section and of its own.
+//! Runs `docs/TUTORIAL.md` word for word, in a network namespace, so that its ports are free. Each
+//! section is a test, with the commands of the first section and of its own.
 
 use std::env;
 use std::path::Path;
