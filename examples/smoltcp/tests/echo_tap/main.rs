@@ -5,6 +5,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod dhcp;
 mod kernel;
 mod kit;
 mod life;

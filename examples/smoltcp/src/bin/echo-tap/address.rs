@@ -72,17 +72,42 @@ const fn bits(address: IpAddress) -> u8 {
     }
 }
 
+/// Takes a hardware address.
+///
+/// # Errors
+///
+/// When it is something else, or an address that no host can have.
+pub(crate) fn mac(text: &str) -> Result<EthernetAddress, String> {
+    let example = "a hardware address is needed, such as 02:00:00:00:00:01";
+    let mut bytes = [0; 6];
+    let mut parts = text.split([':', '-']);
+    for byte in &mut bytes {
+        let part = parts.next().filter(|part| part.len() <= 2).ok_or(example)?;
+        *byte = u8::from_str_radix(part, 16).map_err(|_| example)?;
+    }
+    let address = EthernetAddress(bytes);
+    match (parts.next(), address.is_unicast() && bytes != [0; 6]) {
+        (None, true) => Ok(address),
+        (None, false) => Err(format!("{address} is not the address of a host")),
+        (Some(_), _) => Err(example.into()),
+    }
+}
+
 /// A hardware address of our own choice (its second lowest bit says so), which differs from that of
 /// another host in the same network as the address does.
-#[must_use]
-pub(crate) fn hardware(address: Option<IpCidr>) -> EthernetAddress {
-    let number = match address.map(|cidr| cidr.address()) {
-        Some(IpAddress::Ipv4(address)) => address.to_bits(),
-        Some(IpAddress::Ipv6(address)) => address.to_bits() as u32,
-        None => 0,
+pub(crate) fn hardware(address: IpCidr) -> EthernetAddress {
+    let number = match address.address() {
+        IpAddress::Ipv4(address) => address.to_bits(),
+        IpAddress::Ipv6(address) => address.to_bits() as u32,
     };
     let [a, b, c, d] = number.to_be_bytes();
     EthernetAddress([0x02, 0, a, b, c, d])
+}
+
+/// A hardware address of our own choice, by chance.
+pub(crate) const fn any_hardware(random: u64) -> EthernetAddress {
+    let [a, b, c, d, e, ..] = random.to_be_bytes();
+    EthernetAddress([0x02, a, b, c, d, e])
 }
 
 #[cfg(test)]
@@ -135,9 +160,39 @@ mod tests {
 
     #[test]
     fn hardware_addresses_differ_as_addresses_do() {
-        let of = |text| hardware(cidr(text).ok()).to_string();
+        let of = |text| hardware(cidr(text).expect(text)).to_string();
         assert_eq!(of("192.168.69.1/24"), "02-00-c0-a8-45-01");
         assert_eq!(of("fdaa::1/64"), "02-00-00-00-00-01");
-        assert!(hardware(None).is_unicast());
+        assert!(any_hardware(u64::MAX).is_unicast());
+        assert_ne!(any_hardware(1 << 40), any_hardware(2 << 40));
+    }
+
+    #[test]
+    fn a_hardware_address_is_that_of_a_host() {
+        let parsed = mac("02:00:00:00:00:0a").map(|it| it.to_string());
+        assert_eq!(parsed, Ok("02-00-00-00-00-0a".into()));
+        assert_eq!(mac("02-0-0-0-0-a"), mac("02:00:00:00:00:0a"));
+        for text in [
+            "",
+            "02:00:00:00:00",
+            "02:00:00:00:00:00:01",
+            "02:00:00:00:00:0g",
+            "020:0:0:0:0:1",
+        ] {
+            assert!(
+                mac(text).is_err_and(|error| error.contains("such as")),
+                "{text}"
+            );
+        }
+        for text in [
+            "00:00:00:00:00:00",
+            "ff:ff:ff:ff:ff:ff",
+            "01:00:5e:00:00:01",
+        ] {
+            assert!(
+                mac(text).is_err_and(|error| error.contains("not the address")),
+                "{text}"
+            );
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! Log lines of the listener and of the DHCP client.
 
+use std::fmt::Display;
+
 use linecho_examples::log::{Level, Log};
 use linecho_examples::server_log::counters;
 use linecho_smoltcp::{Counters, Event, Reason};
 
-use crate::dhcp::Lease;
+use crate::dhcp;
 
 pub(crate) fn log_event(log: &Log, event: &Event) {
     match event {
@@ -41,19 +43,44 @@ fn closed_level(reason: Reason, counters: &Counters) -> Level {
     }
 }
 
-pub(crate) fn log_lease(log: &Log, lease: Lease) {
-    match lease {
-        Lease::Got { address, gateway } => {
-            let gateway = gateway.map_or("none".into(), |gateway| gateway.to_string());
-            let details = [
-                ("address", address.to_string().into()),
-                ("gateway", gateway.into()),
-            ];
+pub(crate) fn log_dhcp(log: &Log, event: dhcp::Event) {
+    use dhcp::Event;
+    let text = |text: &dyn Display| text.to_string().into();
+    match event {
+        Event::Got(lease) => {
+            let gateway = lease
+                .gateway
+                .map_or("none".into(), |gateway| text(&gateway));
+            let details = [("address", text(&lease.address)), ("gateway", gateway)];
             log.event(Level::Info, "got an address by DHCP", &details);
         }
-        Lease::Lost { address } => {
-            let details = [("address", address.to_string().into())];
+        Event::Lost(lease) => {
+            let details = [("address", text(&lease.address))];
             log.event(Level::Warning, "lost the address from DHCP", &details);
+        }
+        Event::GuessedMask { server, prefix } => {
+            let details = [
+                ("server", text(&server)),
+                ("prefix", u64::from(prefix).into()),
+            ];
+            let event = "the DHCP server gave no mask: took that of the address's class";
+            log.event(Level::Warning, event, &details);
+        }
+        Event::ShortLease { server, seconds } => {
+            let details = [
+                ("server", text(&server)),
+                ("seconds", u64::from(seconds).into()),
+            ];
+            let event = "the DHCP server's lease is too short: took it for 10 s";
+            log.event(Level::Warning, event, &details);
+        }
+        Event::Refused { server } => {
+            let details = [("server", text(&server))];
+            log.event(
+                Level::Warning,
+                "the DHCP server refused the address",
+                &details,
+            );
         }
     }
 }

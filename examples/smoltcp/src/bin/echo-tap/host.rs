@@ -6,14 +6,29 @@ use std::net::IpAddr;
 use linecho_devices::Link;
 use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketStorage};
 use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, ListenError, Socket, SocketBuffer};
+use linecho_smoltcp::smoltcp::wire::EthernetAddress;
 use linecho_smoltcp::{HashedListener, HashedSlot, Instant, stack_time};
 
 use crate::address;
 use crate::options::{Arguments, MAX_SLOTS};
 
-pub(crate) fn interface<L: Link>(arguments: &Arguments, link: &mut L, now: Instant) -> Interface {
+/// Returns the hardware address: the one that is asked for, else one that differs from that of another
+/// host as the address does, or by chance if there is none yet.
+pub(crate) fn hardware(arguments: &Arguments) -> EthernetAddress {
+    let first = arguments.ip.first().copied();
+    arguments
+        .mac
+        .unwrap_or_else(|| first.map_or_else(|| address::any_hardware(random()), address::hardware))
+}
+
+pub(crate) fn interface<L: Link>(
+    arguments: &Arguments,
+    hardware: EthernetAddress,
+    link: &mut L,
+    now: Instant,
+) -> Interface {
     let own = &arguments.ip;
-    let mut config = iface::Config::new(address::hardware(own.first().copied()).into());
+    let mut config = iface::Config::new(hardware.into());
     // Others must not guess the sequence numbers of connections.
     config.random_seed = random();
     let mut iface = Interface::new(config, link, stack_time(now));
@@ -52,7 +67,7 @@ pub(crate) fn listener(
 }
 
 /// A number that others cannot guess: hashers are seeded by the kernel.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(())
 }
 

@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory as _, Parser};
 use linecho_examples::command_line;
 use linecho_examples::options::{LogOptions, SessionOptions};
 use linecho_smoltcp::smoltcp::config::IFACE_MAX_ADDR_COUNT;
-use linecho_smoltcp::smoltcp::wire::IpCidr;
+use linecho_smoltcp::smoltcp::wire::{EthernetAddress, IpCidr};
 
 use crate::address;
 
@@ -30,6 +30,10 @@ pub(crate) struct Arguments {
     /// The way to other networks; may be given once for IPv4 and once for IPv6
     #[arg(long, value_name = "ADDRESS", value_parser = address::host)]
     pub(crate) gateway: Vec<IpAddr>,
+
+    /// The hardware address [default: from the first --ip; without one, a new one each time]
+    #[arg(long, value_name = "MAC", value_parser = address::mac)]
+    pub(crate) mac: Option<EthernetAddress>,
 
     /// Ask for an IPv4 address by DHCP
     #[arg(long)]

@@ -14,8 +14,8 @@ use linecho_smoltcp::{Instant, Totals, Wake};
 
 use crate::capture::Capture;
 use crate::dhcp::Dhcp;
-use crate::events::{log_event, log_lease};
-use crate::host::{interface, listener};
+use crate::events::{log_dhcp, log_event};
+use crate::host::{hardware, interface, listener, random};
 use crate::lifetime::{Lifetime, Wish};
 use crate::options::Arguments;
 use crate::summary::summary;
@@ -43,11 +43,14 @@ fn serve_and_log<L: Link>(
     // Before anything waits for others, and anybody is told to press Ctrl-C.
     let mut signals = Signals::handle()?;
     let mut capture = Capture::start(arguments)?;
-    let mut iface = interface(arguments, &mut link, clock.now());
+    let hardware = hardware(arguments);
+    let mut iface = interface(arguments, hardware, &mut link, clock.now());
 
     let mut listener = listener(arguments)?;
     let mut others = SocketSet::new(Vec::new());
-    let mut dhcp = arguments.dhcp.then(|| Dhcp::start(&mut others));
+    let mut dhcp = arguments
+        .dhcp
+        .then(|| Dhcp::start(hardware, random(), clock.now(), &mut others));
     introduce(arguments, &link, guide, log);
 
     let mut lifetime = Lifetime::start(&arguments.command)?;
@@ -55,16 +58,16 @@ fn serve_and_log<L: Link>(
     let mut end: Option<Instant> = None;
     let result = loop {
         let now = clock.now();
-        let wake = link.batch(|link| {
+        let mut wake = link.batch(|link| {
             let mut captured = capture.around(link);
             listener.poll(now, &mut iface, &mut captured, &mut others, |event| {
                 log_event(log, &event);
             })
         });
-        if let Some(dhcp) = &mut dhcp
-            && let Some(lease) = dhcp.turn(&mut iface, &mut others)
-        {
-            log_lease(log, lease);
+        if let Some(dhcp) = &mut dhcp {
+            let lost = || lost_while_down(&link);
+            let tell = |event| log_dhcp(log, event);
+            wake = wake.min(dhcp.turn(now, &mut iface, &mut others, lost, tell));
         }
 
         capture.flush(log);
@@ -128,6 +131,13 @@ fn tell_totals<L: Link>(totals: &Totals, link: &L, log: impl FnOnce(&[(&str, Val
             .map(|(name, count)| (name.as_str(), (*count).into())),
     );
     log(&details);
+}
+
+/// Returns how many frames the link has lost for being down.
+fn lost_while_down<L: Link>(link: &L) -> u64 {
+    let frames = link.frames().into_iter();
+    let lost = frames.filter(|(name, _)| name.contains("link down"));
+    lost.map(|(_, count)| count).sum()
 }
 
 fn introduce<L: Link>(arguments: &Arguments, link: &L, guide: &str, log: &Log) {
