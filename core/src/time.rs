@@ -47,6 +47,8 @@ impl Add<Duration> for Instant {
 
     /// Returns the instant `duration` later, in whole microseconds; the last instant there is if that is
     /// beyond it, or the duration longer than 136 years.
+    // Out of line: it spares flash, and deadlines are no hot path.
+    #[inline(never)]
     fn add(self, duration: Duration) -> Self {
         // One multiplication of 32 bits: those of 128 bits in `as_micros` take much flash.
         let Ok(seconds) = u32::try_from(duration.as_secs()) else {

@@ -1,12 +1,18 @@
 //! A frame that has arrived, on its way to the stack.
 
+use core::time::Duration;
+
 use linecho_core::Instant;
 use smoltcp::iface::{Interface, SocketSet};
 #[cfg(feature = "medium-ethernet")]
 use smoltcp::phy::Medium;
 use smoltcp::phy::{DeviceCapabilities, TxToken};
+use smoltcp::socket::tcp;
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
-use crate::inject::{Frame, OneFrame};
+use crate::ack::{EITHER, Ends};
+use crate::inject::{Frame, OneFrame, To, Unsent};
+use crate::lifecycle::{Stage, stage, tcp_sockets};
 #[cfg(feature = "medium-ethernet")]
 use crate::neighbour;
 use crate::segment::Segment;
@@ -42,20 +48,29 @@ impl<'f, T: TxToken> Arrival<'f, T> {
     }
 
     /// Tells the stack the hardware address of the segment's sender, if that is on the link: the
-    /// reply then needs no ARP.
+    /// reply then needs no ARP. Returns `false` if there is no segment, or no Ethernet.
     pub(crate) fn tell_sender(&mut self) -> bool {
+        let peer = self.segment.map(|segment| segment.flow.remote.addr);
+        peer.is_some_and(|peer| self.tell(peer))
+    }
+
+    /// Tells the stack that `address` is where the segment came from.
+    #[cfg_attr(
+        not(feature = "medium-ethernet"),
+        allow(unused_variables, reason = "only Ethernet has addresses")
+    )]
+    fn tell(&mut self, address: IpAddress) -> bool {
         #[cfg(feature = "medium-ethernet")]
-        if let Some(segment) = &self.segment
+        if let Some(Segment { flow, hardware, .. }) = self.segment
             && self.capabilities.medium == Medium::Ethernet
         {
-            let (local, peer) = (segment.flow.local, segment.flow.remote.addr);
             neighbour::tell::<T>(
                 self.now,
                 self.iface,
                 self.capabilities,
-                local,
-                peer,
-                segment.hardware,
+                flow.local,
+                address,
+                hardware,
             );
             return true;
         }
@@ -66,11 +81,69 @@ impl<'f, T: TxToken> Arrival<'f, T> {
     pub(crate) fn enter(self, sockets: &mut SocketSet<'_>) {
         let mut device = OneFrame {
             frame: Some(self.frame),
-            tx: Some(self.tx),
+            to: Some(To::Device(self.tx)),
             edit: None,
             capabilities: self.capabilities,
         };
         self.iface
             .poll_ingress_single(stack_time(self.now), &mut device, sockets);
     }
+
+    /// Lets the stack process the frame for `sockets`, unless it is an RST or a SYN for an open
+    /// connection that only looks as if it came from the peer (RFC 5961).
+    ///
+    /// An RST has to have the very number that is expected next, and a SYN ends no connection. Both
+    /// are answered with an acknowledgement: a peer that has really lost the connection answers
+    /// that with an exact RST.
+    #[cfg_attr(
+        not(feature = "medium-ethernet"),
+        allow(unused_mut, reason = "only Ethernet has addresses")
+    )]
+    pub(crate) fn enter_checked(mut self, sockets: &mut SocketSet<'_>) {
+        let Some(segment) = self.segment.filter(Segment::is_syn_or_rst) else {
+            return self.enter(sockets);
+        };
+        let Some(ends) = open_connection(&segment, sockets) else {
+            return self.enter(sockets);
+        };
+        #[cfg(feature = "medium-ethernet")]
+        if let Some(hop) = neighbour::next_hop(self.now, self.iface, ends.peer.addr) {
+            self.tell(hop);
+        }
+        let mut reply = Unsent::EMPTY;
+        // The stack acknowledges a SYN|ACK once a second, and may just have done so.
+        for at in [self.now, self.now + RATE_LIMIT] {
+            for acknowledged in EITHER {
+                if reply.frame().is_empty() {
+                    let to = To::<T>::Unsent(&mut reply);
+                    let (iface, capabilities) = (&mut *self.iface, self.capabilities);
+                    ends.acknowledge(at, acknowledged, iface, capabilities, sockets, (to, None));
+                }
+            }
+        }
+        let Some(ack) = ends.segment(reply.frame(), self.capabilities.medium) else {
+            // There were more such segments than that. This one is dropped.
+            return;
+        };
+        if segment.is_rst() && segment.seq == ack.ack_number() {
+            return self.enter(sockets);
+        }
+        let frame = reply.frame();
+        self.tx.consume(frame.len(), |to| to.copy_from_slice(frame));
+    }
+}
+
+/// The time between two acknowledgements that the stack makes of a SYN|ACK.
+const RATE_LIMIT: Duration = Duration::from_secs(1);
+
+/// Returns the ends of the open connection in `sockets` that the segment belongs to.
+fn open_connection(segment: &Segment, sockets: &mut SocketSet<'_>) -> Option<Ends> {
+    let ends = Ends {
+        local: IpEndpoint::new(segment.flow.local, segment.port),
+        peer: segment.flow.remote,
+    };
+    let is_it = |tcp: &mut tcp::Socket<'_>| {
+        Ends::of(tcp) == Some(ends) && matches!(stage(tcp), Stage::Open | Stage::Closing)
+    };
+    tcp_sockets(sockets).any(is_it).then_some(ends)
 }

@@ -8,17 +8,45 @@ use smoltcp::time::Instant;
 /// Sees a frame that the stack has written, and may change it, before it is sent.
 pub(crate) type Edit<'e> = &'e dyn Fn(&mut [u8]);
 
-/// Room for the reply to an injected frame, when it is not sent: Ethernet, IPv6, and TCP with all
-/// its options.
-const UNSENT: usize = 14 + 40 + 60;
-
 /// A device that receives one frame: one that has arrived, or one that is injected.
 pub(crate) struct OneFrame<'f, T> {
     pub(crate) frame: Option<Frame<'f>>,
-    /// For the reply. Without it, the reply is made for `edit` alone.
-    pub(crate) tx: Option<T>,
+    /// Where the reply goes.
+    pub(crate) to: Option<To<'f, T>>,
     pub(crate) edit: Option<Edit<'f>>,
     pub(crate) capabilities: &'f DeviceCapabilities,
+}
+
+pub(crate) enum To<'f, T> {
+    Device(T),
+    Unsent(&'f mut Unsent),
+}
+
+/// The reply to an injected frame, which is not sent.
+pub(crate) struct Unsent {
+    bytes: [u8; LONGEST_REPLY],
+    len: usize,
+}
+
+/// Ethernet, IPv6, and TCP with all its options.
+const LONGEST_REPLY: usize = 14 + 40 + 60;
+
+impl Unsent {
+    pub(crate) const EMPTY: Self = Self {
+        bytes: [0; LONGEST_REPLY],
+        len: 0,
+    };
+
+    /// Makes room for a frame, and returns that.
+    fn start(&mut self, len: usize) -> &mut [u8] {
+        self.len = len;
+        self.frame()
+    }
+
+    /// Returns the frame, or nothing, if the stack had no reply.
+    pub(crate) fn frame(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.len).unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -42,9 +70,9 @@ impl<T: TxToken> Device for OneFrame<'_, T> {
     }
 
     fn receive(&mut self, _: Instant) -> Option<(Frame<'_>, Tx<'_, T>)> {
-        let frame = self.frame.take()?;
-        let (tx, edit) = (self.tx.take(), self.edit);
-        Some((frame, Tx { tx, edit }))
+        let (frame, to) = self.frame.take().zip(self.to.take())?;
+        let edit = self.edit;
+        Some((frame, Tx { to, edit }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Tx<'_, T>> {
@@ -100,15 +128,15 @@ impl<D: Device + ?Sized> Device for Sender<'_, D> {
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
-        let tx = Some(self.device.transmit(now)?);
+        let to = To::Device(self.device.transmit(now)?);
         self.was_wanted = true;
         let edit = self.edit;
-        Some(Tx { tx, edit })
+        Some(Tx { to, edit })
     }
 }
 
 pub(crate) struct Tx<'a, T> {
-    tx: Option<T>,
+    to: To<'a, T>,
     edit: Option<Edit<'a>>,
 }
 
@@ -121,14 +149,14 @@ impl<T: TxToken> TxToken for Tx<'_, T> {
             }
             result
         };
-        match self.tx {
-            Some(tx) => tx.consume(len, write),
-            None => write([0; UNSENT].get_mut(..len).unwrap_or_default()),
+        match self.to {
+            To::Device(tx) => tx.consume(len, write),
+            To::Unsent(unsent) => write(unsent.start(len)),
         }
     }
 
     fn set_meta(&mut self, meta: PacketMeta) {
-        if let Some(tx) = &mut self.tx {
+        if let To::Device(tx) = &mut self.to {
             tx.set_meta(meta);
         }
     }

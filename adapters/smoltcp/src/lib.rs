@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
 
+mod ack;
 mod arrival;
 mod client;
 mod connection;

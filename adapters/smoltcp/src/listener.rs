@@ -153,8 +153,8 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         deadline.into()
     }
 
-    /// Sorts half-open connections before the sockets that listen, and those in TIME-WAIT behind them.
-    /// Their slots see that at the next turn.
+    /// Sorts half-open connections before the sockets that listen, and those in TIME-WAIT behind
+    /// them. Their slots see that at the next turn.
     ///
     /// smoltcp gives a segment to the first socket in the set that accepts it. A SYN that the peer
     /// retransmits, since our SYN|ACK got lost, would open a second connection, whose answers

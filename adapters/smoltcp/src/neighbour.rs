@@ -23,7 +23,7 @@ use smoltcp::{
     },
 };
 
-use crate::inject::{Frame, OneFrame};
+use crate::inject::{Frame, OneFrame, To, Unsent};
 use crate::segment::Hardware;
 use crate::time::stack_time;
 
@@ -48,9 +48,10 @@ pub(crate) fn tell<T: TxToken>(
     };
     let (bytes, _) = bytes.split_at(len);
     let meta = PacketMeta::default();
+    let mut no_reply = Unsent::EMPTY;
     let mut device = OneFrame::<T> {
         frame: Some(Frame { bytes, meta }),
-        tx: None,
+        to: Some(To::Unsent(&mut no_reply)),
         edit: None,
         capabilities,
     };

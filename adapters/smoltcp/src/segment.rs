@@ -4,7 +4,7 @@
 use smoltcp::wire::Ipv4Packet;
 #[cfg(feature = "proto-ipv6")]
 use smoltcp::wire::Ipv6Packet;
-use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint, IpProtocol};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint, IpProtocol, TcpSeqNumber};
 
 use smoltcp::phy::Medium;
 
@@ -21,6 +21,8 @@ pub(crate) struct Segment {
     pub(crate) flow: Flow,
     /// Our port.
     pub(crate) port: u16,
+    /// The sequence number.
+    pub(crate) seq: TcpSeqNumber,
     /// The low byte of the flags.
     flags: u8,
     /// The hardware address that the frame came from, if the medium has any.
@@ -62,13 +64,14 @@ impl Segment {
             _ => return None,
         };
         let header = tcp.first_chunk::<20>()?;
-        let [from_high, from_low, to_high, to_low, ..] = *header;
+        let [from_high, from_low, to_high, to_low, s0, s1, s2, s3, ..] = *header;
         Some(Self {
             flow: Flow {
                 local,
                 remote: IpEndpoint::new(remote, u16::from_be_bytes([from_high, from_low])),
             },
             port: u16::from_be_bytes([to_high, to_low]),
+            seq: TcpSeqNumber(i32::from_be_bytes([s0, s1, s2, s3])),
             flags: header[13],
             hardware,
         })
@@ -83,6 +86,16 @@ impl Segment {
     /// Returns whether the segment asks for a connection.
     pub(crate) fn is_syn(&self) -> bool {
         self.flags & (SYN | RST | ACK) == SYN
+    }
+
+    /// Returns whether the segment resets a connection.
+    pub(crate) fn is_rst(&self) -> bool {
+        self.flags & RST != 0
+    }
+
+    /// Returns whether the segment would begin or reset a connection.
+    pub(crate) fn is_syn_or_rst(&self) -> bool {
+        self.flags & (SYN | RST) != 0
     }
 }
 

@@ -68,7 +68,7 @@ impl<'a> Slot<'a> {
         match &mut self.phase {
             Phase::Idle => self.idle(number, tcp, turn),
             Phase::HalfOpen { since } => {
-                let late = *since + half_open_limit(&turn.service.options, turn.full) <= turn.now;
+                let late = half_open_until(*since, &turn.service.options, turn.full) <= turn.now;
                 match stage(tcp) {
                     Stage::HalfOpen if late => self.listen(tcp, turn),
                     Stage::HalfOpen if turn.service.accepting => {}
@@ -93,7 +93,7 @@ impl<'a> Slot<'a> {
                     (*since, *unsent) = (turn.now, left);
                     *probe_at = turn.next_probe(tcp);
                 }
-                let late = *since + close_limit(&turn.service.options, turn.full) <= turn.now;
+                let late = closing_until(*since, &turn.service.options, turn.full) <= turn.now;
                 match stage(tcp) {
                     Stage::Open | Stage::Closing if late => self.abort(tcp, turn),
                     Stage::Open => {
@@ -215,12 +215,12 @@ impl<'a> Slot<'a> {
     pub(crate) fn deadline(&self, options: &Options, full: bool) -> Option<Instant> {
         match &self.phase {
             Phase::Idle => None,
-            Phase::HalfOpen { since } => Some(*since + half_open_limit(options, full)),
+            Phase::HalfOpen { since } => Some(half_open_until(*since, options, full)),
             Phase::Open(connection) => connection.deadline(),
             Phase::Closing {
                 since, probe_at, ..
             } => earlier(
-                Some(*since + close_limit(options, full)),
+                Some(closing_until(*since, options, full)),
                 probe_at.instant(),
             ),
             Phase::Leaving { until } => Some(*until),
@@ -253,18 +253,17 @@ pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant>
     a.into_iter().chain(b).min()
 }
 
-fn half_open_limit(options: &Options, full: bool) -> Duration {
-    limit(options.handshake_timeout, full)
+fn half_open_until(since: Instant, options: &Options, full: bool) -> Instant {
+    until(since, options.handshake_timeout, full)
 }
 
-fn close_limit(options: &Options, full: bool) -> Duration {
-    limit(options.close_timeout, full)
+fn closing_until(since: Instant, options: &Options, full: bool) -> Instant {
+    until(since, options.close_timeout, full)
 }
 
-fn limit(when_full: Duration, full: bool) -> Duration {
-    if full {
-        when_full
-    } else {
-        Options::PATIENCE.max(when_full)
-    }
+// Out of line: it spares flash.
+#[inline(never)]
+fn until(since: Instant, when_full: Duration, full: bool) -> Instant {
+    let otherwise = Options::PATIENCE.max(when_full);
+    since + if full { when_full } else { otherwise }
 }

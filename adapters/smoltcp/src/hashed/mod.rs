@@ -1,5 +1,6 @@
 //! Thousands of connections on one port, at a cost for each line that does not grow with them.
 
+mod ingress;
 mod table;
 
 use core::cell::Cell;
@@ -8,17 +9,16 @@ use core::time::Duration;
 use heapless::Vec;
 use linecho_core::{Instant, Totals};
 use smoltcp::iface::{Interface, SocketSet, SocketStorage};
-use smoltcp::phy::{Device, RxToken, TxToken};
+use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, ListenError};
 use smoltcp::wire::IpListenEndpoint;
 
 use self::table::{Queue, Table};
-use crate::arrival::Arrival;
 use crate::event::Event;
-use crate::inject::{Frame, Sender};
-use crate::lifecycle::{Stage, arm, stage, tcp_sockets};
+use crate::inject::Sender;
+use crate::lifecycle::{arm, tcp_sockets};
 use crate::options::Options;
-use crate::segment::{Hardware, Segment};
+use crate::segment::Hardware;
 use crate::service::{Service, Turn};
 use crate::time::stack_time;
 use crate::turn::{INGRESS_FRAMES, Wake, egress, next_egress};
@@ -159,87 +159,8 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         self.table.earliest().into()
     }
 
-    /// Takes in the frames that wait in the device, at most 64 of them: those for this listener,
-    /// and into the set `others` the rest. Replaces the function [`ingress`](crate::ingress).
-    pub fn ingress<D: Device + ?Sized>(
-        &mut self,
-        now: Instant,
-        iface: &mut Interface,
-        device: &mut D,
-        others: &mut SocketSet<'_>,
-    ) -> Wake {
-        let at = stack_time(now);
-        iface.poll_maintenance(at);
-        let capabilities = device.capabilities();
-        for _ in 0..INGRESS_FRAMES {
-            let Some((rx, tx)) = device.receive(at) else {
-                return Wake::Frame;
-            };
-            let meta = rx.meta();
-            rx.consume(|bytes| {
-                let frame = Frame { bytes, meta };
-                let arrival = Arrival::new(now, iface, &capabilities, frame, tx);
-                self.take_in(arrival, others);
-            });
-        }
-        Wake::Again
-    }
-
-    /// Finds the set for a frame, lets the stack process it there, and queues its slot.
-    fn take_in<T: TxToken>(&mut self, mut arrival: Arrival<'_, T>, others: &mut SocketSet<'_>) {
-        let ours = |segment: &Segment| segment.is_for(self.service.endpoint);
-        let Some(segment) = arrival.segment.filter(ours) else {
-            arrival.tell_sender();
-            return arrival.enter(others);
-        };
-        let mut found = self.table.find(&segment.flow);
-        if segment.is_syn()
-            && let Some(number) = found
-            && self.table.has_ended(number)
-        {
-            // The slot has still to end its session, or to send its last segment. The peer goes on.
-            self.table.remove(number);
-            found = None;
-        }
-        if let Some(number) = found {
-            if let Some(HashedSlot { set, hardware, .. }) = self.table.get(number)
-                && let Some(set) = set
-            {
-                if *hardware != segment.hardware || arrival.now < self.neighbours_short_until {
-                    *hardware = segment.hardware;
-                    arrival.tell_sender();
-                }
-                arrival.enter(set);
-            }
-            self.work.push(self.table.slots, number);
-        } else if segment.is_syn()
-            && self.service.accepting
-            && let Some(number) = self.table.take_free()
-        {
-            arrival.tell_sender();
-            let slot = self.table.get(number);
-            let half_open = slot.is_some_and(|HashedSlot { set, hardware, .. }| {
-                *hardware = segment.hardware;
-                set.as_mut().is_some_and(|set| {
-                    arrival.enter(set);
-                    tcp_sockets(set).any(|tcp| stage(tcp) == Stage::HalfOpen)
-                })
-            });
-            if half_open {
-                self.table.insert(number, segment.flow);
-                self.work.push(self.table.slots, number);
-            } else {
-                self.table.put_free(number);
-            }
-        } else {
-            // No socket takes it: the stack answers with an RST.
-            arrival.tell_sender();
-            arrival.enter(others);
-        }
-    }
-
-    /// The next slot that gets a turn. While there is a line buffer, those that wait for it take
-    /// turns with the others: each side alone would keep the other from it.
+    /// Returns the next slot that gets a turn. While there is a line buffer, those that wait for it
+    /// take turns with the others: each side alone would keep the other from it.
     fn next(&mut self, waiting_first: bool) -> Option<u32> {
         let slots = &mut *self.table.slots;
         if self.service.lines.is_empty() {

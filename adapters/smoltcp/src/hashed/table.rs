@@ -6,7 +6,7 @@ use smoltcp::iface::{Interface, SocketSet};
 #[cfg(feature = "medium-ethernet")]
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp;
-use smoltcp::wire::IpAddress;
+use smoltcp::wire::{IpAddress, TcpSeqNumber};
 
 use crate::lifecycle::{Stage, stage, tcp_sockets};
 #[cfg(feature = "medium-ethernet")]
@@ -40,6 +40,8 @@ pub struct HashedSlot<'a> {
     links: [Link; 2],
     /// The hardware address that the peer's last frame came from: its own, or that of a router.
     pub(super) hardware: Hardware,
+    /// The number of the SYN that the connection began with.
+    pub(super) irs: TcpSeqNumber,
     /// The time of its next turn.
     due: Instant,
     /// In the first slot of a block: not later than any `due` in the block.
@@ -57,6 +59,7 @@ impl Default for HashedSlot<'_> {
             is_taken: true,
             links: [NOT_QUEUED; 2],
             hardware: Hardware::default(),
+            irs: TcpSeqNumber(0),
             due: NEVER,
             block_due: NEVER,
         }

@@ -1,0 +1,163 @@
+//! The acknowledgement of an open connection: an empty segment with the numbers that are next.
+//!
+//! smoltcp 0.14 exposes neither sequence numbers nor neighbours. So a SYN|ACK in the peer's name is
+//! injected, which the stack answers with an acknowledgement.
+
+use linecho_core::Instant;
+use smoltcp::iface::{Interface, SocketSet};
+use smoltcp::phy::{ChecksumCapabilities, DeviceCapabilities, Medium, PacketMeta, TxToken};
+use smoltcp::socket::tcp;
+#[cfg(feature = "proto-ipv4")]
+use smoltcp::wire::IPV4_HEADER_LEN;
+#[cfg(feature = "proto-ipv6")]
+use smoltcp::wire::IPV6_HEADER_LEN;
+#[cfg(feature = "medium-ethernet")]
+use smoltcp::wire::{
+    EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, HardwareAddress, IpVersion,
+};
+use smoltcp::wire::{
+    IpAddress, IpEndpoint, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+    TcpTimestampRepr,
+};
+
+use crate::inject::{Edit, Frame, OneFrame, To};
+use crate::time::stack_time;
+
+/// The headers of Ethernet, IPv6 and TCP with timestamps.
+const LONGEST_FRAME: usize = 14 + 40 + 32;
+
+/// Two numbers that are half the sequence space apart.
+pub(crate) const EITHER: [i32; 2] = [0, i32::MIN];
+
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) local: IpEndpoint,
+    pub(crate) peer: IpEndpoint,
+}
+
+impl Ends {
+    pub(crate) fn of(tcp: &tcp::Socket<'_>) -> Option<Self> {
+        Some(Self {
+            local: tcp.local_endpoint()?,
+            peer: tcp.remote_endpoint()?,
+        })
+    }
+
+    /// Makes the stack acknowledge, for a connection that is established, or was. Its socket is in
+    /// `sockets`.
+    ///
+    /// The stack ignores a segment whose acknowledgement is older than SND.UNA. So this has to be
+    /// done with both of [`EITHER`], one of which is not.
+    pub(crate) fn acknowledge<T: TxToken>(
+        &self,
+        at: Instant,
+        acknowledged: i32,
+        iface: &mut Interface,
+        capabilities: &DeviceCapabilities,
+        sockets: &mut SocketSet<'_>,
+        (to, edit): (To<'_, T>, Option<Edit<'_>>),
+    ) {
+        let mut bytes = [0; LONGEST_FRAME];
+        let acknowledged = TcpSeqNumber(acknowledged);
+        let medium = capabilities.medium;
+        if let Some(len) = self.write_syn_ack(acknowledged, iface, medium, &mut bytes) {
+            let (bytes, _) = bytes.split_at(len);
+            let meta = PacketMeta::default();
+            let mut device = OneFrame {
+                frame: Some(Frame { bytes, meta }),
+                to: Some(to),
+                edit,
+                capabilities,
+            };
+            iface.poll_ingress_single(stack_time(at), &mut device, sockets);
+        }
+    }
+
+    /// Returns the segment in a frame that is the acknowledgement. It may be a request for the
+    /// peer's hardware address instead.
+    pub(crate) fn segment<'f>(
+        &self,
+        frame: &'f mut [u8],
+        medium: Medium,
+    ) -> Option<TcpPacket<&'f mut [u8]>> {
+        let header_len = match self.peer.addr {
+            #[cfg(feature = "proto-ipv4")]
+            IpAddress::Ipv4(_) => IPV4_HEADER_LEN,
+            #[cfg(feature = "proto-ipv6")]
+            IpAddress::Ipv6(_) => IPV6_HEADER_LEN,
+        };
+        let tcp_at = ip_at(medium) + header_len;
+        let segment = TcpPacket::new_checked(frame.get_mut(tcp_at..)?).ok()?;
+        let ports = (segment.src_port(), segment.dst_port());
+        (ports == (self.local.port, self.peer.port)).then_some(segment)
+    }
+
+    /// Writes a frame with a SYN|ACK of the peer, which an open connection can only answer or
+    /// ignore. Returns its length.
+    #[cfg_attr(
+        not(feature = "medium-ethernet"),
+        allow(unused_variables, reason = "only Ethernet needs `iface`")
+    )]
+    fn write_syn_ack(
+        &self,
+        acknowledged: TcpSeqNumber,
+        iface: &Interface,
+        medium: Medium,
+        frame: &mut [u8],
+    ) -> Option<usize> {
+        let checksums = ChecksumCapabilities::default();
+        let tcp = TcpRepr {
+            src_port: self.peer.port,
+            dst_port: self.local.port,
+            control: TcpControl::Syn,
+            seq_number: TcpSeqNumber(0),
+            ack_number: Some(acknowledged),
+            window_len: 0,
+            window_scale: None,
+            max_seg_size: None,
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            // The answer has timestamps if the connection does.
+            timestamp: Some(TcpTimestampRepr::new(0, 0)),
+            payload: &[],
+        };
+        let (from, to) = (self.peer.addr, self.local.addr);
+        let ip = IpRepr::new(from, to, IpProtocol::Tcp, tcp.buffer_len(), 64);
+        let ip_at = ip_at(medium);
+        #[cfg(feature = "medium-ethernet")]
+        if medium == Medium::Ethernet {
+            #[allow(irrefutable_let_patterns, reason = "smoltcp may have other media")]
+            let HardwareAddress::Ethernet(dst_addr) = iface.hardware_addr() else {
+                return None;
+            };
+            let ethernet = EthernetRepr {
+                src_addr: EthernetAddress::default(),
+                dst_addr,
+                ethertype: match ip.version() {
+                    #[cfg(feature = "proto-ipv4")]
+                    IpVersion::Ipv4 => EthernetProtocol::Ipv4,
+                    #[cfg(feature = "proto-ipv6")]
+                    IpVersion::Ipv6 => EthernetProtocol::Ipv6,
+                },
+            };
+            ethernet.emit(&mut EthernetFrame::new_unchecked(&mut *frame));
+        }
+        let tcp_at = ip_at + ip.header_len();
+        let end = tcp_at + tcp.buffer_len();
+        ip.emit(frame.get_mut(ip_at..end)?, &checksums);
+        let mut segment = TcpPacket::new_unchecked(frame.get_mut(tcp_at..end)?);
+        tcp.emit(&mut segment, &from, &to, &checksums);
+        Some(end)
+    }
+}
+
+/// Returns where the IP header begins in a frame.
+fn ip_at(medium: Medium) -> usize {
+    match medium {
+        #[cfg(feature = "medium-ethernet")]
+        Medium::Ethernet => EthernetFrame::<&[u8]>::header_len(),
+        #[allow(unreachable_patterns, reason = "it may be the only medium")]
+        _ => 0,
+    }
+}

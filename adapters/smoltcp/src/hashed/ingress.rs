@@ -1,0 +1,113 @@
+//! The way of a frame to the slot that it belongs to.
+
+use linecho_core::Instant;
+use smoltcp::iface::{Interface, SocketSet};
+use smoltcp::phy::{Device, RxToken, TxToken};
+use smoltcp::wire::TcpSeqNumber;
+
+use super::{HashedListener, HashedSlot};
+use crate::arrival::Arrival;
+use crate::inject::Frame;
+use crate::lifecycle::{Stage, arm, stage, tcp_sockets};
+use crate::segment::Segment;
+use crate::slot::Slot;
+use crate::time::stack_time;
+use crate::turn::{INGRESS_FRAMES, Wake};
+
+impl<const LINES: usize> HashedListener<'_, LINES> {
+    /// Takes in the frames that wait in the device, at most 64 of them: those for this listener,
+    /// and into the set `others` the rest. Replaces the function [`ingress`](crate::ingress).
+    pub fn ingress<D: Device + ?Sized>(
+        &mut self,
+        now: Instant,
+        iface: &mut Interface,
+        device: &mut D,
+        others: &mut SocketSet<'_>,
+    ) -> Wake {
+        let at = stack_time(now);
+        iface.poll_maintenance(at);
+        let capabilities = device.capabilities();
+        for _ in 0..INGRESS_FRAMES {
+            let Some((rx, tx)) = device.receive(at) else {
+                return Wake::Frame;
+            };
+            let meta = rx.meta();
+            rx.consume(|bytes| {
+                let frame = Frame { bytes, meta };
+                let arrival = Arrival::new(now, iface, &capabilities, frame, tx);
+                self.take_in(arrival, others);
+            });
+        }
+        Wake::Again
+    }
+
+    /// Finds the set for a frame, lets the stack process it there, and queues its slot.
+    fn take_in<T: TxToken>(&mut self, mut arrival: Arrival<'_, T>, others: &mut SocketSet<'_>) {
+        let ours = |segment: &Segment| segment.is_for(self.service.endpoint);
+        let Some(segment) = arrival.segment.filter(ours) else {
+            arrival.tell_sender();
+            return arrival.enter(others);
+        };
+        let mut found = self.table.find(&segment.flow);
+        if segment.is_syn()
+            && let Some(number) = found
+            && self.table.has_ended(number)
+        {
+            // The slot has still to end its session, or to send its last segment. The peer goes on.
+            self.table.remove(number);
+            found = None;
+        }
+        if let Some(number) = found {
+            if segment.is_syn() {
+                self.restart_half_open(number, segment.seq);
+            }
+            if let Some(HashedSlot { set, hardware, .. }) = self.table.get(number)
+                && let Some(set) = set
+            {
+                if *hardware != segment.hardware || arrival.now < self.neighbours_short_until {
+                    *hardware = segment.hardware;
+                    arrival.tell_sender();
+                }
+                arrival.enter_checked(set);
+            }
+            self.work.push(self.table.slots, number);
+        } else if segment.is_syn()
+            && self.service.accepting
+            && let Some(number) = self.table.take_free()
+        {
+            arrival.tell_sender();
+            let slot = self.table.get(number);
+            let half_open = slot.is_some_and(|slot| {
+                (slot.hardware, slot.irs) = (segment.hardware, segment.seq);
+                slot.set.as_mut().is_some_and(|set| {
+                    arrival.enter(set);
+                    tcp_sockets(set).any(|tcp| stage(tcp) == Stage::HalfOpen)
+                })
+            });
+            if half_open {
+                self.table.insert(number, segment.flow);
+                self.work.push(self.table.slots, number);
+            } else {
+                self.table.put_free(number);
+            }
+        } else {
+            // No socket takes it: the stack answers with an RST.
+            arrival.tell_sender();
+            arrival.enter(others);
+        }
+    }
+
+    /// Forgets a half-open connection when its peer sends a SYN with another number: it has started
+    /// anew (RFC 9293, 3.10.7.4, for SYN-RECEIVED).
+    fn restart_half_open(&mut self, number: u32, seq: TcpSeqNumber) {
+        if let Some(HashedSlot { slot, set, irs, .. }) = self.table.get(number)
+            && *irs != seq
+            && let Some(set) = set
+        {
+            for tcp in tcp_sockets(set).filter(|tcp| stage(tcp) == Stage::HalfOpen) {
+                arm(tcp, self.service.endpoint, &self.service.options);
+                (*slot, *irs) = (Slot::default(), seq);
+            }
+        }
+    }
+}

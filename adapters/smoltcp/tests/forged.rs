@@ -1,0 +1,199 @@
+//! Segments that only look as if they came from the peer, and peers that have lost their
+//! connection: RFC 5961.
+
+mod kit;
+
+use std::time::Duration;
+
+use kit::Kit;
+use kit::raw::Raw;
+use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl, TcpSeqNumber};
+use linecho_smoltcp::{Config, HashedListener, LongLines, Options, Reason};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+type Hashed = Kit<4, HashedListener<'static, 4>>;
+
+fn hashed() -> Hashed {
+    Kit::hashed(Options::DEFAULT, 4)
+}
+
+fn raw() -> Raw {
+    Raw::new(IpAddress::v4(10, 0, 0, 9), 1234)
+}
+
+/// Puts an RST with this number, which is relative to the one that is expected.
+fn reset_at(kit: &mut Hashed, raw: &mut Raw, offset: i32) {
+    let (seq, ack) = (raw.seq, raw.ack.take());
+    raw.seq = TcpSeqNumber(seq.0.wrapping_add(offset));
+    raw.put(kit, TcpControl::Rst, b"");
+    (raw.seq, raw.ack) = (seq, ack);
+    kit.pass(MILLISECOND);
+}
+
+#[track_caller]
+fn echo(kit: &mut Hashed, raw: &mut Raw) {
+    raw.send(kit, b"line\n");
+    kit.pass(MILLISECOND);
+    let segments = raw.take_and_note(kit);
+    assert!(
+        segments.iter().any(|it| it.payload == b"line\n"),
+        "{segments:?}"
+    );
+    raw.ack(kit);
+    kit.pass(MILLISECOND);
+}
+
+#[test]
+fn an_inexact_reset_is_answered_and_ends_nothing() {
+    let mut kit = hashed();
+    let mut raw = raw();
+    raw.connect(&mut kit);
+    echo(&mut kit, &mut raw);
+    for offset in [1, 100, 4000, 1_000_000, -1] {
+        kit.pass(2 * SECOND);
+        raw.take(&kit);
+        reset_at(&mut kit, &mut raw, offset);
+        let segments = raw.take(&kit);
+        let [challenge] = &segments[..] else {
+            panic!("{offset}: {segments:?}")
+        };
+        let numbers = (challenge.control, challenge.seq, challenge.ack);
+        assert_eq!(numbers, (TcpControl::None, raw.ack.unwrap(), Some(raw.seq)));
+        echo(&mut kit, &mut raw);
+    }
+    assert!(kit.reasons().is_empty());
+}
+
+#[test]
+fn many_inexact_resets_end_nothing() {
+    let mut kit = hashed();
+    let mut raw = raw();
+    raw.connect(&mut kit);
+    for offset in 1..200 {
+        reset_at(&mut kit, &mut raw, offset);
+    }
+    assert!(raw.take(&kit).len() < 5, "challenges are rare");
+    echo(&mut kit, &mut raw);
+    assert!(kit.reasons().is_empty());
+}
+
+#[test]
+fn an_exact_reset_ends_the_connection() {
+    let mut kit = hashed();
+    let mut raw = raw();
+    raw.connect(&mut kit);
+    raw.send(&mut kit, b"unfinished");
+    reset_at(&mut kit, &mut raw, 0);
+    assert_eq!(kit.reasons(), [Reason::Reset]);
+    assert_eq!(kit.listener.busy(), 0);
+}
+
+#[test]
+fn an_exact_reset_that_answers_a_probe_ends_the_connection() {
+    let mut kit = hashed();
+    let mut raw = raw();
+    raw.connect(&mut kit);
+    raw.take(&kit);
+    while raw.take(&kit).is_empty() {
+        kit.pass(MILLISECOND);
+    }
+    reset_at(&mut kit, &mut raw, 0);
+    assert_eq!(kit.reasons(), [Reason::Reset]);
+}
+
+/// The peer starts anew, and knows nothing of its old connection: it answers a challenge with an
+/// RST, and sends its SYN again after a second.
+#[track_caller]
+fn comes_back(kit: &mut Hashed) {
+    let mut raw = raw();
+    raw.seq = TcpSeqNumber(77_000_000);
+    kit.pass(2 * SECOND);
+    raw.take(kit);
+    raw.syn(kit);
+    kit.pass(MILLISECOND);
+    let since = kit.now;
+    loop {
+        let segments = raw.take(kit);
+        if segments
+            .iter()
+            .any(|it| it.control == TcpControl::Syn && it.ack == Some(raw.seq + 1))
+        {
+            break;
+        }
+        assert!(kit.now < since + 2 * SECOND, "not served: {segments:?}");
+        for segment in segments {
+            let mut answer = self::raw();
+            answer.seq = segment.ack.unwrap();
+            answer.put(kit, TcpControl::Rst, b"");
+        }
+        kit.pass(SECOND);
+        raw.syn(kit);
+        kit.pass(MILLISECOND);
+    }
+    assert!(kit.now <= since + SECOND + 10 * MILLISECOND);
+}
+
+#[test]
+fn a_peer_that_has_lost_an_open_connection_is_served_after_a_second() {
+    let mut kit = hashed();
+    let mut raw = raw();
+    raw.connect(&mut kit);
+    echo(&mut kit, &mut raw);
+    comes_back(&mut kit);
+    assert_eq!(kit.reasons(), [Reason::Reset]);
+}
+
+#[test]
+fn a_peer_that_has_lost_a_closing_connection_is_served_after_a_second() {
+    let options = Config::new().long_lines(LongLines::Close).into();
+    let mut kit = Hashed::hashed(options, 4);
+    let mut raw = raw();
+    raw.connect(&mut kit);
+    raw.send(&mut kit, &[b'x'; 300]);
+    kit.pass(MILLISECOND);
+    assert_eq!(kit.reasons(), [Reason::LineTooLong]);
+    comes_back(&mut kit);
+}
+
+#[test]
+fn a_peer_that_has_lost_a_half_open_connection_is_served() {
+    let mut kit = hashed();
+    raw().syn(&mut kit);
+    kit.pass(MILLISECOND);
+    comes_back(&mut kit);
+    assert_eq!(kit.listener.busy(), 1);
+}
+
+#[test]
+fn a_forged_syn_ends_nothing() {
+    let mut kit = hashed();
+    let mut raw = raw();
+    raw.connect(&mut kit);
+    for round in 0..20 {
+        let mut forged = self::raw();
+        forged.seq = TcpSeqNumber(1_000_000 * round);
+        forged.syn(&mut kit);
+        kit.pass(MILLISECOND);
+        echo(&mut kit, &mut raw);
+    }
+    assert!(kit.reasons().is_empty());
+    assert_eq!(kit.listener.busy(), 1);
+}
+
+#[test]
+fn a_retransmitted_syn_starts_nothing_anew() {
+    let mut kit = hashed();
+    let mut raw = raw();
+    raw.syn(&mut kit);
+    kit.pass(MILLISECOND);
+    let first = raw.take(&kit);
+    raw.syn(&mut kit);
+    kit.pass(MILLISECOND);
+    raw.seq += 1;
+    raw.ack = Some(first[0].seq + 1);
+    raw.ack(&mut kit);
+    echo(&mut kit, &mut raw);
+    assert_eq!(kit.listener.totals().opened, 1);
+}
