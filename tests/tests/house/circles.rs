@@ -182,7 +182,7 @@ fn imports(text: &str) -> Vec<Import> {
     for declaration in code.join("\n").split(';') {
         let uses = declaration.split("\n").map(str::trim_start);
         let mut lines = uses.skip_while(|line| {
-            !line.starts_with("use ") && !(line.starts_with("pub") && line.contains(" use "))
+            !(line.starts_with("use ") || line.starts_with("pub") && line.contains(" use "))
         });
         let declaration = lines.by_ref().collect::<Vec<_>>().join(" ");
         if let Some((_, tree)) = declaration.split_once("use ") {

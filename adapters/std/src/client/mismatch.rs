@@ -4,7 +4,7 @@ use std::fmt;
 
 use linecho_core::Position;
 
-use super::error::Cause;
+use super::cause::Cause;
 use super::suspect::Suspect;
 
 /// The most characters that are shown of each side.

@@ -1,5 +1,6 @@
 //! A client that blocks: one connection, every byte that comes back checked.
 
+pub(crate) mod cause;
 pub(crate) mod connect;
 pub(crate) mod error;
 pub(crate) mod filter;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use linecho_core::Position;
 
-use super::error::{TAIL_LOST, bytes};
+use super::cause::{TAIL_LOST, bytes};
 use super::tcp_info::TcpInfo;
 
 /// A time in which nothing came back though something was to.

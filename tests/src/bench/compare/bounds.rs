@@ -1,6 +1,7 @@
 //! The bounds that the project's own server holds on the kernel's TCP.
 
-use super::figures::{Figures, Metric};
+use super::figures::Figures;
+use super::metric::Metric;
 use super::programs::Peer;
 use super::workloads::Workload;
 use crate::bench::estimate::Estimate;

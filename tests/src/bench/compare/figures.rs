@@ -3,72 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::workloads::Workload;
+use super::metric::Metric;
+use super::workloads::{Figure, Workload};
 use crate::bench::estimate::Estimate;
-
-/// A quantity that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Metric {
-    /// Lines echoed in a second.
-    LinesPerSecond,
-    /// Seconds of server CPU time for a million lines.
-    CpuPerMillionLines,
-    /// Median latency of a line, in microseconds.
-    P50,
-    /// The latency that one line in a hundred exceeds, in microseconds.
-    P99,
-    /// The one divided by the other.
-    Spread,
-    /// Connections of a burst established in a second.
-    Opened,
-    /// Connections of a burst established and served in a second.
-    Served,
-    /// Bytes of server memory for a connection that nothing came over.
-    MemoryFresh,
-    /// Bytes of server memory for a connection after a line.
-    MemoryAfterLine,
-    /// System calls of the server for a line.
-    SystemCalls,
-}
-
-impl Metric {
-    /// Its name for scripts.
-    #[must_use]
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::LinesPerSecond => "lines_per_second",
-            Self::CpuPerMillionLines => "cpu_seconds_per_million_lines",
-            Self::P50 => "latency_p50_us",
-            Self::P99 => "latency_p99_us",
-            Self::Spread => "latency_p99_to_p50",
-            Self::Opened => "opened_per_second",
-            Self::Served => "served_per_second",
-            Self::MemoryFresh => "bytes_fresh",
-            Self::MemoryAfterLine => "bytes_after_line",
-            Self::SystemCalls => "system_calls_per_line",
-        }
-    }
-
-    /// Its name for people.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::LinesPerSecond => "lines per second",
-            Self::CpuPerMillionLines => "CPU seconds per million lines",
-            Self::P50 => "p50",
-            Self::P99 => "p99",
-            Self::Spread => "p99 / p50",
-            Self::Opened => "opened per second",
-            Self::Served => "opened and served per second",
-            Self::MemoryFresh => "bytes each, fresh",
-            Self::MemoryAfterLine => "bytes each, after one line",
-            Self::SystemCalls => "system calls per line",
-        }
-    }
-}
-
-/// The figures of a server in one round.
-pub type Figure = (Metric, Workload, f64);
 
 /// The figures of all rounds: for each server, of each metric under each workload, in the order of
 /// the rounds. Servers are numbered.

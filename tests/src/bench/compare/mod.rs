@@ -6,6 +6,7 @@
 
 pub mod bounds;
 pub mod figures;
+pub mod metric;
 pub mod programs;
 pub mod smoltcp;
 pub mod sockets;

@@ -2,7 +2,8 @@
 
 use clap::ValueEnum as _;
 
-use super::figures::{Figures, Metric};
+use super::figures::Figures;
+use super::metric::Metric;
 use super::workloads::Workload;
 use crate::bench::report::{Cell, Column, Row, Section, short};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::figures::{Figure, Metric};
+use super::metric::Metric;
 use crate::bench::measure::load::{self, Load};
 use crate::bench::measure::machine::Cores;
 use crate::bench::measure::server::{Program, Server};
@@ -13,6 +13,9 @@ use crate::bench::measure::{burst, idle::Idle, system_calls};
 
 /// Connections of the burst, and of the memory measurement.
 pub const MANY: usize = 5_000;
+
+/// A figure of a server in one round.
+pub type Figure = (Metric, Workload, f64);
 
 /// A workload for a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
