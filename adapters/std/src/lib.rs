@@ -18,6 +18,7 @@ mod header_wait;
 mod linger;
 mod listen;
 mod listener;
+pub mod load;
 mod next;
 mod non_blocking;
 mod observer;

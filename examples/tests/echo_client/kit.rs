@@ -1,11 +1,15 @@
 //! The program as a child process, and servers for it.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
 use linecho_std::{Handle, Server};
+#[cfg(unix)]
+use nix::sys::signal::{Signal, kill};
+#[cfg(unix)]
+use nix::unistd::Pid;
 
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_echo-client"));
@@ -38,7 +42,7 @@ pub(crate) fn assert_fails(arguments: &[&str], code: i32, parts: &[&str]) -> Str
 }
 
 /// A server that runs until this is dropped.
-pub(crate) struct Running(pub(crate) SocketAddr, Handle);
+pub(crate) struct Running(pub(crate) SocketAddr, pub(crate) Handle);
 
 impl Running {
     pub(crate) fn start() -> Self {
@@ -79,4 +83,38 @@ pub(crate) fn last_object(output: &Output) -> serde_json::Value {
     let text = String::from_utf8_lossy(&output.stdout);
     let last = text.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// The program `echo-server`. It is killed when this is dropped.
+#[cfg(unix)]
+pub(crate) struct Process(Child);
+
+#[cfg(unix)]
+impl Process {
+    pub(crate) fn start(address: &str) -> (Self, SocketAddr) {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_echo-server"))
+            .args(["--quiet", "--listen", address])
+            .env_clear()
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening ").unwrap();
+        let address = address.parse().unwrap();
+        (Self(process), address)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().cast_signed()), signal).unwrap();
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

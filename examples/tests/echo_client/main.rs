@@ -2,6 +2,8 @@
 
 mod kit;
 #[cfg(unix)]
+mod load;
+#[cfg(unix)]
 mod ping;
 #[cfg(unix)]
 mod terminal;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,37 +11,6 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::kit::*;
-
-/// The program echo-server. It is killed when this is dropped.
-struct Process(Child);
-
-impl Process {
-    fn start(address: &str) -> (Self, SocketAddr) {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_echo-server"))
-            .args(["--quiet", "--listen", address])
-            .env_clear()
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        stdout.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening ").unwrap();
-        let address = address.parse().unwrap();
-        (Self(process), address)
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.0.id().cast_signed()), signal).unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// Pings 20 times in 4 s, while something happens to the server.
 fn ping_during(

@@ -20,7 +20,7 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct ClientBuilder {
     connect_timeout: Option<Duration>,
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
     linger: Duration,
     keep_alive: Duration,
     source: Option<SocketAddr>,

@@ -1,10 +1,12 @@
 //! Talks to a line echo: by hand on a terminal, as a filter in a pipe, one line from the command line, or
 //! to find out how it does.
 
+mod bars;
 mod check;
 mod failure;
 mod filter;
 mod latency;
+mod load;
 mod options;
 mod output;
 mod ping;
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let result = match &arguments.mode {
         Some(Mode::Send { text }) => send::run(&server, text, &output),
         Some(Mode::Check { check, .. }) => check::run(&server, check, &output),
+        Some(Mode::Load { load, .. }) => load::run(&server, load, &output),
         Some(Mode::Wait { limit, .. }) => wait::run(&server, *limit, &output),
         Some(Mode::Ping { ping, .. }) => ping::run(&server, ping, &output),
         None if io::stdin().is_terminal() && io::stdout().is_terminal() => prompt::run(&server),

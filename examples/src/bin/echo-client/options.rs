@@ -10,6 +10,7 @@ use linecho_examples::address::Address;
 use linecho_examples::command_line;
 
 use crate::check::CheckOptions;
+use crate::load::LoadOptions;
 use crate::output;
 use crate::ping::PingOptions;
 
@@ -43,6 +44,7 @@ Examples:
   echo-client host:7 send hello             one line
   echo-client check host:7                  what proxies and networks do on the way
   echo-client wait --for 30s host:7         until one line comes back
+  echo-client load -c 50 -f 16 host:7       lines per second, every byte verified
   echo-client ping -c 10 -i 0.2s host:7     round-trip times, losses, outages
 
 A target is HOST:PORT, HOST PORT, [V6]:PORT, or PORT on this machine; LINECHO_SERVER is one, too.
@@ -77,6 +79,14 @@ pub(crate) enum Mode {
     Check {
         #[command(flatten)]
         check: CheckOptions,
+
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Send as much as goes, or at a rate, on many connections
+    Load {
+        #[command(flatten)]
+        load: LoadOptions,
 
         #[command(flatten)]
         target: Target,
@@ -190,7 +200,10 @@ impl Arguments {
     fn address(&self) -> Result<Address, String> {
         let behind = match &self.mode {
             Some(
-                Mode::Check { target, .. } | Mode::Wait { target, .. } | Mode::Ping { target, .. },
+                Mode::Check { target, .. }
+                | Mode::Load { target, .. }
+                | Mode::Wait { target, .. }
+                | Mode::Ping { target, .. },
             ) => target.text()?,
             Some(Mode::Send { .. }) | None => None,
         };

@@ -25,6 +25,7 @@ impl Output {
         let mode = match mode {
             Some(Mode::Send { .. }) => "send",
             Some(Mode::Check { .. }) => "check",
+            Some(Mode::Load { .. }) => "load",
             Some(Mode::Wait { .. }) => "wait",
             Some(Mode::Ping { .. }) => "ping",
             None => "filter",

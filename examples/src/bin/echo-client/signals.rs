@@ -35,3 +35,30 @@ pub(crate) fn watch(
 ) -> io::Result<()> {
     Ok(())
 }
+
+/// Starts a thread that calls `stop` on the first SIGINT (Ctrl-C) or SIGTERM; the second one ends the
+/// program at once.
+#[cfg(unix)]
+pub(crate) fn stop(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    let listen = move || {
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
+            stop();
+        }
+        if signals.next().is_some() {
+            process::exit(1);
+        }
+    };
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(listen)?;
+    Ok(())
+}
+
+/// Elsewhere Ctrl-C ends the program at once.
+#[cfg(not(unix))]
+pub(crate) fn stop(_: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    Ok(())
+}

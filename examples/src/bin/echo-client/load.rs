@@ -1,0 +1,295 @@
+//! Many connections, every byte verified: throughput, and how long lines take.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::Args;
+use hdrhistogram::Histogram;
+use linecho_examples::command_line;
+use linecho_std::load::{Length, Load, LoadStats, Sample};
+use linecho_std::{Cause, look_up};
+use serde_json::{Map, Value, json};
+
+use crate::Outcome;
+use crate::bars;
+use crate::failure::Failure;
+use crate::latency;
+use crate::output::{Output, millis};
+use crate::server::Server;
+use crate::signals;
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LoadOptions {
+    /// Open so many connections
+    #[arg(short, long, value_name = "NUMBER", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    connections: u32,
+
+    /// Have so many lines on their way on each connection
+    #[arg(short = 'f', long, value_name = "LINES", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    in_flight: u16,
+
+    /// Send lines of so many bytes, the newline included
+    #[arg(short, long, value_name = "BYTES", default_value = "64", value_parser = command_line::bytes)]
+    size: u32,
+
+    /// Send for so long
+    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = command_line::duration)]
+    duration: Duration,
+
+    /// Send so many lines in all, however long it takes
+    #[arg(short = 'n', long, value_name = "NUMBER", conflicts_with = "duration")]
+    lines: Option<u64>,
+
+    /// Send so many lines a second in all, whether others are back or not; latency is then also taken
+    /// from when a line was due
+    #[arg(short, long, value_name = "NUMBER", value_parser = positive)]
+    rate: Option<f64>,
+
+    /// Open the connections evenly over this time
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = command_line::duration)]
+    ramp: Duration,
+
+    /// Connect from so many addresses, 127.0.0.1 and up, to a server on this machine: one has about
+    /// 28,000 ports
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=60_000))]
+    spread: u16,
+
+    /// Fail when one line in a hundred takes longer
+    #[arg(long, value_name = "TIME", value_parser = command_line::duration)]
+    max_p99: Option<Duration>,
+
+    /// Fail when there are more failures than that
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    max_errors: u64,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
+        _ => Err("a number above 0 is needed".into()),
+    }
+}
+
+/// What is recorded of lines.
+struct Latencies {
+    since_due: Histogram<u64>,
+    since_sent: Histogram<u64>,
+}
+
+pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Outcome {
+    let found = look_up(server.name(), server.options.timeout);
+    let addresses = found.map_err(|error| server.cannot_connect(&error))?;
+    let mut load = Load::new(&server.builder(), &addresses)
+        .connections(options.connections as usize)
+        .in_flight(options.in_flight.into())
+        .size(options.size as usize)
+        .ramp(options.ramp)
+        .length(match options.lines {
+            Some(lines) => Length::Lines(lines),
+            None => Length::Time(options.duration),
+        });
+    if let Some(rate) = options.rate {
+        load = load.rate(rate);
+    }
+    if options.spread > 1 {
+        load = load.sources(&loopback_addresses(options.spread));
+    }
+    let stop = load.stop_flag();
+    signals::stop(move || stop.stop())?;
+
+    let mut latencies = Latencies {
+        since_due: latency::histogram(),
+        since_sent: latency::histogram(),
+    };
+    let mut progress = Progress::new(output);
+    let stats = load.run(
+        |sample: Sample| {
+            latency::record(&mut latencies.since_due, sample.since_due);
+            latency::record(&mut latencies.since_sent, sample.since_sent);
+        },
+        |stats| progress.show(stats),
+    )?;
+    progress.erase();
+    let failure = verdict(options, &stats, &latencies);
+    output.object(
+        "summary",
+        &object(options, &stats, &latencies, failure.as_ref()),
+    );
+    print(server, options, &stats, &latencies, output);
+    match failure {
+        None => Ok(()),
+        Some(failure) => {
+            output.line(&format!("\nFAILED: {failure}"));
+            Err(Failure::told(failure.cause))
+        }
+    }
+}
+
+fn loopback_addresses(number: u16) -> Vec<SocketAddr> {
+    let first = u32::from(Ipv4Addr::LOCALHOST);
+    let addresses = (0..u32::from(number)).map(|i| Ipv4Addr::from(first + i));
+    addresses.map(|ip| (IpAddr::from(ip), 0).into()).collect()
+}
+
+fn verdict(options: &LoadOptions, stats: &LoadStats, latencies: &Latencies) -> Option<Failure> {
+    let failure = |cause, text| Some(Failure { cause, text });
+    let main = stats.failures.iter().max_by_key(|(_, number)| **number);
+    let cause = main.map_or(Cause::Other, |(cause, _)| *cause);
+    let p99 = latency::percentile(&latencies.since_due, 99.0);
+    let first = stats.first_failure.as_deref().unwrap_or("nothing failed");
+    if stats.lines == 0 {
+        return failure(cause, format!("no line came back: {first}"));
+    }
+    if stats.failed() > options.max_errors {
+        let text = format!("{} failures, the first: {first}", stats.failed());
+        return failure(cause, text);
+    }
+    let limit = options.max_p99?;
+    if p99 > limit {
+        let text = format!("p99 is {:.3} ms, more than {limit:?}", ms(p99));
+        return failure(Cause::Timeout, text);
+    }
+    None
+}
+
+fn print(
+    server: &Server,
+    options: &LoadOptions,
+    stats: &LoadStats,
+    latencies: &Latencies,
+    output: &Output,
+) {
+    let seconds = stats.elapsed.as_secs_f64().max(1e-9);
+    output.line(&format!(
+        "LOAD {}\n{} connections, {} lines in flight each, {} bytes a line, {seconds:.1} s\n",
+        server.address, options.connections, options.in_flight, options.size
+    ));
+    output.line(&format!(
+        "{} lines verified, {:.0} lines/s, {:.2} MB/s each way",
+        stats.lines,
+        stats.lines as f64 / seconds,
+        stats.bytes as f64 / seconds / 1e6
+    ));
+    let percentiles = |name: &str, it: &Histogram<u64>| {
+        let at = |percent| ms(latency::percentile(it, percent));
+        output.line(&format!(
+            "{name}  p50 {:.3}  p90 {:.3}  p99 {:.3}  p99.9 {:.3}  max {:.3} ms",
+            at(50.0),
+            at(90.0),
+            at(99.0),
+            at(99.9),
+            at(100.0)
+        ));
+    };
+    match options.rate {
+        None => percentiles("latency ", &latencies.since_sent),
+        Some(_) => {
+            percentiles("since due ", &latencies.since_due);
+            percentiles("since sent", &latencies.since_sent);
+        }
+    }
+    for (cause, number) in &stats.failures {
+        output.line(&format!("{number} failures by {cause}"));
+    }
+    if stats.lost + stats.unsent > 0 {
+        output.line(&format!(
+            "{} lines lost, {} not sent in time",
+            stats.lost, stats.unsent
+        ));
+    }
+    if stats.lines > 0 {
+        output.line(&format!("\n{}", bars::of(&latencies.since_due)));
+    }
+}
+
+fn object(
+    options: &LoadOptions,
+    stats: &LoadStats,
+    latencies: &Latencies,
+    failure: Option<&Failure>,
+) -> Value {
+    let failures: Map<_, _> = stats
+        .failures
+        .iter()
+        .map(|(cause, number)| (cause.as_str().to_owned(), json!(number)))
+        .collect();
+    let percentiles = |it: &Histogram<u64>| match it.is_empty() {
+        true => Value::Null,
+        false => json!({
+            "p50_ms": millis(latency::percentile(it, 50.0)),
+            "p90_ms": millis(latency::percentile(it, 90.0)),
+            "p99_ms": millis(latency::percentile(it, 99.0)),
+            "p999_ms": millis(latency::percentile(it, 99.9)),
+            "max_ms": millis(latency::percentile(it, 100.0)),
+        }),
+    };
+    let seconds = stats.elapsed.as_secs_f64().max(1e-9);
+    json!({
+        "ok": failure.is_none(),
+        "cause": failure.map(|it| it.cause.as_str()),
+        "error": failure.map(|it| it.text.clone()),
+        "connections": options.connections,
+        "in_flight": options.in_flight,
+        "line_bytes": options.size,
+        "rate_per_s": options.rate,
+        "elapsed_s": (seconds * 1e3).round() / 1e3,
+        "sent": stats.sent,
+        "verified": stats.lines,
+        "verified_bytes": stats.bytes,
+        "lost": stats.lost,
+        "unsent": stats.unsent,
+        "lines_per_s": (stats.lines as f64 / seconds).round(),
+        "connected": stats.connected,
+        "failures": stats.failed(),
+        "failures_by_cause": failures,
+        "since_due": percentiles(&latencies.since_due),
+        "since_sent": percentiles(&latencies.since_sent),
+    })
+}
+
+/// One line on a terminal, which is written over and in the end erased.
+struct Progress {
+    is_shown: bool,
+    lines: u64,
+    elapsed: Duration,
+}
+
+impl Progress {
+    fn new(output: &Output) -> Self {
+        Self {
+            is_shown: !output.json && io::stderr().is_terminal(),
+            lines: 0,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    fn show(&mut self, stats: &LoadStats) {
+        let passed = stats.elapsed.saturating_sub(self.elapsed);
+        if !self.is_shown || passed < Duration::from_millis(500) {
+            return;
+        }
+        let rate = (stats.lines - self.lines) as f64 / passed.as_secs_f64();
+        (self.lines, self.elapsed) = (stats.lines, stats.elapsed);
+        let _ = write!(
+            io::stderr(),
+            "\r\x1b[K{:5.1} s  {} connections  {rate:.0} lines/s  {} failures",
+            stats.elapsed.as_secs_f64(),
+            stats.open,
+            stats.failed()
+        );
+    }
+
+    fn erase(&self) {
+        if self.is_shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

@@ -1,0 +1,105 @@
+//! The mode load: its figures, its limits, its end.
+
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::kit::*;
+
+#[test]
+fn it_verifies_all_lines_and_says_how_fast_they_were() {
+    let server = Running::start();
+    let load = ["load", "-c", "10", "-f", "16", "-n", "5000"];
+    let output = run(command().args(load).arg(server.address()), b"");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("5000 lines verified, "), "{text}");
+    assert!(
+        text.contains("latency   p50 ") && text.contains('#'),
+        "{text}"
+    );
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    assert!(output.stderr.is_empty(), "progress is for terminals");
+}
+
+#[test]
+fn an_interrupt_ends_it_with_a_whole_summary() {
+    let server = Running::start();
+    let process = command()
+        .args(["load", "-d", "10m", "--json"])
+        .arg(server.address())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = Pid::from_raw(process.id().cast_signed());
+    // It is ready for signals before it connects.
+    let began = Instant::now();
+    while server.1.connections() == 0 {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "it does not connect"
+        );
+        thread::sleep(Duration::from_millis(10));
+    }
+    thread::sleep(Duration::from_millis(100));
+    kill(id, Signal::SIGINT).unwrap();
+    let output = process.wait_with_output().unwrap();
+    let summary = last_object(&output);
+    assert_eq!(
+        (&summary["type"], &summary["ok"]),
+        (&"summary".into(), &true.into()),
+        "{summary}"
+    );
+    assert_eq!(summary["sent"], summary["verified"], "{summary}");
+    assert!(summary["verified"].as_u64() > Some(0));
+}
+
+#[test]
+fn limits_make_it_fail() {
+    let server = Running::start();
+    for (limit, cause) in [("1ns", "TIMEOUT"), ("1h", "")] {
+        let load = ["load", "-n", "100", "--max-p99", limit, "--json"];
+        let output = run(command().args(load).arg(server.address()), b"");
+        let summary = last_object(&output);
+        assert_eq!(
+            summary["cause"].as_str().unwrap_or_default(),
+            cause,
+            "{summary}"
+        );
+        assert_eq!(output.status.code(), Some(i32::from(!cause.is_empty())));
+    }
+    let output = run(command().args(["load", "-d", "100ms", &refusing()]), b"");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text.contains("failures by REFUSED") && text.contains("FAILED: no line"),
+        "{text}"
+    );
+}
+
+/// The server is held for a second, and 200 lines are due meanwhile.
+#[test]
+fn a_stall_shows_in_the_times_since_lines_were_due() {
+    let (server, address) = Process::start("127.0.0.1:0");
+    let process = command()
+        .args(["load", "-c", "2", "--rate", "200", "-d", "3s", "--json"])
+        .arg(address.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    thread::sleep(Duration::from_secs(1));
+    server.signal(Signal::SIGSTOP);
+    thread::sleep(Duration::from_secs(1));
+    server.signal(Signal::SIGCONT);
+    let output = process.wait_with_output().unwrap();
+    let summary = last_object(&output);
+    let millis = |of: &str, which: &str| summary[of][which].as_f64().unwrap();
+    // A tenth of all were due in the first 0.7 s of the stall.
+    assert!(millis("since_due", "p90_ms") > 200.0, "{summary}");
+    assert!(millis("since_due", "max_ms") > 700.0, "{summary}");
+    assert!(millis("since_sent", "p90_ms") < 200.0, "{summary}");
+}
