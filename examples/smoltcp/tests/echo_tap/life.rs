@@ -130,6 +130,20 @@ fn limits_end_connections_for_a_reason() {
 }
 
 #[test]
+fn the_mtu_of_a_path_can_be_given() {
+    if !can_make_namespaces() {
+        return;
+    }
+    let script = "import socket
+server = socket.create_connection(('192.168.69.1', 18080), 30)
+print(server.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))";
+    let output = in_namespace(&["--mtu", "700"], &["python3", "-c", script]);
+    let stderr = text(&output.stderr);
+    assert_eq!(text(&output.stdout), "660\n", "{stderr}");
+    assert!(stderr.contains("MTU 700"), "{stderr}");
+}
+
+#[test]
 fn frames_are_captured_in_a_file_and_on_stdout() {
     if !can_make_namespaces() {
         return;

@@ -156,6 +156,13 @@ impl Tap {
         self.mtu
     }
 
+    /// Lowers the MTU that the stack sees, for peers behind a link that takes less than this one:
+    /// the longest segments to and from them become shorter. It is never raised, and not lowered
+    /// below 576 bytes, which every IPv4 host must be able to take (RFC 791).
+    pub fn lower_mtu(&mut self, mtu: usize) {
+        self.mtu = mtu.clamp(MIN_MTU, self.mtu);
+    }
+
     /// Returns whether checksums and segmentation are left to the kernel.
     #[must_use]
     pub const fn is_offloaded(&self) -> bool {

@@ -147,6 +147,17 @@ fn a_frame_of_vlan_0_is_taken_without_its_tag() {
 }
 
 #[test]
+fn the_mtu_can_be_lowered_and_not_raised() {
+    let (mut tap, _kernel) = without_kernel(true);
+    let of_device = tap.mtu();
+    for (wanted, expected) in [(100_000, of_device), (1300, 1300), (1400, 1300), (5, 576)] {
+        tap.lower_mtu(wanted);
+        assert_eq!(tap.mtu(), expected);
+        assert_eq!(tap.capabilities().max_transmission_unit, 14 + expected);
+    }
+}
+
+#[test]
 fn in_a_batch_frames_wait_for_each_other() {
     for (len, wait_at_most) in [(60, 63), (9_000, 7), (MAX_FRAME_LEN, 1)] {
         let (mut tap, kernel) = without_kernel(true);

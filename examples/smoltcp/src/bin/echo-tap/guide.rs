@@ -7,7 +7,7 @@ use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr};
 
 use crate::address::neighbour;
 
-/// What gives the kernel's interface `name` its side of the cable.
+/// What gives the kernel's interface `name` its side of the link.
 #[must_use]
 pub(crate) fn plug_in(name: &str, addresses: &[IpCidr]) -> String {
     let mut text = String::new();

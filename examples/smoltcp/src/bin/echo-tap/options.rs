@@ -12,8 +12,8 @@ use linecho_smoltcp::smoltcp::wire::{EthernetAddress, IpCidr};
 
 use crate::address;
 
-/// A line echo on a TCP stack of its own: a host behind a TAP device of Linux, or behind a UNIX socket
-/// that carries frames.
+/// A line echo on a TCP stack of its own: a host behind a TAP device of Linux, or behind a UNIX
+/// socket that carries frames.
 ///
 /// With --netns it makes a network namespace with a TAP device in it, and runs a command there that
 /// can reach the server; it needs no privilege where the system lets users have namespaces. With
@@ -34,6 +34,11 @@ pub(crate) struct Arguments {
     /// The hardware address [default: from the first --ip; without one, a new one each time]
     #[arg(long, value_name = "MAC", value_parser = address::mac)]
     pub(crate) mac: Option<EthernetAddress>,
+
+    /// The longest IP packet, for peers behind a link that takes less than this one [default: what
+    /// the TAP device takes, or 1500 with --socket]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(576..))]
+    pub(crate) mtu: Option<u16>,
 
     /// Ask for an IPv4 address by DHCP
     #[arg(long)]
@@ -57,8 +62,8 @@ pub(crate) struct Arguments {
     #[arg(value_parser = clap::value_parser!(u32).range(1024..=1 << 24))]
     pub(crate) socket_buffer: u32,
 
-    /// Capture all frames in this file, or on stdout (-), for Wireshark or tcpdump; what its reader is
-    /// too slow for is dropped and counted
+    /// Capture all frames in this file, or on stdout (-), for Wireshark or tcpdump; what its reader
+    /// is too slow for is dropped and counted
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
 

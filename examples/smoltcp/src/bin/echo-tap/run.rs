@@ -8,6 +8,7 @@ use std::process::{self, ExitCode};
 
 use linecho_devices::netns;
 use linecho_devices::stream::StreamError;
+use linecho_devices::tap::TapError;
 use linecho_devices::{FramedStream, Passt, Tap};
 use linecho_smoltcp::smoltcp::wire::IpCidr;
 
@@ -18,7 +19,7 @@ use crate::{address, guide};
 /// The name of the TAP device in the namespace.
 const NETNS_TAP: &str = "tap0";
 /// The MTU behind a UNIX socket, that of Ethernet.
-const SOCKET_MTU: usize = 1500;
+const SOCKET_MTU: u16 = 1500;
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::take();
@@ -37,13 +38,13 @@ pub(crate) fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let (own, port) = (&arguments.ip, arguments.port);
     if let Some(name) = &arguments.link.tap {
-        let tap = Tap::open(name)?;
+        let tap = open(name, arguments)?;
         let plug_in = guide::plug_in(tap.name(), own);
         let try_it = guide::try_it("", own, port);
-        let guide = format!("Give this machine its side of the cable:\n{plug_in}{try_it}");
+        let guide = format!("Give this machine its side of the link:\n{plug_in}{try_it}");
         serve(arguments, tap, &guide)
     } else if let Some(path) = &arguments.link.socket {
-        let stream = FramedStream::connect(path, SOCKET_MTU)
+        let stream = FramedStream::connect(path, arguments.mtu.unwrap_or(SOCKET_MTU).into())
             .map_err(|error| explained(error, path, arguments))?;
         serve(
             arguments,
@@ -54,7 +55,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let before = fs::read_link("/proc/self/ns/user")?;
         netns::enter()?;
         let as_user = fs::read_link("/proc/self/ns/user")? != before;
-        let tap = Tap::open(NETNS_TAP)?;
+        let tap = open(NETNS_TAP, arguments)?;
         netns::configure(NETNS_TAP, &other_ends(own))?;
         let guide = match arguments.command.as_slice() {
             [] => guide::try_it(&guide::enter(process::id(), as_user), own, port),
@@ -64,7 +65,15 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-/// The kernel's addresses on the cable.
+fn open(name: &str, arguments: &Arguments) -> Result<Tap, TapError> {
+    let mut tap = Tap::open(name)?;
+    if let Some(mtu) = arguments.mtu {
+        tap.lower_mtu(mtu.into());
+    }
+    Ok(tap)
+}
+
+/// The kernel's addresses on the link.
 fn other_ends(own: &[IpCidr]) -> Vec<(IpAddr, u8)> {
     let other = own.iter().filter_map(|own| address::neighbour(*own));
     other
