@@ -15,7 +15,9 @@ use crate::inject::{Frame, OneFrame, To, Unsent};
 use crate::lifecycle::{Stage, stage, tcp_sockets};
 #[cfg(feature = "medium-ethernet")]
 use crate::neighbour;
-use crate::segment::Segment;
+#[cfg(feature = "medium-ethernet")]
+use crate::resolution::{self, Resolution};
+use crate::segment::{Hardware, Segment};
 use crate::time::stack_time;
 
 pub(crate) struct Arrival<'f, T> {
@@ -87,6 +89,38 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         };
         self.iface
             .poll_ingress_single(stack_time(self.now), &mut device, sockets);
+    }
+
+    /// Lets the stack process a frame without a segment for `sockets`, and does what the stack leaves
+    /// out in the resolution of addresses. Returns an address that was announced.
+    pub(crate) fn enter_resolving(
+        self,
+        sockets: &mut SocketSet<'_>,
+    ) -> Option<(IpAddress, Hardware)> {
+        #[cfg(feature = "medium-ethernet")]
+        if self.capabilities.medium == Medium::Ethernet {
+            let mut reply = [0; neighbour::LONGEST_FRAME];
+            let (iface, capabilities) = (&mut *self.iface, self.capabilities);
+            let (bytes, checksums) = (self.frame.bytes, &capabilities.checksum);
+            match resolution::examine(self.now, iface, checksums, bytes, &mut reply) {
+                Some(Resolution::Request(len)) => {
+                    let (reply, _) = reply.split_at(len);
+                    self.tx.consume(len, |to| to.copy_from_slice(reply));
+                    return None;
+                }
+                Some(Resolution::Announcement {
+                    local,
+                    address,
+                    hardware,
+                }) => {
+                    neighbour::tell::<T>(self.now, iface, capabilities, local, address, hardware);
+                    return Some((address, hardware));
+                }
+                None => {}
+            }
+        }
+        self.enter(sockets);
+        None
     }
 
     /// Lets the stack process the frame for `sockets`, unless it is an RST or a SYN for an open

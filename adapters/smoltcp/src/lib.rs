@@ -15,6 +15,8 @@ mod listener;
 #[cfg(feature = "medium-ethernet")]
 mod neighbour;
 mod options;
+#[cfg(feature = "medium-ethernet")]
+mod resolution;
 mod segment;
 mod service;
 mod slot;

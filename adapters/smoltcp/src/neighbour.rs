@@ -28,7 +28,7 @@ use crate::segment::Hardware;
 use crate::time::stack_time;
 
 /// The headers of Ethernet and IPv6, and a neighbour advertisement with a hardware address.
-const LONGEST_FRAME: usize = 14 + 40 + 32;
+pub(crate) const LONGEST_FRAME: usize = 14 + 40 + 32;
 
 /// Tells the stack that `address`, on the link of our address `local`, is at `hardware`: by an ARP
 /// reply or a neighbour advertisement in its name. On other media than Ethernet it does nothing.
@@ -89,23 +89,24 @@ fn write(
     }
 }
 
+/// Writes an ARP reply from one host to another, and returns its length.
 #[cfg(feature = "proto-ipv4")]
-fn write_arp_reply(
-    (address, theirs): (Ipv4Address, EthernetAddress),
-    (local, ours): (Ipv4Address, EthernetAddress),
+pub(crate) fn write_arp_reply(
+    (sender, from): (Ipv4Address, EthernetAddress),
+    (target, to): (Ipv4Address, EthernetAddress),
     frame: &mut [u8],
 ) -> Option<usize> {
     let ethernet = EthernetRepr {
-        src_addr: theirs,
-        dst_addr: ours,
+        src_addr: from,
+        dst_addr: to,
         ethertype: EthernetProtocol::Arp,
     };
     let arp = ArpRepr::EthernetIpv4 {
         operation: ArpOperation::Reply,
-        source_hardware_addr: theirs,
-        source_protocol_addr: address,
-        target_hardware_addr: ours,
-        target_protocol_addr: local,
+        source_hardware_addr: from,
+        source_protocol_addr: sender,
+        target_hardware_addr: to,
+        target_protocol_addr: target,
     };
     let at = ethernet.buffer_len();
     let end = at + arp.buffer_len();
@@ -114,25 +115,26 @@ fn write_arp_reply(
     Some(end)
 }
 
+/// Writes a neighbour advertisement from one host to another, and returns its length.
 #[cfg(feature = "proto-ipv6")]
-fn write_advertisement(
-    (address, theirs): (Ipv6Address, EthernetAddress),
-    (local, ours): (Ipv6Address, EthernetAddress),
+pub(crate) fn write_advertisement(
+    (sender, from): (Ipv6Address, EthernetAddress),
+    (target, to): (Ipv6Address, EthernetAddress),
     frame: &mut [u8],
 ) -> Option<usize> {
     let ethernet = EthernetRepr {
-        src_addr: theirs,
-        dst_addr: ours,
+        src_addr: from,
+        dst_addr: to,
         ethertype: EthernetProtocol::Ipv6,
     };
     let advertisement = Icmpv6Repr::Ndisc(NdiscRepr::NeighborAdvert {
         flags: NdiscNeighborFlags::OVERRIDE,
-        target_addr: address,
-        lladdr: Some(theirs.into()),
+        target_addr: sender,
+        lladdr: Some(from.into()),
     });
     let ip = Ipv6Repr {
-        src_addr: address,
-        dst_addr: local,
+        src_addr: sender,
+        dst_addr: target,
         next_header: IpProtocol::Icmpv6,
         payload_len: advertisement.buffer_len(),
         hop_limit: 255,
@@ -146,8 +148,8 @@ fn write_advertisement(
     ));
     let mut icmp = Icmpv6Packet::new_unchecked(frame.get_mut(icmp_at..end)?);
     advertisement.emit(
-        &address,
-        &local,
+        &sender,
+        &target,
         &mut icmp,
         &ChecksumCapabilities::default(),
     );

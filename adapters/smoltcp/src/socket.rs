@@ -11,16 +11,16 @@ const PIECE: usize = 16 * 1024;
 
 /// A smoltcp TCP socket that implements the `embedded-io` traits without ever blocking.
 ///
-/// | the socket                 | `read_ready` | `read`                 | `write_ready` | `write`   |
-/// |----------------------------|--------------|------------------------|---------------|-----------|
-/// | is still connecting        | `false`      | `NotNow`               | `false`       | `NotNow`  |
-/// | is open, and there is data | `true`       | the data               |               |           |
-/// | is open, and there is none | `false`      | `NotNow`               |               |           |
-/// | got a FIN, all data read   | `true`       | `Ok(0)`                |               |           |
-/// | is open, with room to send |              |                        | `true`        | what fits |
-/// | is open, with none         |              |                        | `false`       | `NotNow`  |
-/// | was closed by our side     |              | as above               | `true`        | `Closed`  |
-/// | was reset or timed out     | `true`       | the data, then `Reset` | `true`        | `Reset`   |
+/// | the socket                 | `read_ready` | `read`             | `write_ready` | `write`   |
+/// |----------------------------|--------------|--------------------|---------------|-----------|
+/// | is still connecting        | `false`      | `NotNow`           | `false`       | `NotNow`  |
+/// | is open, and there is data | `true`       | the data           |               |           |
+/// | is open, and there is none | `false`      | `NotNow`           |               |           |
+/// | got a FIN; all was read    | `true`       | `Ok(0)`            |               |           |
+/// | is open, with room to send |              |                    | `true`        | what fits |
+/// | is open, with none         |              |                    | `false`       | `NotNow`  |
+/// | was closed by our side     |              | as above           | `true`        | `Closed`  |
+/// | was reset or timed out     | `true`       | data, then `Reset` | `true`        | `Reset`   |
 ///
 /// The errors are those of [`SocketError`]. *Ready* means that a call would not have to wait, also
 /// when it would fail. `flush` does nothing: what was written is sent by the stack's egress.

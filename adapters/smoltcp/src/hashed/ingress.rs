@@ -43,6 +43,15 @@ impl<const LINES: usize> HashedListener<'_, LINES> {
 
     /// Finds the set for a frame, lets the stack process it there, and queues its slot.
     fn take_in<T: TxToken>(&mut self, mut arrival: Arrival<'_, T>, others: &mut SocketSet<'_>) {
+        if arrival.segment.is_none() {
+            if let Some((address, hardware)) = arrival.enter_resolving(others) {
+                let peers = self.table.slots.iter_mut();
+                peers
+                    .filter(|slot| slot.is_with(address))
+                    .for_each(|slot| slot.hardware = hardware);
+            }
+            return;
+        }
         let ours = |segment: &Segment| segment.is_for(self.service.endpoint);
         let Some(segment) = arrival.segment.filter(ours) else {
             arrival.tell_sender();

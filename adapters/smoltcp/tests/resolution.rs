@@ -1,0 +1,161 @@
+//! Address resolution: who asks for our hardware address gets it, and who announces a new one is heard.
+
+mod kit;
+
+use std::time::Duration;
+
+use kit::ether::{OUR_ADDRESS, OURS, Peer, Wire};
+use kit::{BUFFER, LINE, PORT, tcp_socket};
+use linecho_smoltcp::smoltcp::iface::SocketStorage;
+use linecho_smoltcp::smoltcp::phy::ChecksumCapabilities;
+use linecho_smoltcp::smoltcp::wire::{
+    ArpOperation, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv6Packet,
+    Icmpv6Repr, IpCidr, IpProtocol, Ipv4Address, Ipv6Address, Ipv6Packet, Ipv6Repr,
+    NdiscNeighborFlags, NdiscRepr,
+};
+use linecho_smoltcp::{HashedListener, HashedSlot, Options};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn wire() -> Wire<HashedListener<'static, 4>> {
+    Wire::new(|_| {
+        let places: Vec<_> = (0..4).map(|_| HashedSlot::default()).collect();
+        let storage: Vec<_> = (0..4).map(|_| SocketStorage::EMPTY).collect();
+        let sockets = (0..4).map(|_| tcp_socket(BUFFER));
+        let lines = vec![0; 4 * LINE].leak().chunks_mut(LINE);
+        let (places, storage) = (places.leak(), storage.leak());
+        let options = Options::DEFAULT;
+        HashedListener::new(PORT, options, 7, places, storage, sockets, lines).unwrap()
+    })
+}
+
+/// Puts an ARP request of `peer` for our address, and returns the reply.
+fn ask(wire: &mut Wire<HashedListener<'static, 4>>, peer: &Peer) -> Option<ArpRepr> {
+    wire.put_arp(peer, ArpOperation::Request, OUR_ADDRESS);
+    wire.pass(MILLISECOND);
+    wire.arp.pop()
+}
+
+fn reply_to(peer: &Peer) -> ArpRepr {
+    ArpRepr::EthernetIpv4 {
+        operation: ArpOperation::Reply,
+        source_hardware_addr: OURS,
+        source_protocol_addr: OUR_ADDRESS,
+        target_hardware_addr: peer.hardware,
+        target_protocol_addr: peer.address,
+    }
+}
+
+#[test]
+fn a_request_from_another_subnet_is_answered_where_there_is_a_route() {
+    let mut wire = wire();
+    let mut peer = Peer::new(9);
+    assert_eq!(ask(&mut wire, &peer), Some(reply_to(&peer)));
+    peer.address = Ipv4Address::new(192, 168, 0, 9);
+    assert_eq!(ask(&mut wire, &peer), None);
+    let router = Ipv4Address::new(10, 0, 0, 254);
+    let routes = wire.host.iface.routes_mut();
+    routes.add_default_ipv4_route(router).unwrap();
+    assert_eq!(ask(&mut wire, &peer), Some(reply_to(&peer)));
+}
+
+#[test]
+fn a_probe_for_our_address_is_answered() {
+    let mut wire = wire();
+    let mut prober = Peer::new(9);
+    prober.address = Ipv4Address::UNSPECIFIED;
+    assert_eq!(ask(&mut wire, &prober), Some(reply_to(&prober)));
+    // Not for another address.
+    wire.put_arp(
+        &prober,
+        ArpOperation::Request,
+        Ipv4Address::new(10, 0, 0, 7),
+    );
+    wire.pass(MILLISECOND);
+    assert!(wire.arp.is_empty());
+}
+
+#[test]
+fn an_announcement_moves_a_peer_to_its_new_hardware_address() {
+    let mut wire = wire();
+    let mut peer = Peer::new(9);
+    wire.connect(&mut peer, SECOND);
+    // The echo goes to the old address, where nobody is any more.
+    wire.send(&mut peer, b"line\n");
+    wire.pass(MILLISECOND);
+    assert_eq!(wire.take(&peer)[0].hardware, peer.hardware);
+    peer.hardware = EthernetAddress([2, 0, 0, 0, 9, 9]);
+    wire.put_arp(&peer, ArpOperation::Request, peer.address);
+    let retransmission = |wire: &mut Wire<_>| {
+        wire.pass(2 * SECOND);
+        let segments = wire.take(&peer);
+        assert_eq!(segments[0].payload, b"line\n");
+        assert_eq!(segments[0].hardware, peer.hardware);
+    };
+    retransmission(&mut wire);
+    // Also when the stack has forgotten it.
+    for number in 200..209 {
+        wire.put_arp(&Peer::new(number), ArpOperation::Request, OUR_ADDRESS);
+    }
+    retransmission(&mut wire);
+}
+
+#[test]
+fn duplicate_address_detection_finds_our_address() {
+    let mut wire = wire();
+    let ours = Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
+    wire.host.iface.update_ip_addrs(|addresses| {
+        addresses.push(IpCidr::new(ours.into(), 64)).unwrap();
+    });
+    solicit(&wire, Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, 7));
+    wire.pass(MILLISECOND);
+    assert!(wire.others.is_empty());
+    solicit(&wire, ours);
+    wire.pass(MILLISECOND);
+    let bytes = wire.others.pop().unwrap();
+    let frame = EthernetFrame::new_checked(&bytes[..]).unwrap();
+    assert_eq!(frame.src_addr(), OURS);
+    assert_eq!(frame.dst_addr(), EthernetAddress([0x33, 0x33, 0, 0, 0, 1]));
+    let ip = Ipv6Packet::new_checked(frame.payload()).unwrap();
+    assert_eq!(ip.dst_addr(), Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
+    let icmp = Icmpv6Packet::new_checked(ip.payload()).unwrap();
+    let (from, to) = (ip.src_addr(), ip.dst_addr());
+    let checksums = ChecksumCapabilities::default();
+    assert_eq!(
+        Icmpv6Repr::parse(&from, &to, &icmp, &checksums).unwrap(),
+        Icmpv6Repr::Ndisc(NdiscRepr::NeighborAdvert {
+            flags: NdiscNeighborFlags::OVERRIDE,
+            target_addr: ours,
+            lladdr: Some(OURS.into()),
+        })
+    );
+}
+
+/// Puts the neighbour solicitation of a host that is about to take `target` for itself.
+fn solicit(wire: &Wire<HashedListener<'static, 4>>, target: Ipv6Address) {
+    let solicitation = Icmpv6Repr::Ndisc(NdiscRepr::NeighborSolicit {
+        target_addr: target,
+        lladdr: None,
+    });
+    let [.., a, b, c] = target.octets();
+    let [high, low] = [u16::from(a) | 0xff00, u16::from_be_bytes([b, c])];
+    let ip = Ipv6Repr {
+        src_addr: Ipv6Address::UNSPECIFIED,
+        dst_addr: Ipv6Address::new(0xff02, 0, 0, 0, 0, 1, high, low),
+        next_header: IpProtocol::Icmpv6,
+        payload_len: solicitation.buffer_len(),
+        hop_limit: 255,
+    };
+    let mut packet = vec![0; ip.buffer_len() + solicitation.buffer_len()];
+    ip.emit(&mut Ipv6Packet::new_unchecked(&mut packet[..]));
+    solicitation.emit(
+        &ip.src_addr,
+        &ip.dst_addr,
+        &mut Icmpv6Packet::new_unchecked(&mut packet[ip.buffer_len()..]),
+        &ChecksumCapabilities::default(),
+    );
+    let group = EthernetAddress([0x33, 0x33, 0xff, a, b, c]);
+    let from = EthernetAddress([2, 0, 0, 0, 0, 9]);
+    wire.put(from, group, EthernetProtocol::Ipv6, &packet);
+}
