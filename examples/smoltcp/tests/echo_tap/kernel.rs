@@ -2,13 +2,25 @@
 
 use std::env;
 
+use linecho_trials::{Stop, Trial, trials};
+
 use crate::kit::{can_make_namespaces, in_namespace, text};
 
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        ping_and_nc_are_answered,
+        sixteen_clients_stream_ten_megabytes_each,
+        sixteen_clients_stream_on_a_link_that_loses_one_packet_in_twenty,
+        clients_that_read_late_get_everything,
+        connections_outlive_a_link_that_goes_down,
+        four_slots_serve_after_eleven_thousand_connections_of_which_each_tenth_resets,
+        an_honest_client_is_served_after_a_flood_of_syns,
+    ]
+}
+
 /// Plays a part of `peer.py`, and returns what `echo-tap` has said in the end.
-fn play(options: &[&str], part: &str, number: Option<u32>) -> String {
-    if !can_make_namespaces() {
-        return String::new();
-    }
+fn play(options: &[&str], part: &str, number: Option<u32>) -> Result<String, Stop> {
+    can_make_namespaces()?;
     let peer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/echo_tap/peer.py");
     let number = number.map(|number| number.to_string());
     let command = ["python3", peer, part].into_iter().chain(number.as_deref());
@@ -19,46 +31,44 @@ fn play(options: &[&str], part: &str, number: Option<u32>) -> String {
         "{part}: {}\n{stderr}",
         output.status
     );
-    stderr
+    Ok(stderr)
 }
 
-#[test]
-fn ping_and_nc_are_answered() {
-    play(&["--quiet"], "answers", None);
+fn ping_and_nc_are_answered() -> Result<(), Stop> {
+    play(&["--quiet"], "answers", None)?;
+    Ok(())
 }
 
-#[test]
-fn sixteen_clients_stream_ten_megabytes_each() {
-    play(&["--quiet"], "streams", Some(10_000_000));
+fn sixteen_clients_stream_ten_megabytes_each() -> Result<(), Stop> {
+    play(&["--quiet"], "streams", Some(10_000_000))?;
+    Ok(())
 }
 
-#[test]
-fn sixteen_clients_stream_on_a_link_that_loses_one_packet_in_twenty() {
+fn sixteen_clients_stream_on_a_link_that_loses_one_packet_in_twenty() -> Result<(), Stop> {
     let full = env::var_os("LINECHO_FULL").is_some_and(|value| value == "1");
     let size = if full { 10_000_000 } else { 200_000 };
-    play(&["--quiet"], "streams_with_loss", Some(size));
+    play(&["--quiet"], "streams_with_loss", Some(size))?;
+    Ok(())
 }
 
-#[test]
-fn clients_that_read_late_get_everything() {
-    play(&["--quiet"], "reads_late", Some(48));
+fn clients_that_read_late_get_everything() -> Result<(), Stop> {
+    play(&["--quiet"], "reads_late", Some(48))?;
+    Ok(())
 }
 
-#[test]
-fn connections_outlive_a_link_that_goes_down() {
-    let said = play(&[], "link_down_and_up", None);
-    assert!(
-        said.is_empty() || said.contains("dropped: link down"),
-        "{said}"
-    );
+fn connections_outlive_a_link_that_goes_down() -> Result<(), Stop> {
+    let said = play(&[], "link_down_and_up", None)?;
+    assert!(said.contains("dropped: link down"), "{said}");
+    Ok(())
 }
 
-#[test]
-fn four_slots_serve_after_eleven_thousand_connections_of_which_each_tenth_resets() {
-    play(&["--quiet", "--slots=4"], "slots_come_back", Some(11_000));
+fn four_slots_serve_after_eleven_thousand_connections_of_which_each_tenth_resets()
+-> Result<(), Stop> {
+    play(&["--quiet", "--slots=4"], "slots_come_back", Some(11_000))?;
+    Ok(())
 }
 
-#[test]
-fn an_honest_client_is_served_after_a_flood_of_syns() {
-    play(&["--quiet", "--slots=4"], "syn_flood", Some(10_000));
+fn an_honest_client_is_served_after_a_flood_of_syns() -> Result<(), Stop> {
+    play(&["--quiet", "--slots=4"], "syn_flood", Some(10_000))?;
+    Ok(())
 }

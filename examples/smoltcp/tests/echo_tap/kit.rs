@@ -1,12 +1,13 @@
 //! What the tests share.
 
-use std::env;
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use linecho_trials::Stop;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
@@ -22,22 +23,23 @@ pub(crate) fn in_namespace(options: &[&str], command: &[&str]) -> Output {
     program.output().expect("echo-tap can be started")
 }
 
-/// Whether this machine lets us make a namespace with a TAP device, and has the tools.
-pub(crate) fn can_make_namespaces() -> bool {
-    const TOOLS: &str = "for tool in python3 nc ping ip iptables; do command -v $tool >/dev/null || { \
-        echo \"no $tool: apt-get install python3 netcat-openbsd iputils-ping iproute2 iptables\" >&2; \
-        exit 1; }; done; iptables -L >/dev/null";
-    let output = in_namespace(&["--quiet"], &["sh", "-c", TOOLS]);
-    output.status.success() || skip(&text(&output.stderr))
-}
-
-/// Says why a test is skipped, or fails if `LINECHO_REQUIRE_ALL` is 1.
-pub(crate) fn skip(why: &str) -> bool {
-    let must_run = env::var_os("LINECHO_REQUIRE_ALL").is_some_and(|value| value == "1");
-    assert!(!must_run, "{why}");
-    // Not `eprintln!`, whose output the test harness hides when a test passes.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
-    false
+/// Makes a namespace with a TAP device, once, and looks for the tools that tests use in it.
+pub(crate) fn can_make_namespaces() -> Result<(), Stop> {
+    const TOOLS: &str = "for tool in python3 nc ping ip iptables; do \
+        command -v $tool >/dev/null || { echo $tool; exit 77; }; done; iptables -L >/dev/null";
+    static FOUND: OnceLock<Result<(), Stop>> = OnceLock::new();
+    let look = || {
+        let output = in_namespace(&["--quiet"], &["sh", "-c", TOOLS]);
+        match output.status.code() {
+            Some(0) => Ok(()),
+            Some(77) => Err(Stop::no_program(
+                text(&output.stdout).trim(),
+                "python3 netcat-openbsd iputils-ping iproute2 iptables",
+            )),
+            _ => Err(Stop::lacking(&text(&output.stderr))),
+        }
+    };
+    FOUND.get_or_init(look).clone()
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

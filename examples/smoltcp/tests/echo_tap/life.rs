@@ -10,10 +10,25 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{FlowArg, tcflow};
 use nix::unistd::Pid;
 
+use linecho_trials::{Stop, Trial, trials};
+
 use crate::kit::{PROGRAM, Running, can_make_namespaces, in_namespace, text, wait_for};
 
-#[test]
-fn wrong_usage_is_2_and_what_cannot_be_is_1() {
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        wrong_usage_is_2_and_what_cannot_be_is_1,
+        the_status_of_the_command_becomes_its_own,
+        what_it_tells_people_to_type_works_and_ctrl_c_ends_it_with_a_summary,
+        limits_end_connections_for_a_reason,
+        the_mtu_of_a_path_can_be_given,
+        frames_are_captured_in_a_file_and_on_stdout,
+        a_capture_that_nobody_opens_holds_nothing_up,
+        a_log_that_nobody_reads_holds_up_nobody,
+        a_status_line_is_logged_when_asked_for_and_the_log_may_be_json,
+    ]
+}
+
+fn wrong_usage_is_2_and_what_cannot_be_is_1() -> Result<(), Stop> {
     let run = |arguments: &str| {
         let mut command = Command::new(PROGRAM);
         let output = command.args(arguments.split_whitespace()).output();
@@ -47,13 +62,11 @@ fn wrong_usage_is_2_and_what_cannot_be_is_1() {
         stderr.contains("passt --foreground --socket /nonexistent/socket"),
         "{stderr}"
     );
+    Ok(())
 }
 
-#[test]
-fn the_status_of_the_command_becomes_its_own() {
-    if !can_make_namespaces() {
-        return;
-    }
+fn the_status_of_the_command_becomes_its_own() -> Result<(), Stop> {
+    can_make_namespaces()?;
     for (command, code) in [
         (&["true"][..], 0),
         (&["sh", "-c", "exit 7"], 7),
@@ -75,13 +88,11 @@ fn the_status_of_the_command_becomes_its_own() {
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{command:?}: {stderr}");
     }
+    Ok(())
 }
 
-#[test]
-fn what_it_tells_people_to_type_works_and_ctrl_c_ends_it_with_a_summary() {
-    if !can_make_namespaces() {
-        return;
-    }
+fn what_it_tells_people_to_type_works_and_ctrl_c_ends_it_with_a_summary() -> Result<(), Stop> {
+    can_make_namespaces()?;
     let mut program = Running::start(Command::new(PROGRAM).arg("--netns"));
     let said = program.says("nc -N fdaa::1 18080");
     let (_, commands) = said.split_once("Try it:\n").expect("it says how to try it");
@@ -109,13 +120,11 @@ fn what_it_tells_people_to_type_works_and_ctrl_c_ends_it_with_a_summary() {
         "{said}"
     );
     assert!(said.contains(" received, "), "{said}");
+    Ok(())
 }
 
-#[test]
-fn limits_end_connections_for_a_reason() {
-    if !can_make_namespaces() {
-        return;
-    }
+fn limits_end_connections_for_a_reason() -> Result<(), Stop> {
+    can_make_namespaces()?;
     let options = "--port 7 --idle-timeout 200ms --max-line 10 --long-lines close";
     let script = "{ printf 'short\\n'; sleep 2; } | nc 192.168.69.1 7; \
                   printf 'a line that is longer\\n' | nc 192.168.69.1 7; true";
@@ -127,13 +136,11 @@ fn limits_end_connections_for_a_reason() {
         stderr.contains("2 connections: 1 idle, 1 line too long"),
         "{stderr}"
     );
+    Ok(())
 }
 
-#[test]
-fn the_mtu_of_a_path_can_be_given() {
-    if !can_make_namespaces() {
-        return;
-    }
+fn the_mtu_of_a_path_can_be_given() -> Result<(), Stop> {
+    can_make_namespaces()?;
     let script = "import socket
 server = socket.create_connection(('192.168.69.1', 18080), 30)
 print(server.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))";
@@ -141,13 +148,11 @@ print(server.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))";
     let stderr = text(&output.stderr);
     assert_eq!(text(&output.stdout), "660\n", "{stderr}");
     assert!(stderr.contains("MTU 700"), "{stderr}");
+    Ok(())
 }
 
-#[test]
-fn frames_are_captured_in_a_file_and_on_stdout() {
-    if !can_make_namespaces() {
-        return;
-    }
+fn frames_are_captured_in_a_file_and_on_stdout() -> Result<(), Stop> {
+    can_make_namespaces()?;
     let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/echo-tap.pcap");
     let ping = ["ping", "-c", "1", "-W", "5", "192.168.69.1"];
     let output = in_namespace(&["--quiet", "--pcap", file], &ping);
@@ -184,13 +189,11 @@ fn frames_are_captured_in_a_file_and_on_stdout() {
     let incomplete = "nobody has read the end of the capture";
     assert!(said.contains(incomplete), "{said}");
     assert!(said.contains("0 connections"), "{said}");
+    Ok(())
 }
 
-#[test]
-fn a_capture_that_nobody_opens_holds_nothing_up() {
-    if !can_make_namespaces() {
-        return;
-    }
+fn a_capture_that_nobody_opens_holds_nothing_up() -> Result<(), Stop> {
+    can_make_namespaces()?;
     let fifo = concat!(env!("CARGO_TARGET_TMPDIR"), "/echo-tap.fifo");
     let _ = fs::remove_file(fifo);
     let made = Command::new("mkfifo").arg(fifo).status();
@@ -208,14 +211,12 @@ fn a_capture_that_nobody_opens_holds_nothing_up() {
     let (status, said) = program.end();
     assert_eq!(status.code(), Some(0), "{said}");
     fs::remove_file(fifo).expect("it was made");
+    Ok(())
 }
 
 /// A log that nobody reads: a pipe that is full, and a terminal that is stopped.
-#[test]
-fn a_log_that_nobody_reads_holds_up_nobody() {
-    if !can_make_namespaces() {
-        return;
-    }
+fn a_log_that_nobody_reads_holds_up_nobody() -> Result<(), Stop> {
+    can_make_namespaces()?;
     let (reader, pipe) = std::io::pipe().expect("there are file descriptors");
     serve_without_a_reader(pipe.into());
     drop(reader);
@@ -223,6 +224,7 @@ fn a_log_that_nobody_reads_holds_up_nobody() {
     let terminal = openpty(None, None).expect("there are terminals");
     tcflow(&terminal.slave, FlowArg::TCOOFF).expect("it can be stopped");
     serve_without_a_reader(terminal.slave);
+    Ok(())
 }
 
 fn serve_without_a_reader(stderr: OwnedFd) {
@@ -243,11 +245,8 @@ fn serve_without_a_reader(stderr: OwnedFd) {
     assert_eq!(status.code(), Some(128 + 15));
 }
 
-#[test]
-fn a_status_line_is_logged_when_asked_for_and_the_log_may_be_json() {
-    if !can_make_namespaces() {
-        return;
-    }
+fn a_status_line_is_logged_when_asked_for_and_the_log_may_be_json() -> Result<(), Stop> {
+    can_make_namespaces()?;
     let mut command = Command::new(PROGRAM);
     command.arg("--netns").env("LINECHO_LOG_FORMAT", "json");
     let mut program = Running::start(&mut command);
@@ -259,4 +258,5 @@ fn a_status_line_is_logged_when_asked_for_and_the_log_may_be_json() {
     let (status, said) = program.end();
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(said.contains("\"event\":\"stopped\""), "{said}");
+    Ok(())
 }

@@ -11,7 +11,16 @@ use std::time::Duration;
 
 use linecho_std::Client;
 
-use crate::kit::{PROGRAM, Running, skip, wait_for};
+use linecho_trials::{Stop, Trial, trials};
+
+use crate::kit::{PROGRAM, Running, wait_for};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        an_ordinary_user_gets_two_megabytes_through,
+        an_address_comes_by_dhcp,
+    ]
+}
 
 /// passt, in a folder that any user may write to.
 struct Passt {
@@ -22,11 +31,9 @@ struct Passt {
 }
 
 impl Passt {
-    /// `None` if it is not installed.
-    fn start(name: &str) -> Option<Self> {
-        let is_there = Command::new("passt").arg("--help").output().is_ok();
-        if !is_there && !skip("no passt: apt-get install passt") {
-            return None;
+    fn start(name: &str) -> Result<Self, Stop> {
+        if Command::new("passt").arg("--help").output().is_err() {
+            return Err(Stop::no_program("passt", "passt"));
         }
         let folder = env::temp_dir().join(format!("linecho-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder for temporary files");
@@ -48,7 +55,7 @@ impl Passt {
         let running = Running::start(&mut command);
         // It says that the socket is bound before it listens.
         wait_for("passt to listen", || listens(&socket).then_some(()));
-        Some(Self {
+        Ok(Self {
             folder,
             address,
             _running: running,
@@ -97,11 +104,8 @@ fn listens(socket: &Path) -> bool {
     })
 }
 
-#[test]
-fn an_ordinary_user_gets_two_megabytes_through() {
-    let Some(passt) = Passt::start("passt") else {
-        return;
-    };
+fn an_ordinary_user_gets_two_megabytes_through() -> Result<(), Stop> {
+    let passt = Passt::start("passt")?;
     let mut server = passt.echo_tap(&[]);
     server.says("nc -N 192.168.69.1 18080");
     let open_files = fs::read_dir(format!("/proc/{}/fd", server.id())).expect("it is running");
@@ -138,13 +142,11 @@ fn an_ordinary_user_gets_two_megabytes_through() {
         said.contains("the peer of the UNIX socket has closed it"),
         "{said}"
     );
+    Ok(())
 }
 
-#[test]
-fn an_address_comes_by_dhcp() {
-    let Some(passt) = Passt::start("dhcp") else {
-        return;
-    };
+fn an_address_comes_by_dhcp() -> Result<(), Stop> {
+    let passt = Passt::start("dhcp")?;
     let mut server = passt.echo_tap(&["--dhcp"]);
     let said = server.says("got an address by DHCP");
     assert!(
@@ -152,4 +154,5 @@ fn an_address_comes_by_dhcp() {
         "{said}"
     );
     passt.connect().echo(b"hello").expect("it is served");
+    Ok(())
 }
