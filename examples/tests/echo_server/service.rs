@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::kit::{PATIENCE, PROGRAM, Server, command, connect, echo_of, lines, wait};
+use crate::kit::{PATIENCE, PROGRAM, Server, command, connect, echo_of, wait};
 
 /// A path that is removed in the end.
 struct Path(PathBuf);
