@@ -19,7 +19,7 @@ pub struct Listeners {
     pub missing: Vec<ListenError>,
 }
 
-/// How often to look for a port that is free in each family.
+/// The number of attempts to find a port that is free in each family.
 const PORT_TRIES: usize = 16;
 
 /// Listens on every socket address that `address` means, or on the UNIX socket, whose file gets
@@ -122,13 +122,13 @@ fn listen_on(addresses: &[SocketAddr], same_port: bool) -> Result<Listeners, Lis
     }
 }
 
-/// Whether the machine lacks the address or its whole family, rather than it being taken.
+/// Returns `true` if the machine lacks the address or its whole family, rather than it being taken.
 fn is_of_the_address(error: &io::Error) -> bool {
     use io::ErrorKind::{AddrInUse, PermissionDenied};
     !matches!(error.kind(), AddrInUse | PermissionDenied)
 }
 
-/// Says what to do about it.
+/// Adds advice to an error.
 fn explained(error: &ListenError) -> io::Error {
     let kind = error.error.kind();
     let port = error.address.socket_addr().map_or(0, |it| it.port());

@@ -12,7 +12,7 @@ use ppp::{HeaderResult, PartialResult as _, v1, v2};
 
 const V2_BEGIN: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// What a parser makes of bytes.
+/// The result of a parser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Parsed {
     Incomplete,
@@ -102,7 +102,8 @@ fn difference(bytes: &[u8], ours: Parsed, theirs: Parsed) -> Option<&'static str
             (Parsed::Invalid, Parsed::Incomplete) => {
                 Some("2.2: known to be wrong before its 16 bytes are there")
             }
-            // "The receiver ... must discard the protocol block including the family which is ignored."
+            // "The receiver ... must discard the protocol block including the family which is
+            // ignored."
             _ if command == Some(0x20) && ours != Parsed::Invalid => {
                 Some("2.2: LOCAL ignores the family and the addresses")
             }
@@ -143,7 +144,7 @@ fn difference(bytes: &[u8], ours: Parsed, theirs: Parsed) -> Option<&'static str
     }
 }
 
-/// Makes a valid header, and what is to be made of it.
+/// Makes a valid header, with the addresses in it.
 fn valid(random: &mut Rng) -> (Vec<u8>, Option<(SocketAddr, SocketAddr)>) {
     let v4 = |random: &mut Rng| SocketAddr::from((Ipv4Addr::from(random.u32(..)), random.u16(..)));
     let v6 = |random: &mut Rng| SocketAddr::from((Ipv6Addr::from(random.u128(..)), random.u16(..)));

@@ -8,8 +8,8 @@ use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 /// A non-blocking socket as a transport for [`linecho_core::polled`], in a loop of your own.
 ///
 /// It takes itself for ready until a call would have blocked: that call reports
-/// [`ErrorKind::Interrupted`], and the next question of the same kind gets the answer no, once. So a
-/// turn ends there, and the next one tries again. Between the turns, wait with whatever your loop
+/// [`ErrorKind::Interrupted`], and the next question of the same kind gets the answer no, once. So
+/// a turn ends there, and the next one tries again. Between the turns, wait with whatever your loop
 /// waits with, on [`get_ref`](Self::get_ref).
 ///
 /// ```

@@ -66,7 +66,8 @@ pub(crate) struct AtomicAcceptCounters {
     pub(crate) without_proxy_header: AtomicU64,
 }
 
-/// What the sessions of a worker did, those included that are open. Only the worker writes it.
+/// The sums of what the sessions of a worker did, those included that are open. Only the worker
+/// writes them.
 #[derive(Debug, Default)]
 struct Traffic {
     bytes_in: AtomicU64,

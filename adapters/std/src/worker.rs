@@ -68,7 +68,7 @@ pub(crate) struct Worker {
     unfinished: Unfinished,
 }
 
-/// Where a worker gets its connections from.
+/// The source of a worker's connections.
 pub(crate) enum Source {
     /// The first worker accepts for all.
     Acceptor(Acceptor),

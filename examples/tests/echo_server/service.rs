@@ -1,4 +1,4 @@
-//! How the server is started and watched by others: systemd, inetd, relays, balancers, its
+//! The server and those who start it, watch it and replace it: systemd, inetd, relays, balancers.
 //! successor.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! How connections end: what the peer sees, and which reason is told.
+//! The ends of connections, as the peer and the observer see them.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -154,8 +154,8 @@ fn health_checks_are_told_from_clients() {
     check(server.closed(), false);
     drop(idle);
 }
-/// What the kernel finds out by itself is no reset by the peer: here that the peer took nothing for
-/// the time of `TCP_USER_TIMEOUT`, which ends as a peer that vanished does.
+/// A timeout of the kernel is no reset by the peer: here `TCP_USER_TIMEOUT`, in which the peer
+/// takes nothing. A peer that vanished ends the same way.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_connection_that_timed_out_is_no_reset() {

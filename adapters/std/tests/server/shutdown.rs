@@ -1,4 +1,4 @@
-//! What a shutdown finishes, and what it cuts.
+//! Shutdowns: the work that is finished, and the work that is cut.
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! How a server starts, and which errors tell that it cannot.
+//! Starts of a server, and the errors that tell that it cannot.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 

@@ -33,7 +33,7 @@ pub(crate) fn handle_signals(
     Ok((signals, builder))
 }
 
-/// What the thread beside the server looks after.
+/// The work of the thread beside the server.
 pub(crate) struct Beside {
     server: Handle,
     log: Log,

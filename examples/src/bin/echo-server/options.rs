@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         value_name = "[NAME=]ADDR",
-        help = "Where to listen: PORT (on localhost), :PORT (on all interfaces), HOST:PORT, [V6]:PORT or \
+        help = "Listen here: PORT (on localhost), :PORT (on all interfaces), HOST:PORT, [V6]:PORT or \
                 unix:PATH (unix:@NAME is abstract); port 0 is any free one. May be given several times, or \
                 with commas between, and adds to sockets from systemd [default: localhost:18080]",
         env = "LINECHO_LISTEN",
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     )]
     pub(crate) listen: Vec<ListenAddress>,
 
-    /// Where to listen for relays, whose connections begin with a PROXY header (version 1 or 2)
+    /// Listen here for relays, whose connections begin with a PROXY header (version 1 or 2)
     /// that names the peer; as for --listen. Only relays may reach these addresses
     #[arg(
         long,
@@ -56,18 +56,18 @@ pub(crate) struct Arguments {
     )]
     pub(crate) drain_delay: Duration,
 
-    /// How many connections may be open; more have to wait [default: no limit]
+    /// The most connections that may be open; more have to wait [default: no limit]
     #[arg(long, value_name = "NUMBER", env = "LINECHO_MAX_CONNECTIONS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_connections: Option<u32>,
 
-    /// How many connections a peer may have open (an IPv4 address or an IPv6 network); more are
-    /// reset [default: no limit]
+    /// The most connections that a peer may have open (an IPv4 address or an IPv6 network); more
+    /// are reset [default: no limit]
     #[arg(long, value_name = "NUMBER", env = "LINECHO_MAX_PER_PEER")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_per_peer: Option<u32>,
 
-    /// After how much silence TCP looks whether a peer is still there, in whole seconds; it is
+    /// The silence after which TCP looks whether a peer is still there, in whole seconds; it is
     /// given up after as long again. Choose less than a NAT on the way remembers; 0s is never
     #[arg(
         long,
@@ -78,7 +78,7 @@ pub(crate) struct Arguments {
     )]
     pub(crate) keep_alive: Duration,
 
-    /// How many threads serve connections [default: one per core]
+    /// The number of threads that serve connections [default: one per core]
     #[arg(long, value_name = "NUMBER", env = "LINECHO_WORKERS")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,

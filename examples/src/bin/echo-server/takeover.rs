@@ -18,8 +18,8 @@ use linecho_std::{Handle, Listener, listen_unix, receive_listeners, send_listene
 /// The time that each side has for its part, in which it may read its configuration.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long the old server serves on at least, so that a peer that has just connected gets the echo
-/// of its first line.
+/// The least time that the old server serves on, so that a peer that has just connected gets the
+/// echo of its first line.
 const LEAST_DELAY: Duration = Duration::from_secs(1);
 
 /// The server that is taken over from.
