@@ -1,4 +1,5 @@
-//! A line echo with one tokio task a connection: `cargo run --example echo_tokio -- 127.0.0.1:7007`.
+//! A line echo with one tokio task a connection:
+//! `cargo run --example echo_tokio -- 127.0.0.1:7007`.
 
 use std::time::Duration;
 use std::{env, io};

@@ -1,7 +1,8 @@
-//! A line echo on a serial port, or any other file: `cargo run --example echo_uart -- /dev/ttyUSB0`.
+//! A line echo on a serial port, or any other file:
+//! `cargo run --example echo_uart -- /dev/ttyUSB0`.
 //!
-//! Set the port up first: `stty -F /dev/ttyUSB0 115200 raw -echo`. A terminal that sends CR for Enter is
-//! no peer yet: let it send LF (picocom: `--omap crlf`), or translate on the way.
+//! Set the port up first: `stty -F /dev/ttyUSB0 115200 raw -echo`. A terminal that sends CR for
+//! Enter is no peer yet: let it send LF (picocom: `--omap crlf`), or translate on the way.
 
 use std::error::Error;
 use std::fs::File;
@@ -19,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Serves the port until it fails or ends: the same on a board, with the UART of its HAL.
 fn echo(port: &mut (impl Read + Write)) -> Reason {
-    // Noise on the line may look like a line without end: it is dropped, and the next line is whole again.
+    // Noise may look like a line without end: it is dropped, and the next line is whole again.
     let config = Config::new().long_lines(LongLines::Discard);
     let mut session = Session::new([0; 256], config, Instant::ZERO);
     blocking::serve(&mut session, port)

@@ -30,7 +30,7 @@ enum Host {
 }
 
 impl Address {
-    /// The socket addresses that are meant, at least one.
+    /// Returns the socket addresses that are meant, at least one.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl FromStr for Address {
     }
 }
 
-/// Whether this is an IPv6 address, maybe with a scope: `fe80::1%eth0`.
+/// Returns `true` for an IPv6 address, maybe with a scope: `fe80::1%eth0`.
 fn is_v6(text: &str) -> bool {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     address.parse::<Ipv6Addr>().is_ok()

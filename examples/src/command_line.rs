@@ -7,10 +7,12 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error, Parser};
 
-/// The longest time that an option takes: the core counts a session's time in 32 bits of milliseconds.
+/// The longest time that an option takes: the core counts a session's time in 32 bits of
+/// milliseconds.
 const LONGEST: Duration = Duration::from_secs(49 * 24 * 60 * 60);
 
-/// Parses the program's command line and environment. An empty environment variable counts as unset.
+/// Parses the program's command line and environment. An empty environment variable counts as
+/// unset.
 ///
 /// Ends the program with exit code 2 if something is wrong, after a message that also names the
 /// environment variable, if it comes from there; with 0 after `--help` and `--version`.
@@ -40,7 +42,8 @@ fn parse_from<P: Parser>(words: Vec<OsString>) -> Result<P, Error> {
     parsed.map_err(|error| with_variable(error, &command, words))
 }
 
-/// Names the environment variable that the wrong value is from, unless the command line alone is as wrong.
+/// Names the environment variable that the wrong value is from, unless the command line alone is as
+/// wrong.
 fn with_variable(mut error: Error, command: &Command, words: Vec<OsString>) -> Error {
     let invalid = |error: &Error| error.get(ContextKind::InvalidArg).map(ToString::to_string);
     let without = command

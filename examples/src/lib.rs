@@ -1,5 +1,5 @@
-//! Options, addresses and the log, as the programs of linecho share them. The programs are in `src/bin`:
-//! read those first.
+//! Options, addresses and the log, as the programs of linecho share them. The programs are in
+//! `src/bin`: read those first.
 
 pub mod address;
 pub mod command_line;

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 pub use self::value::Value;
 use crate::outlet::{Dropped, Outlet};
 
-/// How an event is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Time, event and `name=value` pairs in a line
@@ -22,24 +22,24 @@ pub enum Format {
     Json,
 }
 
-/// How much an event matters.
+/// The importance of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// The program ends because of it.
     Error,
     /// Somebody may have to do something about it.
     Warning,
-    /// What a server is there for.
+    /// The events that a server is there for.
     #[default]
     Info,
-    /// What helps to find out why something is as it is.
+    /// Events that help to find a fault.
     Debug,
-    /// What peers send. It may be private.
+    /// The bytes that peers send. They may be private.
     Content,
 }
 
-/// Writes events to stderr, one a line, and never waits for who reads it: what finds no room is dropped,
-/// and a line says how many were, as soon as somebody reads again.
+/// Writes events to stderr, one a line, and never waits for its reader: lines that find no room are
+/// dropped, and as soon as somebody reads again, one line says how many were.
 #[derive(Clone, Debug)]
 pub struct Log {
     format: Format,
@@ -49,7 +49,8 @@ pub struct Log {
 
 /// The bytes of log lines that may wait to be written.
 const CAPACITY: usize = 256 * 1024;
-/// How long the program's end waits for a reader that takes nothing, and for one that takes little.
+/// The longest waits of the program's end for a reader that takes nothing, and for one that is
+/// slow.
 const LAST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_LAST_WAIT: Duration = Duration::from_secs(1);
 

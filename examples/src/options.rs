@@ -23,7 +23,7 @@ pub struct SessionOptions {
     )]
     pub max_line: u32,
 
-    /// What happens to a longer line
+    /// Policy for a longer line
     #[arg(
         long,
         value_name = "POLICY",
@@ -33,8 +33,8 @@ pub struct SessionOptions {
     )]
     pub long_lines: Policy,
 
-    /// Close a connection on which nothing went back for so long, for example 90s or 5m; 0s is never
-    /// [default: never]
+    /// Close a connection on which nothing went back for so long, for example 90s or 5m; 0s is
+    /// never [default: never]
     #[arg(long, value_name = "TIME", env = "LINECHO_IDLE_TIMEOUT")]
     #[arg(value_parser = command_line::duration)]
     pub idle_timeout: Option<Duration>,
@@ -45,7 +45,7 @@ pub struct SessionOptions {
     #[arg(value_parser = command_line::duration)]
     pub write_timeout: Option<Duration>,
 
-    /// How long a stop waits for peers to take what is theirs; 0s is no limit
+    /// Longest wait of a stop for peers to take what is theirs; 0s is no limit
     #[arg(
         long,
         value_name = "TIME",
@@ -100,7 +100,7 @@ pub struct LogOptions {
     #[arg(short, long, env = "LINECHO_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
 
-    /// How to log
+    /// Format of the log
     #[arg(
         long,
         value_name = "FORMAT",

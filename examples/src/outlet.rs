@@ -5,12 +5,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a stream that takes nothing now, but does not block, is left alone.
+/// The pause before another try on a stream that takes nothing now, but does not block.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// The way to a stream that may block for ever: a pipe that nobody reads, a terminal that is stopped.
+/// A queue to a stream that may block for ever: a pipe that nobody reads, a terminal that is
+/// stopped. A thread of its own writes the stream.
 ///
-/// What finds no room in the queue is dropped and counted, whole.
+/// An item that finds no room in the queue is dropped as a whole, and counted.
 #[derive(Clone, Debug)]
 pub struct Outlet {
     shared: Arc<Shared>,
@@ -39,19 +40,19 @@ struct State {
     error: Option<String>,
 }
 
-/// What found no room in the queue.
+/// The items that found no room in the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// How often something was dropped.
+    /// The number of items.
     pub items: u64,
-    /// The bytes of all.
+    /// The bytes of all of them.
     pub bytes: u64,
 }
 
 impl Outlet {
     /// Starts the thread, which opens the stream and writes to it. At most `capacity` bytes wait.
     ///
-    /// When there is room again after something was dropped, the thread writes what `gap` makes of it.
+    /// After items were dropped, the thread writes the text that `gap` returns as soon as it can.
     ///
     /// # Errors
     ///

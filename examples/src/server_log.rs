@@ -79,8 +79,8 @@ pub fn counters(counters: &Counters) -> [(&'static str, Value); 4] {
     ]
 }
 
-/// Returns the details of a server: connections so far, by reason, and what the sessions that have ended
-/// did.
+/// Returns the details of a server: connections so far, by reason, and what the sessions that have
+/// ended did.
 #[must_use]
 pub fn totals(totals: &Totals) -> Vec<(&'static str, Value)> {
     let mut details = vec![("connections", totals.opened.into())];

@@ -20,8 +20,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// The pause when the file descriptor cannot be waited for.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The signals that a program handles. `SIGUSR2` is ignored, and so is `SIGHUP` if it was ignored when
-/// the program started, as nohup(1) does.
+/// The signals that a program handles. `SIGUSR2` is ignored, and so is `SIGHUP` if it was ignored
+/// when the program started, as nohup(1) does.
 #[derive(Debug)]
 pub struct Signals {
     readable: UnixStream,
@@ -136,8 +136,8 @@ impl AsFd for Signals {
 )]
 fn is_ignored(signal: c_int) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: without a new action, sigaction(2) only writes the present one to where `action` points,
-    // which all zeroes are a valid value of, too.
+    // SAFETY: without a new action, sigaction(2) only writes the present one to where `action`
+    // points, which all zeroes are a valid value of, too.
     unsafe {
         libc::sigaction(signal, ptr::null(), action.as_mut_ptr());
         action.assume_init().sa_sigaction == libc::SIG_IGN

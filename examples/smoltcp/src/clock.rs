@@ -4,8 +4,8 @@ use std::time::{self, SystemTime};
 
 use linecho_smoltcp::Instant;
 
-/// Counts from 1970, as captures show the time, and never goes back, whatever is done to the clock of
-/// the machine.
+/// Counts from 1970, as captures show the time, and never goes back, whatever is done to the clock
+/// of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     started: time::Instant,
@@ -23,7 +23,7 @@ impl Clock {
         }
     }
 
-    /// What time it is.
+    /// Returns the time.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.started_at + self.started.elapsed()

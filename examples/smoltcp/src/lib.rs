@@ -1,3 +1,3 @@
-//! What programs over smoltcp share. They are in `src/bin`: read those first.
+//! Code that programs over smoltcp share. They are in `src/bin`: read those first.
 
 pub mod clock;

@@ -5,8 +5,8 @@ use std::fmt::{self, Write as _};
 /// The most bytes of content that are shown.
 const CONTENT_BYTES: usize = 200;
 
-/// A value in a log line. It displays as in a line for people: text with a blank in quotes, content with
-/// `\n`, `\xff` and the like for what cannot be printed.
+/// A value in a log line. It displays as in a line for people: text with a blank in quotes, content
+/// with `\n`, `\xff` and the like for what cannot be printed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// Text without control characters.

@@ -15,7 +15,8 @@ use nix::unistd::ttyname;
 
 const MOST_LINES: usize = 40;
 
-/// A peer that sends ten thousand lines of all lengths up to 200, half-closes, and checks what comes back.
+/// A peer that sends ten thousand lines of all lengths up to 200, half-closes, and checks what
+/// comes back.
 const PYTHON_CLIENT: &str = "
 import random, socket, sys, threading
 peer = socket.create_connection(('127.0.0.1', int(sys.argv[1])), timeout=60)
@@ -135,7 +136,8 @@ fn echo_uart() -> Result<(), Stop> {
         let mut byte = [0];
         while reader.read_exact(&mut byte).is_ok() && sender.send(byte[0]).is_ok() {}
     });
-    // Noise of 1,000 bytes without an end of line is dropped, up to the end of the line that it ruins.
+    // Noise of 1,000 bytes without an end of line is dropped, up to the end of the line that it
+    // ruins.
     let sent = [b"hello\n\x00\xff\n", &[0x55; 1000][..], b"ruined\nfine\n"].concat();
     here.write_all(&sent).map_err(failed)?;
     let expected = b"hello\n\x00\xff\nfine\n";

@@ -1,5 +1,5 @@
-//! The listener of `echo_smoltcp.rs` behind one end of a socket pair, and a socket of smoltcp without any
-//! code of ours at the other end.
+//! The listener of `echo_smoltcp.rs` behind one end of a socket pair, and a socket of smoltcp
+//! without any code of ours at the other end.
 
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant as Clock};

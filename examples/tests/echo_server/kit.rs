@@ -1,4 +1,4 @@
-//! What the tests share: a running server, and a client.
+//! Helpers of the tests: a running server, and a client.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -134,7 +134,7 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// What comes back for this, when nothing follows it.
+/// Returns what comes back for these bytes, when nothing follows them.
 pub(crate) fn echo_of(mut stream: TcpStream, bytes: &[u8]) -> String {
     stream.write_all(bytes).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();

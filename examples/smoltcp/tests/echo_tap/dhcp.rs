@@ -19,8 +19,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Lets a server with this fault run for some seconds: the messages that it got, what it printed before,
-/// and the log.
+/// Lets a server with this fault run for some seconds: the messages that it got, what it printed
+/// before, and the log.
 fn serve(fault: &str, options: &[&str], seconds: u32) -> Result<(u32, String, String), Stop> {
     can_make_namespaces()?;
     let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/echo_tap/dhcp.py");

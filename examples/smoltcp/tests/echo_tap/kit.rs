@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers of the tests.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_echo-tap");
 
-/// How long a test waits for anything.
+/// The longest wait of a test for anything.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// `echo-tap --netns` with these options, and a command to run in the namespace.
@@ -84,7 +84,7 @@ impl Running {
         Self { child, lines }
     }
 
-    /// What it says up to a line that holds `part`.
+    /// Returns its log up to a line that holds `part`.
     pub(crate) fn says(&mut self, part: &str) -> String {
         let mut said = String::new();
         loop {
@@ -111,7 +111,7 @@ impl Running {
         signal::kill(pid, signal).expect("it is running");
     }
 
-    /// How it ends, and what it has said since.
+    /// Waits for its end, and returns its exit status and the rest of its log.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let status = wait_for("its end", || self.child.try_wait().expect("it is ours"));
         (status, self.lines.iter().collect())

@@ -1,4 +1,4 @@
-//! How it starts, ends, and what it says about both.
+//! Its start, its end, and its words about both.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};

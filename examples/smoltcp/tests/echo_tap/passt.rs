@@ -25,7 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// passt, in a folder that any user may write to.
 struct Passt {
     folder: PathBuf,
-    /// Where it takes connections for the server.
+    /// The address at which it takes connections for the server.
     address: SocketAddr,
     _running: Running,
 }
@@ -94,7 +94,8 @@ fn as_user(program: impl AsRef<Path>) -> Command {
     command
 }
 
-/// Whether a process accepts connections at a UNIX socket, as proc(5) tells: flag `__SO_ACCEPTCON`.
+/// Returns `true` if a process accepts connections at a UNIX socket: flag `__SO_ACCEPTCON` of
+/// proc(5).
 fn listens(socket: &Path) -> bool {
     let table = fs::read_to_string("/proc/net/unix").expect("Linux has it");
     table.lines().any(|line| {
@@ -125,8 +126,8 @@ fn an_ordinary_user_gets_two_megabytes_through() -> Result<(), Stop> {
         .filter(Cursor::new(lines.clone()), &mut output)
         .expect("all comes back");
     assert!(output == lines);
-    // The client is done when all has come back, which may be before the server has seen its end; and
-    // the summary counts what sessions did that have ended.
+    // The client is done when all has come back, which may be before the server has seen its end;
+    // and the summary counts what sessions did that have ended.
     server.says("closed peer=192.168.69.100");
 
     // When passt ends, so does the server.

@@ -5,43 +5,43 @@ use std::time::Duration;
 use clap::Args;
 use linecho_devices::faulty::Faults;
 
-/// How long a frame is under way when only other faults are asked for: long enough for frames to be
-/// under way at the same time.
+/// The delay of a frame when only other faults are asked for: long enough for frames to be under
+/// way at the same time.
 const DELAY: Duration = Duration::from_millis(1);
 /// With more, TCP would give up.
 const MAX_DELAY: Duration = Duration::from_secs(60);
 
-/// What the link does to frames. Any of these puts the run on a link in virtual time.
+/// The faults of the link. Any of these puts the run on a link in virtual time.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Faults (any of these puts it on a faulty link, in virtual time)")]
 pub(crate) struct FaultOptions {
-    /// How many frames are lost
+    /// Share of the frames that are lost
     #[arg(long, value_name = "PERCENT", value_parser = permille)]
     drop: Option<u16>,
 
-    /// How many frames arrive with one bit flipped
+    /// Share of the frames that arrive with one bit flipped
     #[arg(long, value_name = "PERCENT", value_parser = permille)]
     corrupt: Option<u16>,
 
-    /// How many frames are held back for 5 ms, so that others overtake them
+    /// Share of the frames that are held back for 5 ms, so that others overtake them
     #[arg(long, value_name = "PERCENT", value_parser = permille)]
     reorder: Option<u16>,
 
-    /// How many frames arrive twice
+    /// Share of the frames that arrive twice
     #[arg(long, value_name = "PERCENT", value_parser = permille)]
     duplicate: Option<u16>,
 
-    /// How long each frame is under way, such as 20ms [default: 1ms]
+    /// Delay of each frame, such as 20ms [default: 1ms]
     #[arg(long, value_name = "TIME", value_parser = delay)]
     delay: Option<Duration>,
 
-    /// How fast the link is, in bits per second, such as 64k, 10M or 1G [default: no limit]
+    /// Rate of the link in bits per second, such as 64k, 10M or 1G [default: no limit]
     #[arg(long, value_name = "BITS", value_parser = bits_per_second)]
     rate: Option<u64>,
 }
 
 impl FaultOptions {
-    /// The faults, if any were asked for.
+    /// Returns the faults, if any were asked for.
     #[must_use]
     pub(crate) fn faults(&self) -> Option<Faults> {
         let chances = [self.drop, self.corrupt, self.reorder, self.duplicate];

@@ -1,4 +1,4 @@
-//! What a run has found: a text for people, JSON for scripts.
+//! The result of a run: text for people, JSON for scripts.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,33 +10,33 @@ use serde_json::{Value, json};
 /// The longest round trip that is told from longer ones.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a run has found.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Figures {
     /// Lines that came back.
     pub(crate) lines: u64,
     /// Bytes that came back.
     pub(crate) bytes: u64,
-    /// How long it took, by the clock of the stack.
+    /// The time that it took, by the clock of the stack.
     pub(crate) time: Duration,
-    /// How long it took by the clock on the wall, if the stack has another one.
+    /// The time that it took on the wall, if the stack has a clock of its own.
     pub(crate) wall_time: Option<Duration>,
-    /// How long lines were under way.
+    /// The round-trip times of the lines.
     pub(crate) round_trips: RoundTrips,
-    /// What the link did to frames, if it had faults.
+    /// The fate of the frames, if the link had faults.
     pub(crate) link: Option<faulty::Counters>,
     /// Bytes of memory, by part.
     pub(crate) memory: Vec<Part>,
 }
 
-/// What a part of the stack takes in memory.
+/// The memory of one part of the stack.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
-    /// What it is.
+    /// Its name.
     pub(crate) name: &'static str,
-    /// How many there are.
+    /// The number of such parts.
     pub(crate) count: usize,
-    /// How many bytes each of them takes.
+    /// The bytes that each of them takes.
     pub(crate) bytes_each: usize,
 }
 

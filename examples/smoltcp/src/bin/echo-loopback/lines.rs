@@ -2,7 +2,7 @@
 
 /// A line differs from the next ones by this many bytes in where it begins in the block.
 const STEP: u64 = 37;
-/// How many places a line can begin at. Prime, so that all of them are used.
+/// The number of places that a line can begin at. Prime, so that all of them are used.
 const PLACES: u64 = 4093;
 
 /// Lines of one length, of all bytes that there are (but for the newline), and different from each
@@ -10,7 +10,7 @@ const PLACES: u64 = 4093;
 #[derive(Debug)]
 pub(crate) struct Lines {
     block: Vec<u8>,
-    /// Where the next line begins in the block.
+    /// The place in the block at which the next line begins.
     place: u64,
     length: usize,
 }

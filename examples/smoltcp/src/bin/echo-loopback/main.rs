@@ -28,8 +28,8 @@ use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuf
 use linecho_smoltcp::smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv6Address};
 use linecho_smoltcp::{Instant, Listener, Options, Totals, egress, ingress, stack_time};
 
-/// Streams lines from clients to a server, both on one smoltcp stack, and checks every byte that comes
-/// back.
+/// Streams lines from clients to a server, both on one smoltcp stack, and checks every byte that
+/// comes back.
 ///
 /// Needs no privilege and no network: the frames go over smoltcp's loopback device, or over a link
 /// with faults, whose time is virtual, so that it takes no longer than the computing does. The same
@@ -41,21 +41,21 @@ use linecho_smoltcp::{Instant, Listener, Options, Totals, egress, ingress, stack
     after_help = "Exit codes: 0 all came back as it was sent, 1 something did not, 2 wrong usage."
 )]
 struct Arguments {
-    /// How many lines to stream, over all connections
+    /// Number of lines to stream, over all connections
     #[arg(long, value_name = "NUMBER", default_value_t = 4_000_000)]
     lines: u64,
 
-    /// How long each line is, its newline included
+    /// Length of each line, its newline included
     #[arg(long, value_name = "BYTES", default_value_t = 64)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     length: u32,
 
-    /// How many connections there are
+    /// Number of connections
     #[arg(long, value_name = "NUMBER", default_value_t = 4)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_CONNECTIONS as i64))]
     connections: u16,
 
-    /// How many lines each connection has in flight
+    /// Number of lines that each connection has in flight
     #[arg(long, value_name = "LINES", default_value_t = 16)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_WINDOW as i64))]
     window: u16,
@@ -96,7 +96,7 @@ const PORT: u16 = 7;
 const FIRST_CLIENT_PORT: u16 = 49_152;
 /// The MTU of the faulty link, that of Ethernet.
 const MTU: usize = 1500;
-/// When no byte has come back for so long by the clock of the stack, or by that on the wall, none will.
+/// The longest waits for a byte to come back, by the clock of the stack and on the wall.
 const PATIENCE: Duration = Duration::from_secs(3600);
 const WALL_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -149,7 +149,7 @@ fn introduction(arguments: &Arguments) -> String {
     )
 }
 
-/// Streams all lines over `device`: what was found, if every byte came back.
+/// Streams all lines over `device`, and returns the figures if every byte came back.
 fn stream<D: Device, T: Time<D>>(
     arguments: &Arguments,
     device: &mut D,
@@ -180,7 +180,8 @@ fn stream<D: Device, T: Time<D>>(
         socket
     };
 
-    // The server. Its peers are alive whatever the link does, so that nothing is a reason to give up.
+    // The server. Its peers are alive whatever the link does, so that nothing is a reason to give
+    // up.
     let max_line = arguments.max_line as usize;
     let mut lines = vec![0; connections * max_line];
     let options = Options {
@@ -253,7 +254,7 @@ fn interface<D: Device>(device: &mut D, address: IpAddress, now: Instant) -> Int
     iface
 }
 
-/// Each connection's share of the lines.
+/// Returns each connection's share of the lines.
 fn plans(arguments: &Arguments) -> Vec<Plan> {
     let connections = u64::from(arguments.connections);
     let share = |number| Plan {
@@ -265,7 +266,7 @@ fn plans(arguments: &Arguments) -> Vec<Plan> {
     (0..connections).map(share).collect()
 }
 
-/// Sees that bytes come back.
+/// Watches that bytes come back.
 struct Watch {
     bytes: u64,
     since: Instant,
@@ -297,7 +298,7 @@ impl Watch {
     }
 }
 
-/// The server must have seen what the clients have.
+/// Checks that the server has seen what the clients have.
 fn check(totals: &Totals, connections: u64, bytes: u64) -> Result<(), String> {
     let (counters, closed) = (totals.counters, totals.peer_closed);
     if (counters.bytes_in, counters.bytes_out, closed) == (bytes, bytes, connections) {

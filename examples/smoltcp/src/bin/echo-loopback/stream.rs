@@ -12,7 +12,7 @@ use crate::lines::Lines;
 /// The most lines that can be in flight.
 pub(crate) const MAX_WINDOW: usize = 1024;
 
-/// What each client sends last. A line echo gives it back when the client has closed its side.
+/// The end of what each client sends. A line echo returns it when the client has closed its side.
 pub(crate) const REST: &[u8] = b"a rest without a newline";
 
 /// A client on a socket of its own: keeps a number of lines in flight until all have come back.
@@ -26,21 +26,21 @@ pub(crate) struct Stream {
     is_closed: bool,
 }
 
-/// What a client streams.
+/// The lines that a client streams.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// How many lines.
+    /// Number of lines.
     pub(crate) lines: u64,
     /// Their length in bytes, the newline included.
     pub(crate) length: usize,
-    /// How many of them may be in flight, at most [`MAX_WINDOW`].
+    /// Number of lines that may be in flight, at most [`MAX_WINDOW`].
     pub(crate) window: usize,
     /// Another seed gives other lines.
     pub(crate) seed: u64,
 }
 
 impl Plan {
-    /// How many bytes go there and back.
+    /// Returns the number of bytes that go there and back.
     #[must_use]
     pub(crate) const fn bytes(&self) -> u64 {
         self.lines * self.length as u64 + REST.len() as u64
@@ -108,7 +108,8 @@ impl Stream {
         }
     }
 
-    /// Queues what the window has room for, and in the end the rest. Whether there was something.
+    /// Queues what the window has room for, and in the end the rest. Returns `true` if it queued
+    /// something.
     fn queue(&mut self) -> bool {
         let before = self.queued;
         let probe = self.client.probe();
@@ -134,17 +135,17 @@ impl Stream {
         self.queued > before
     }
 
-    /// How many bytes have come back.
+    /// Returns the number of bytes that have come back.
     pub(crate) fn bytes(&mut self) -> u64 {
         self.client.probe().bytes()
     }
 
-    /// How many lines have come back.
+    /// Returns the number of lines that have come back.
     pub(crate) fn lines(&mut self) -> u64 {
         self.client.probe().lines()
     }
 
-    /// Whether everything has come back, and both sides have closed.
+    /// Returns `true` if everything has come back, and both sides have closed.
     #[must_use]
     pub(crate) const fn is_closed(&self) -> bool {
         self.is_closed

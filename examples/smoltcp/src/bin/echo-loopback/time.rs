@@ -1,4 +1,4 @@
-//! How time goes by for the stack.
+//! The clock of the stack.
 
 use linecho_devices::FaultyLoopback;
 use linecho_smoltcp::smoltcp::phy::Loopback;
@@ -8,10 +8,10 @@ use linecho_examples_smoltcp::clock::Clock;
 
 /// The clock of a run over the device `D`.
 pub(crate) trait Time<D> {
-    /// What time it is.
+    /// Returns the time.
     fn now(&self) -> Instant;
 
-    /// The stack and those who use it have had a turn, and are next due at `wake`.
+    /// Lets time go by after a turn of the stack, which is next due at `wake`.
     fn pass(&mut self, wake: Wake, device: &D);
 }
 

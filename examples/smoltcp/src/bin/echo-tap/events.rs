@@ -29,8 +29,8 @@ pub(crate) fn log_event(log: &Log, event: &Event) {
     }
 }
 
-/// A health check of a balancer, which sends nothing or resets when all has gone back, is for who looks
-/// for it.
+/// Returns the level at which the end of a session is logged: debug for a balancer's health check,
+/// which sends nothing, or resets when everything has come back.
 fn closed_level(reason: Reason, counters: &Counters) -> Level {
     let is_health_check = match reason {
         Reason::PeerClosed => counters.bytes_in == 0,

@@ -7,7 +7,7 @@ use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr};
 
 use crate::address::neighbour;
 
-/// What gives the kernel's interface `name` its side of the link.
+/// Returns the commands that give the kernel's interface `name` its side of the link.
 #[must_use]
 pub(crate) fn plug_in(name: &str, addresses: &[IpCidr]) -> String {
     let mut text = String::new();
@@ -30,7 +30,7 @@ pub(crate) fn plug_in(name: &str, addresses: &[IpCidr]) -> String {
     text
 }
 
-/// What shows that the server is there, run with `prefix` before each command.
+/// Returns commands that talk to the server, with `prefix` before each.
 #[must_use]
 pub(crate) fn try_it(prefix: &str, addresses: &[IpCidr], port: u16) -> String {
     if addresses.is_empty() {
@@ -47,8 +47,8 @@ pub(crate) fn try_it(prefix: &str, addresses: &[IpCidr], port: u16) -> String {
     text
 }
 
-/// The same behind passt, which forwards a port of this machine; a virtual machine reaches the server
-/// itself.
+/// Returns the same for passt, which forwards a port of this machine; a virtual machine reaches the
+/// server itself.
 #[must_use]
 pub(crate) fn try_it_behind_passt(addresses: &[IpCidr], port: u16) -> String {
     let mut text = format!("Try it behind passt:\n  printf 'x\\ny' | nc -N 127.0.0.1 {port}\n");
@@ -61,8 +61,8 @@ pub(crate) fn try_it_behind_passt(addresses: &[IpCidr], port: u16) -> String {
     text
 }
 
-/// What enters the network namespace of the process `pid`; `as_user` if it has a user namespace of its
-/// own, too.
+/// Returns the command that enters the network namespace of the process `pid`; `as_user` if it has
+/// a user namespace of its own, too.
 #[must_use]
 pub(crate) fn enter(pid: u32, as_user: bool) -> String {
     match as_user {
@@ -71,9 +71,9 @@ pub(crate) fn enter(pid: u32, as_user: bool) -> String {
     }
 }
 
-/// What starts passt for a server on the first IPv4 address of `addresses`, reached at 127.0.0.1; if there
-/// is none, the server needs one. On the interface `lo` passt needs no other network, and the gateway is
-/// whom connections from this machine seem to come from.
+/// Returns the command that starts passt for a server on the first IPv4 address of `addresses`,
+/// reached at 127.0.0.1; without such an address, the server needs one. On the interface `lo` passt
+/// needs no other network. Connections from this machine seem to come from the gateway.
 #[must_use]
 pub(crate) fn passt(socket: &Path, addresses: &[IpCidr], port: u16) -> String {
     let is_v4 = |own: &&IpCidr| matches!(own, IpCidr::Ipv4(_));

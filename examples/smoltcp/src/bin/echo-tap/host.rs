@@ -12,8 +12,8 @@ use linecho_smoltcp::{HashedListener, HashedSlot, Instant, stack_time};
 use crate::address;
 use crate::options::{Arguments, MAX_SLOTS};
 
-/// Returns the hardware address: the one that is asked for, else one that differs from that of another
-/// host as the address does, or by chance if there is none yet.
+/// Returns the hardware address: the one that is asked for, else one that differs from that of
+/// another host as the address does, or by chance if there is none yet.
 pub(crate) fn hardware(arguments: &Arguments) -> EthernetAddress {
     let first = arguments.ip.first().copied();
     arguments
@@ -44,8 +44,8 @@ pub(crate) fn interface<L: Link>(
     iface
 }
 
-/// As many sockets and line buffers as slots, for the rest of the program. The kernel hands out their
-/// memory when it is used.
+/// As many sockets and line buffers as slots, for the rest of the program. The kernel hands out
+/// their memory when it is used.
 pub(crate) fn listener(
     arguments: &Arguments,
 ) -> Result<HashedListener<'static, MAX_SLOTS>, ListenError> {

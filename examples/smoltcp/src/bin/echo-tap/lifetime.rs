@@ -1,4 +1,4 @@
-//! How long the program runs: until a signal, or until its command has ended.
+//! The end of the program: after a signal, or after its command.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -18,7 +18,7 @@ pub(crate) struct Lifetime {
     is_stopped: bool,
 }
 
-/// What the program is to do after a signal.
+/// The program's next step after a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
     /// As if nothing had happened.
@@ -53,8 +53,8 @@ impl Lifetime {
         })
     }
 
-    /// Decides what a signal means. The first polite one asks for the end, the second insists; while there
-    /// is a command, they are for the command.
+    /// Decides what a signal means. The first polite one asks for the end, the second insists;
+    /// while there is a command, they are for the command.
     pub(crate) fn signalled(&mut self, signal: Signal) -> Wish {
         match (signal, &mut self.command) {
             (Signal::Status, _) | (Signal::Child, None) => Wish::GoOn,
@@ -89,8 +89,8 @@ impl Lifetime {
         }
     }
 
-    /// Returns the exit code of the command, as a shell gives it. Without one, it is 0 if the end was in
-    /// order: neither were sessions cut, nor did a second signal insist.
+    /// Returns the exit code of the command, as a shell gives it. Without one, it is 0 if the end
+    /// was in order: neither were sessions cut, nor did a second signal insist.
     pub(crate) fn exit_code(&self, is_cut: bool) -> ExitCode {
         let Some(status) = self.status else {
             return match is_cut || self.is_stopped {

@@ -44,12 +44,12 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) dhcp: bool,
 
-    /// Where to listen
+    /// Port to listen on
     #[arg(long, value_name = "PORT", default_value_t = 18080)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: u16,
 
-    /// How many connections there can be at a time; more are refused
+    /// Number of connections that there can be at a time; more are refused
     #[arg(long, value_name = "NUMBER", default_value_t = 64)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_SLOTS as i64))]
     pub(crate) slots: u16,
@@ -70,12 +70,12 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogOptions,
 
-    /// What to run in the namespace of --netns; its exit status becomes that of the program
+    /// Command to run in the namespace of --netns; its exit status becomes that of the program
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
 }
 
-/// What carries the frames.
+/// The link that carries the frames.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Link {
@@ -129,11 +129,11 @@ pub(crate) const MAX_SLOTS: usize = 1024;
 /// The longest line buffer of a slot.
 const MAX_LINE: u32 = 1 << 24;
 
-/// What the server is called when nobody says anything else.
+/// The server's addresses unless others are given.
 const DEFAULT_ADDRESSES: [&str; 2] = ["192.168.69.1/24", "fdaa::1/64"];
 
 impl Arguments {
-    /// Those of the program; ends it if they are wrong.
+    /// Reads those of the program, and ends it if they are wrong.
     pub(crate) fn take() -> Self {
         let mut arguments: Self = command_line::parse();
         if arguments.ip.is_empty() && !arguments.dhcp {
@@ -182,7 +182,7 @@ impl Arguments {
         None
     }
 
-    /// Whether the capture goes to stdout.
+    /// Returns `true` if the capture goes to stdout.
     pub(crate) fn captures_to_stdout(&self) -> bool {
         self.pcap
             .as_ref()

@@ -1,8 +1,8 @@
-//! What the program has done, told in the end.
+//! The summary of a run.
 
 use linecho_smoltcp::Totals;
 
-/// Connections by what ended them, what went through them, and the frames of the device.
+/// Returns the connections by their ends, their lines and bytes, and the frames of the link.
 #[must_use]
 pub(crate) fn summary(totals: &Totals, frames: &[(&str, u64)]) -> String {
     let by_reason = [
@@ -28,7 +28,7 @@ pub(crate) fn summary(totals: &Totals, frames: &[(&str, u64)]) -> String {
     )
 }
 
-/// What there was any of.
+/// Returns a list of the counts that are not zero.
 fn list(counts: &[(&str, u64)]) -> String {
     let there_was = counts.iter().filter(|(_, count)| *count > 0);
     let texts: Vec<_> = there_was

@@ -7,13 +7,13 @@ use linecho_smoltcp::smoltcp::wire::{DhcpMessageType, EthernetAddress, Ipv4Addre
 
 use super::message::{Answer, Request, is_of_a_host};
 
-/// How long the first answer is waited for: shorter than the four seconds of RFC 2131, 4.1, since the
-/// server often comes up with the link. Each further wait is twice as long, up to the longest.
+/// The wait for the first answer: shorter than the four seconds of RFC 2131, 4.1, since the server
+/// often comes up with the link. Each further wait is twice as long, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(64);
 /// The pause before the next try when the last was not sent at all, since the link is down.
 const LINK_DOWN_WAIT: Duration = Duration::from_secs(1);
-/// How often an offer is asked for before the search begins again.
+/// The number of requests for an offer before the search begins again.
 const REQUESTS: u32 = 4;
 /// A lease for less counts as one for so long: it could only be renewed all the time.
 const SHORTEST_LEASE: u32 = 10;
@@ -24,7 +24,7 @@ const DEFAULT_LEASE: u32 = 3600;
 /// The shortest wait for an answer to a renewal.
 const SHORTEST_RENEWAL_WAIT: Duration = Duration::from_secs(2);
 
-/// What a server has leased.
+/// A lease of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lease {
     /// The address, with the length of the network's prefix.
@@ -56,10 +56,10 @@ pub(crate) struct Client {
     hardware: EthernetAddress,
     random: u64,
     state: State,
-    /// What is asked for when this time has come.
+    /// The time of the next message.
     due: Instant,
     transaction: u32,
-    /// How often the server has refused in a row.
+    /// The number of refusals in a row.
     refusals: u32,
     /// The server that was last told of.
     warned_of: Option<Ipv4Address>,
@@ -74,7 +74,7 @@ enum State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Times {
-    /// When to ask the server for more time, then all servers; and the end. `None` for a lease for ever.
+    /// The time from which all servers are asked, and the end. `None` for a lease for ever.
     rebinding: Option<Instant>,
     end: Option<Instant>,
 }
@@ -165,7 +165,8 @@ impl Client {
                 self.due = now;
                 [None; 2]
             }
-            // Any server may answer what was sent to all, but only the one that was asked may refuse.
+            // Any server may answer what was sent to all, but only the one that was asked may
+            // refuse.
             (State::Requesting { offer, .. }, DhcpMessageType::Ack)
                 if is_host && answer.server == offer.server =>
             {
@@ -331,8 +332,8 @@ impl Client {
         self.due = now;
     }
 
-    /// Returns the wait after so many tries, less up to a quarter at random, so that clients that start
-    /// together do not stay together.
+    /// Returns the wait after so many tries, less up to a quarter at random, so that clients that
+    /// start together do not stay together.
     fn wait(&mut self, tries: u32) -> Duration {
         let wait = FIRST_WAIT
             .saturating_mul(1 << tries.min(8))

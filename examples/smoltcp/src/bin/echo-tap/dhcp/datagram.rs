@@ -1,5 +1,5 @@
-//! The datagrams of DHCP with their headers of UDP and IP. They go through a raw socket, since a server
-//! may answer to the address that it offers, which the stack does not have yet.
+//! The datagrams of DHCP with their headers of UDP and IP. They go through a raw socket, since a
+//! server may answer to the address that it offers, which the stack does not have yet.
 
 use linecho_smoltcp::smoltcp::phy::ChecksumCapabilities;
 use linecho_smoltcp::smoltcp::wire::{

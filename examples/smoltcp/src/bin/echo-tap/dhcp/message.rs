@@ -19,7 +19,7 @@ const END: u8 = 255;
 /// The fields of a message that may hold options, too, if option 52 says so.
 const SNAME: std::ops::Range<usize> = 44..108;
 const FILE: std::ops::Range<usize> = 108..236;
-/// Where the options begin, behind the magic cookie.
+/// The offset of the options, behind the magic cookie.
 const OPTIONS: usize = 240;
 
 /// The longest message that we take.

@@ -1,6 +1,8 @@
-//! An address from a DHCP server: a raw socket for the client, and the interface that its leases are for.
+//! An address from a DHCP server: a raw socket for the client, and the interface that its leases
+//! are for.
 //!
-//! smoltcp's own client takes the refusal of any server, a lease of no time, and no lease without a mask.
+//! smoltcp's own client takes the refusal of any server, a lease of no time, and no lease without a
+//! mask.
 
 mod client;
 mod datagram;
@@ -24,7 +26,7 @@ const BUFFER: usize = 16 * 1024;
 pub(crate) struct Dhcp {
     socket: SocketHandle,
     client: Client,
-    /// What the interface has by the lease: the user's own addresses and routes stay as they are.
+    /// The address and route that the lease has given the interface: those of the user stay.
     address: Option<IpCidr>,
     has_route: bool,
     /// Frames that the link had lost for being down when we last looked.
@@ -51,8 +53,9 @@ impl Dhcp {
         }
     }
 
-    /// Takes in what servers have sent, sends what is due, and keeps the interface to the lease. Calls
-    /// `tell` with each event. `lost` counts the frames that the link has lost for being down.
+    /// Takes in what servers have sent, sends what is due, and keeps the interface to the lease.
+    /// Calls `tell` with each event. `lost` counts the frames that the link has lost for being
+    /// down.
     ///
     /// Returns when it is next due.
     pub(crate) fn turn(
