@@ -1,5 +1,4 @@
 //! The server and those who start it, watch it and replace it: systemd, inetd, relays, balancers.
-//! successor.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

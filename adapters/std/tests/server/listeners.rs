@@ -207,58 +207,6 @@ mod unix {
     }
 }
 
-/// With strace(1), accept4(2) fails as often as wanted, in a process of its own.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_kernel_that_always_refuses_to_accept_is_not_asked_without_a_pause() {
-    use crate::running::run_alone;
-    const NAME: &str =
-        "listeners::a_kernel_that_always_refuses_to_accept_is_not_asked_without_a_pause";
-    const FAILURES: usize = 70;
-    let Some(inject) = std::env::var_os("LINECHO_TEST_INJECTED") else {
-        for error in [
-            "EINTR",
-            "ECONNABORTED",
-            "ENETDOWN",
-            "EHOSTUNREACH",
-            "ENETUNREACH",
-        ] {
-            let inject = format!("inject=accept4:error={error}:when=1..{FAILURES}");
-            let strace = [
-                "strace",
-                "-f",
-                "-qq",
-                "-o",
-                "/dev/null",
-                "-e",
-                "trace=accept4",
-                "-e",
-                &inject,
-            ];
-            if let Err(why) = run_alone(&strace, NAME, "LINECHO_TEST_INJECTED", error) {
-                assert!(
-                    why.contains("No such file") || why.contains("ptrace"),
-                    "{why}"
-                );
-                eprintln!("not tested: it needs strace and the right to trace: {why}");
-                return;
-            }
-        }
-        return;
-    };
-    let server = Running::start(Server::builder().workers(1));
-    // A pause is told once a second at most, so the first of them counts.
-    let mut peer = server.connect();
-    let Event::Paused(text) = server.event() else {
-        panic!("no pause with {inject:?}");
-    };
-    assert!(text.contains(&server.address.to_string()), "{text}");
-    echo(&mut peer, b"served in the end\n");
-    let pauses = server.handle.accept_counters().pauses_after_error;
-    // Some of the failures cost no pause.
-    assert!((1..FAILURES as u64).contains(&pauses), "{pauses} pauses");
-}
-
 /// It is the same socket, whoever holds another descriptor of it.
 #[test]
 fn a_listening_socket_may_be_shared() {

@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use crate::running::run_alone;
 use crate::running::{Listening, Running, echo};
 use linecho_std::{Server, StartError};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+#[cfg(target_os = "linux")]
+use socket2::{Domain, Socket, Type};
 
 #[test]
 fn without_an_address_there_is_no_server() {
@@ -71,20 +72,4 @@ fn no_address_is_blamed_for_a_lack_of_files() {
     let command = ["sh", "-c", "ulimit -n 64 && exec \"$@\"", "sh"];
     let test = "starting::no_address_is_blamed_for_a_lack_of_files";
     run_alone(&command, test, FEW_FILES, "1").unwrap();
-}
-
-/// A program under `mptcpize run` gets such sockets. They refuse `SO_OOBINLINE`.
-#[test]
-#[cfg(target_os = "linux")]
-fn sockets_that_refuse_an_option_are_served() {
-    let Ok(socket) = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP)) else {
-        eprintln!("not tested: this kernel has no MPTCP (sysctl net.mptcp.enabled)");
-        return;
-    };
-    assert!(SockRef::from(&socket).set_out_of_band_inline(true).is_err());
-    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    socket.bind(&any.into()).unwrap();
-    socket.listen(1).unwrap();
-    let server = Listening::on(Server::builder(), TcpListener::from(socket)).start();
-    echo(&mut server.connect(), b"served all the same\n");
 }

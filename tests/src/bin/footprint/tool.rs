@@ -16,7 +16,7 @@ use linecho_tests::bench::report::{Bound, Cell, Limit, Report, Row, Section, sho
 const UNFINISHED_BYTES: usize = 10;
 
 /// The most that an idle connection may cost, in bytes, after it had a line echoed.
-const IDLE_LIMIT: f64 = 256.0;
+const IDLE_LIMIT: f64 = 128.0;
 
 /// The most that a connection with an unfinished line may cost, in bytes.
 const UNFINISHED_LIMIT: f64 = 8192.0;

@@ -1,0 +1,261 @@
+//! echo-server together with programs that the machine may lack.
+
+fn main() -> std::process::ExitCode {
+    #[cfg(target_os = "linux")]
+    return linux::main();
+    #[cfg(not(target_os = "linux"))]
+    std::process::ExitCode::SUCCESS
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::path::{Path, PathBuf};
+    use std::process::{Command, ExitCode, Stdio};
+    use std::sync::mpsc::{self, Receiver};
+    use std::thread;
+    use std::time::Instant;
+
+    use linecho_std::{Listener, Server};
+    use linecho_trials::process::{PATIENCE, Running, listening_addresses};
+    use linecho_trials::{Stop, conclude, trials};
+    use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+    const PROGRAM: &str = env!("CARGO_BIN_EXE_echo-server");
+
+    pub(crate) fn main() -> ExitCode {
+        conclude(trials![
+            accept_that_always_fails_is_not_called_without_a_pause,
+            mptcp_sockets_are_served,
+            systemd_socket_activate_starts_it,
+            the_units_are_valid,
+            haproxy_names_the_peer,
+        ])
+    }
+
+    /// Returns the program's path, unless the machine lacks it.
+    fn installed(program: &str, package: &str) -> Result<PathBuf, Stop> {
+        ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin"]
+            .map(|folder| Path::new(folder).join(program))
+            .into_iter()
+            .find(|path| path.exists())
+            .ok_or_else(|| Stop::no_program(program, package))
+    }
+
+    fn connect(address: SocketAddr) -> TcpStream {
+        let begin = Instant::now();
+        let stream = loop {
+            match TcpStream::connect(address) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(begin.elapsed() < PATIENCE, "{error}"),
+            }
+            thread::yield_now();
+        };
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    fn echo(stream: &mut TcpStream, line: &[u8]) {
+        stream.write_all(line).unwrap();
+        let mut echo = vec![0; line.len()];
+        stream.read_exact(&mut echo).unwrap();
+        assert_eq!(echo, line);
+    }
+
+    /// The lines of stderr, as they come.
+    fn log(process: &mut Running) -> Receiver<String> {
+        let (sender, lines) = mpsc::channel();
+        let log = BufReader::new(process.0.stderr.take().unwrap());
+        thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                // Who has seen enough listens no more.
+                let _ = sender.send(line);
+            }
+        });
+        lines
+    }
+
+    fn line(log: &Receiver<String>, part: &str) -> String {
+        loop {
+            let line = log.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no {part:?} in the log"));
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    fn start(command: &mut Command) -> Running {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Running(command.spawn().unwrap())
+    }
+
+    /// A port that was free just now.
+    fn free_port() -> u16 {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        socket.local_addr().unwrap().port()
+    }
+
+    fn accept_that_always_fails_is_not_called_without_a_pause() -> Result<(), Stop> {
+        let strace = installed("strace", "strace")?;
+        // Enough for some pauses, which are 0.35 s together.
+        const FAILURES: u32 = 70;
+        for error in [
+            "EINTR",
+            "ECONNABORTED",
+            "ENETDOWN",
+            "EHOSTUNREACH",
+            "ENETUNREACH",
+        ] {
+            let inject = format!("inject=accept4:error={error}:when=1..{FAILURES}");
+            let mut command = Command::new(&strace);
+            command.args([
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                "trace=accept4",
+                "-e",
+                &inject,
+            ]);
+            command
+                .args([PROGRAM, "--listen", "127.0.0.1:0", "--workers", "1"])
+                .env_clear();
+            let mut server = start(&mut command);
+            let log = log(&mut server);
+            let address = match listening_addresses(&mut server.0, 1) {
+                Ok(addresses) => addresses[0],
+                Err(_) => {
+                    let why = log.recv().unwrap_or_default();
+                    let enable = "sysctl kernel.yama.ptrace_scope=0".into();
+                    return Err(Stop::Skipped { why, enable });
+                }
+            };
+            let mut peer = connect(address);
+            let pause = line(&log, "cannot accept");
+            assert!(pause.contains(&address.to_string()), "{pause}");
+            echo(&mut peer, b"served in the end\n");
+            // The tracer does not end its child when it is killed.
+            let pid = server.0.id().to_string();
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+            for child in children.split_whitespace() {
+                let pid = nix::unistd::Pid::from_raw(child.parse().unwrap());
+                nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+            }
+            server.0.wait().unwrap();
+        }
+        Ok(())
+    }
+
+    /// A program under `mptcpize run` gets such sockets. They refuse `SO_OOBINLINE`.
+    fn mptcp_sockets_are_served() -> Result<(), Stop> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP));
+        let socket = socket.map_err(|error| Stop::Skipped {
+            why: format!("no MPTCP socket: {error}"),
+            enable: "sysctl net.mptcp.enabled=1".into(),
+        })?;
+        assert!(SockRef::from(&socket).set_out_of_band_inline(true).is_err());
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        socket.bind(&any.into()).unwrap();
+        socket.listen(1).unwrap();
+        let listener = Listener::from(TcpListener::from(socket));
+        let server = Server::builder().on([listener]).unwrap();
+        let (address, handle) = (server.addresses()[0], server.handle());
+        let running = thread::spawn(|| server.run().unwrap());
+        echo(&mut connect(address), b"served all the same\n");
+        handle.shutdown();
+        running.join().unwrap();
+        Ok(())
+    }
+
+    fn systemd_socket_activate_starts_it() -> Result<(), Stop> {
+        let activate = installed("systemd-socket-activate", "systemd")?;
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut command = Command::new(activate);
+        command.args(["-l", &address.to_string(), "--fdname", "web", PROGRAM, "-v"]);
+        let mut server = start(&mut command);
+        let log = log(&mut server);
+        echo(&mut connect(address), b"hello\n");
+        assert!(line(&log, "opened").contains("listener=web"));
+        Ok(())
+    }
+
+    fn the_units_are_valid() -> Result<(), Stop> {
+        let analyze = installed("systemd-analyze", "systemd")?;
+        let folder = std::env::temp_dir().join(format!("linecho-units-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist");
+        let mut units = Vec::new();
+        for file in fs::read_dir(dist).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if !name.ends_with(".service") && !name.ends_with(".socket") {
+                continue;
+            }
+            // A program that is not there would be an error of its own.
+            let text = fs::read_to_string(&path).unwrap();
+            let text = text.replace("/usr/local/bin/echo-server", PROGRAM);
+            fs::write(folder.join(&name), &text).unwrap();
+            // A template is checked by an instance of it.
+            let instance = name.replace('@', "@1");
+            fs::write(folder.join(&instance), text).unwrap();
+            units.push(folder.join(instance));
+        }
+        assert_eq!(units.len(), 4, "{units:?}");
+        let output = Command::new(analyze)
+            .arg("verify")
+            .args(&units)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        fs::remove_dir_all(folder).unwrap();
+        assert!(output.status.success(), "{text}");
+        // What it does not know is only a warning.
+        assert!(!text.contains("linecho"), "{text}");
+        Ok(())
+    }
+
+    fn haproxy_names_the_peer() -> Result<(), Stop> {
+        let haproxy = installed("haproxy", "haproxy")?;
+        let mut command = Command::new(PROGRAM);
+        command
+            .env_clear()
+            .args(["--proxy-listen", "127.0.0.1:0", "-v"]);
+        let mut server = start(&mut command);
+        let log = log(&mut server);
+        let back = listening_addresses(&mut server.0, 1).unwrap()[0];
+        for version in ["send-proxy", "send-proxy-v2"] {
+            let front = SocketAddr::from(([127, 0, 0, 1], free_port()));
+            let path = std::env::temp_dir().join(format!("linecho-{}.cfg", std::process::id()));
+            let config = format!(
+                "defaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n\
+                 listen echo\n bind {front}\n option tcp-check\n tcp-check send \"check\\n\"\n \
+                 tcp-check expect string \"check\"\n server a {back} {version} check inter 200ms\n"
+            );
+            fs::write(&path, config).unwrap();
+            let mut command = Command::new(&haproxy);
+            let _haproxy = start(command.args(["-q", "-db", "-f"]).arg(&path));
+            let mut peer = connect(front);
+            let own = peer.local_addr().unwrap();
+            echo(&mut peer, b"through a relay\n");
+            line(&log, &format!("opened peer={own} "));
+            // Its checks speak for the relay itself, and are told from clients.
+            let check = line(&log, "bytes_in=6");
+            assert!(
+                check.contains("reason=reset") || check.contains("peer closed"),
+                "{check}"
+            );
+            drop(peer);
+            let closed = line(&log, &format!("closed peer={own} "));
+            assert!(closed.contains(&format!("local={back}")), "{closed}");
+            fs::remove_file(path).unwrap();
+        }
+        Ok(())
+    }
+}
