@@ -1,6 +1,6 @@
 //! A writer whose destination may be slow, or absent.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::mem;
 use std::path::Path;
@@ -237,7 +237,7 @@ fn write_all(destination: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
 #[cfg(unix)]
 fn is_fifo(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt as _;
-    fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
+    path.metadata().is_ok_and(|file| file.file_type().is_fifo())
 }
 
 #[cfg(not(unix))]

@@ -2,6 +2,8 @@ use super::*;
 use crate::Pcap;
 use smoltcp::phy::{Device as _, Loopback, Medium, TxToken as _};
 use smoltcp::time::Instant;
+#[cfg(unix)]
+use std::fs;
 use std::io::{PipeReader, Read};
 
 const LIMIT: Duration = Duration::from_secs(60);
