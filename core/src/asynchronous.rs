@@ -51,6 +51,10 @@ use crate::{Instant, Probe, ProbeError, Reason, Session};
 /// drop(socket);
 /// ```
 ///
+/// After [`Reason::LineTooLong`] and [`Reason::Shutdown`] the peer may still be sending. Read until
+/// `Ok(0)` before the drop: what finds no socket any more is answered by an RST, which can destroy
+/// echo that the peer has not read yet (RFC 1122, 4.2.2.13).
+///
 /// `flush` waits for acknowledgements there, so that [`NoFlush`](crate::transport::NoFlush) spares
 /// each line a round trip; embassy-net holds nothing back.
 pub async fn serve<S, T>(

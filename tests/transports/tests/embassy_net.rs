@@ -76,6 +76,25 @@ fn after_a_shutdown() {
     });
 }
 
+#[test]
+fn after_a_deadline_the_peer_is_reset() {
+    on_two_stacks(async |mut server, mut client| {
+        let mut line = [0; 16];
+        let config = Config::new().idle_timeout(Some(Duration::from_millis(1)));
+        let mut session = Session::new(&mut line[..], config, Instant::ZERO);
+        let serving = async {
+            let reason = serve(&mut session, &mut server).await;
+            assert_eq!(reason, Reason::Idle);
+            // As the documentation of `asynchronous::serve` says.
+            server.abort();
+            server.flush().await.unwrap();
+            drop(server);
+        };
+        let ((), read) = tokio::join!(serving, read_to_end(&mut client));
+        assert_eq!(read, Err(Error::ConnectionReset));
+    });
+}
+
 /// Drops the socket as soon as it may be: what has not left then never does.
 async fn serve_and_drop(mut session: Session<&mut [u8]>, mut socket: TcpSocket<'_>) -> Reason {
     let reason = serve(&mut session, &mut socket).await;
