@@ -1,11 +1,13 @@
 //! Drivers for `embedded-io-async`: one task per connection, on embassy, tokio or any executor.
 //!
-//! Before a driver waits for input, it flushes what it has written since the last flush. Where
-//! `flush` is more than that (embassy-net's waits for the peer's acknowledgement), the caller can
-//! choose not to, see [`NoFlush`](crate::transport::NoFlush).
+//! Before a driver reads, it flushes what it has written since the last flush. Where `flush` is more
+//! than that (embassy-net's waits for the peer's acknowledgement), the caller can choose not to, see
+//! [`NoFlush`](crate::transport::NoFlush).
 //!
-//! A driver drops a pending read or write when a deadline comes, and a pending read also to flush.
-//! Transports lose nothing then: those of embassy-net, tokio and embedded-tls do not.
+//! A driver drops a call that waits only when a deadline comes, and the session ends. If you drop a
+//! driver's future, and begin it anew, so that the session goes on, the transport must lose nothing
+//! by that: those of embassy-net and tokio do not; embedded-tls loses half a record, and buffered-io
+//! sends again what a flush had sent.
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -106,8 +108,11 @@ where
     }
 }
 
-/// Writes once if there is output; else reads once, and flushes if it would have to wait. Returns
-/// what that spends of the budget.
+/// Writes once if there is output; else flushes if that is due; else reads once. Returns what that
+/// spends of the budget.
+///
+/// It flushes before it knows whether the read would have to wait: to drop a read that waits, and
+/// flush then, would lose what the read has taken in, as embedded-tls does with half a record.
 async fn step<S, T>(session: &mut Session<S>, io: &mut T) -> usize
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
@@ -122,25 +127,29 @@ where
         }
         return 1;
     }
-    let (unflushed, shutting_down) = (session.is_unflushed(), session.is_shutting_down());
+    if session.is_unflushed() {
+        flush(session, io).await;
+        return 1;
+    }
+    let shutting_down = session.is_shutting_down();
     let input = session.input();
-    let read = match (input.is_empty(), unflushed || shutting_down) {
-        (true, _) => None,
-        (false, true) => now(io.read(input)).await,
-        (false, false) => Some(io.read(input).await),
+    if input.is_empty() {
+        session.end(Reason::Failed(ErrorKind::OutOfMemory));
+        return 1;
+    }
+    let read = match shutting_down {
+        true => now(io.read(input)).await,
+        false => Some(io.read(input).await),
     };
     match read.map(kind) {
-        Some(Ok(0)) => session.end_of_input(),
+        // It is to finish, and nothing more has arrived.
+        Some(Ok(0)) | None => session.end_of_input(),
         Some(Ok(n)) => {
             session.received(n);
             return n;
         }
         Some(Err(ErrorKind::Interrupted)) => {}
         Some(Err(kind)) => session.read_failed(kind),
-        None if unflushed => flush(session, io).await,
-        None if session.capacity() == 0 => session.end(Reason::Failed(ErrorKind::OutOfMemory)),
-        // It is to finish, and nothing more has arrived.
-        None => session.end_of_input(),
     }
     1
 }
