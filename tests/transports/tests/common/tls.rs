@@ -17,22 +17,27 @@ const KEY: &[u8] = include_bytes!("tls/key.der");
 
 /// Connects both sides.
 pub(crate) async fn tls_pair() -> (Server, Client) {
-    let certificate = CertificateDer::from(CERTIFICATE);
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(KEY));
-    let server = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key)
-        .expect("a certificate");
     let mut roots = RootCertStore::empty();
-    roots.add(certificate).expect("a certificate");
+    roots
+        .add(CertificateDer::from(CERTIFICATE))
+        .expect("a certificate");
     let client = ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
     let (ours, theirs) = duplex(1000);
     let name = "localhost".try_into().expect("a name");
-    let (server, client) = tokio::join!(
-        TlsAcceptor::from(Arc::new(server)).accept(ours),
-        TlsConnector::from(Arc::new(client)).connect(name, theirs),
-    );
-    (server.expect("accept"), client.expect("connect"))
+    let connecting = TlsConnector::from(Arc::new(client)).connect(name, theirs);
+    let (server, client) = tokio::join!(accept(ours), connecting);
+    (server, client.expect("connect"))
+}
+
+/// Accepts a client.
+pub(crate) async fn accept(stream: DuplexStream) -> Server {
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(KEY));
+    let server = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![CertificateDer::from(CERTIFICATE)], key)
+        .expect("a certificate");
+    let accepting = TlsAcceptor::from(Arc::new(server)).accept(stream);
+    accepting.await.expect("accept")
 }

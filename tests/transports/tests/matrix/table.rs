@@ -41,8 +41,8 @@ pub(crate) struct Row {
     package: &'static str,
     driver: &'static str,
     checks: Vec<(&'static str, Check)>,
-    /// The check that the transport itself cannot pass.
-    fails: Option<&'static str>,
+    /// The checks that the transport itself cannot pass.
+    fails: &'static [&'static str],
 }
 
 type Check = Box<dyn FnOnce() + Send>;
@@ -71,15 +71,15 @@ where
         package,
         driver: D::DRIVER,
         checks,
-        fails: None,
+        fails: &[],
     }
 }
 
 impl Row {
-    /// Leaves out a check that the transport itself cannot pass.
-    pub(crate) fn fails(mut self, check: &'static str) -> Self {
-        self.checks.retain(|(name, _)| *name != check);
-        self.fails = Some(check);
+    /// Leaves out the checks that the transport itself cannot pass.
+    pub(crate) fn fails(mut self, checks: &'static [&'static str]) -> Self {
+        self.checks.retain(|(name, _)| !checks.contains(name));
+        self.fails = checks;
         self
     }
 }
@@ -146,12 +146,12 @@ fn said(panic: &(dyn std::any::Any + Send)) -> Failed {
         .into()
 }
 
-/// The first three cells of a row, and the check in which it says no.
+/// The first three cells of a row, and the checks in which it says no.
 type Label = (
     &'static str,
     &'static str,
     &'static str,
-    Option<&'static str>,
+    &'static [&'static str],
 );
 
 /// The table in Markdown, its columns aligned.
@@ -169,7 +169,7 @@ fn table(labels: &[Label], passed: &HashSet<(&str, &str)>) -> String {
         let mut row = vec![name.to_owned(), package, driver.to_owned()];
         let cell = |check| match passed.contains(&(name, check)) {
             true => "yes",
-            false if fails == Some(check) => "no",
+            false if fails.contains(&check) => "no",
             false => "–",
         };
         row.extend(COLUMNS.map(|check| cell(check).to_owned()));

@@ -23,7 +23,7 @@ pub(super) fn rows() -> Vec<Row> {
             buffered_io,
         )
         // A flush that is given up sends what it had sent again.
-        .fails("cancelled"),
+        .fails(&["cancelled"]),
     ]
 }
 
