@@ -230,3 +230,22 @@ fn it_waits_for_a_server_that_starts() {
     assert_eq!(output.status.code(), Some(0));
     starting.join().unwrap().shutdown();
 }
+
+#[test]
+fn completions_and_the_manual_come_from_the_same_definitions() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run(command().args(["--completions", shell]), b"");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert!(
+            text.contains("keep-alive") && text.contains("ping"),
+            "{text}"
+        );
+    }
+    let output = run(command().arg("--manual"), b"");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains(".TH echo-client 1") && text.contains("Exit codes"),
+        "{text}"
+    );
+}

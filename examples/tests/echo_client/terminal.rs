@@ -66,7 +66,7 @@ fn lines_are_echoed_with_their_time_until_the_end_of_input() {
     let server = Running::start();
     let mut terminal = Terminal::start(&server.address());
     terminal.wait_for("> ");
-    terminal.keys.write_all(b"hello\n").unwrap();
+    terminal.keys.write_all(b"hello\r").unwrap();
     terminal.wait_for("hello   (");
     terminal.wait_for(" ms)");
     terminal.keys.write_all(b"\x04").unwrap();
@@ -97,4 +97,44 @@ fn a_greeting_is_told_at_once() {
     let mut terminal = Terminal::start(&address);
     terminal.wait_for("greeting of a mail or file server: this is not a line echo");
     assert_eq!(terminal.process.wait().unwrap().code(), Some(1));
+}
+
+/// What is being typed is drawn again behind the message, and the terminal has its modes back.
+#[test]
+fn the_servers_end_does_not_tear_what_is_typed() {
+    use nix::sys::termios::{LocalFlags, tcgetattr};
+    let (go, is_going) = channel::<()>();
+    let address = server(move |stream| {
+        let _ = is_going.recv_timeout(LIMIT);
+        drop(stream);
+    });
+    let mut terminal = Terminal::start(&address);
+    let cooked = |terminal: &Terminal| {
+        let modes = tcgetattr(&terminal.keys).unwrap();
+        modes
+            .local_flags
+            .contains(LocalFlags::ICANON | LocalFlags::ECHO)
+    };
+    terminal.wait_for("> ");
+    terminal.keys.write_all(b"half a li").unwrap();
+    terminal.wait_for("half a li");
+    assert!(!cooked(&terminal), "an editor reads keys one by one");
+    go.send(()).unwrap();
+    terminal.wait_for("\r\necho-client: the server has closed the connection");
+    assert_eq!(terminal.process.wait().unwrap().code(), Some(1));
+    assert!(cooked(&terminal));
+}
+
+#[test]
+fn the_arrow_brings_back_the_line_before() {
+    let server = Running::start();
+    let mut terminal = Terminal::start(&server.address());
+    terminal.wait_for("> ");
+    terminal.keys.write_all(b"first\r").unwrap();
+    terminal.wait_for("first   (");
+    terminal.seen.clear();
+    terminal.keys.write_all(b"\x1b[A, again\r").unwrap();
+    terminal.wait_for("first, again   (");
+    terminal.keys.write_all(b"\x04").unwrap();
+    assert_eq!(terminal.process.wait().unwrap().code(), Some(0));
 }

@@ -1,7 +1,9 @@
 //! Many connections, every byte verified: throughput, and how long lines take.
 
+use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -16,6 +18,7 @@ use crate::bars;
 use crate::failure::Failure;
 use crate::latency;
 use crate::output::{Output, millis};
+use crate::plot::{self, Timeline};
 use crate::server::Server;
 use crate::signals;
 
@@ -57,6 +60,10 @@ pub(crate) struct LoadOptions {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=60_000))]
     spread: u16,
+
+    /// Draw latency over time and its distribution, as SVG
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
 
     /// Fail when one line in a hundred takes longer
     #[arg(long, value_name = "TIME", value_parser = command_line::duration)]
@@ -105,15 +112,22 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
         since_due: latency::histogram(),
         since_sent: latency::histogram(),
     };
+    let mut timeline = options.plot.is_some().then(Timeline::new);
     let mut progress = Progress::new(output);
     let stats = load.run(
         |sample: Sample| {
             latency::record(&mut latencies.since_due, sample.since_due);
             latency::record(&mut latencies.since_sent, sample.since_sent);
+            if let Some(timeline) = &mut timeline {
+                timeline.record(sample.at, sample.since_due);
+            }
         },
         |stats| progress.show(stats),
     )?;
     progress.erase();
+    if let (Some(path), Some(timeline)) = (&options.plot, &timeline) {
+        draw(server, path, timeline, &latencies.since_due)?;
+    }
     let failure = verdict(options, &stats, &latencies);
     output.object(
         "summary",
@@ -127,6 +141,21 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
             Err(Failure::told(failure.cause))
         }
     }
+}
+
+fn draw(
+    server: &Server,
+    path: &Path,
+    timeline: &Timeline,
+    latencies: &Histogram<u64>,
+) -> Result<(), Failure> {
+    let title = format!("echo-client load {}", server.address);
+    let cannot = |error: &dyn std::fmt::Display| Failure {
+        cause: Cause::Other,
+        text: format!("cannot draw {}: {error}", path.display()),
+    };
+    let text = plot::svg(&title, timeline, latencies).map_err(|error| cannot(&error))?;
+    fs::write(path, text).map_err(|error| cannot(&error))
 }
 
 fn loopback_addresses(number: u16) -> Vec<SocketAddr> {

@@ -10,6 +10,7 @@ mod load;
 mod options;
 mod output;
 mod ping;
+mod plot;
 mod prompt;
 mod send;
 mod server;

@@ -1,11 +1,13 @@
 //! The command line: `echo-client [TARGET] [MODE]`, or the mode first.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use linecho_examples::address::Address;
 use linecho_examples::command_line;
 
@@ -166,6 +168,33 @@ pub(crate) struct Options {
     /// Say more
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+
+    /// Print a completion script for this shell, and end
+    #[arg(long, value_name = "SHELL")]
+    completions: Option<Shell>,
+
+    /// Print the manual page, for man -l -, and end
+    #[arg(long, conflicts_with = "completions")]
+    manual: bool,
+}
+
+impl Options {
+    /// Prints the completion script or the manual page and ends the program, if that is asked for.
+    fn print_description(&self) {
+        let mut command = Arguments::command();
+        let mut text = Vec::new();
+        if let Some(shell) = self.completions {
+            clap_complete::generate(shell, &mut command, "echo-client", &mut text);
+        } else if self.manual {
+            // Writing to memory does not fail.
+            let _ = clap_mangen::Man::new(command).render(&mut text);
+        } else {
+            return;
+        }
+        // Whoever reads may have gone.
+        let _ = std::io::stdout().write_all(&text);
+        std::process::exit(0);
+    }
 }
 
 /// Versions of the PROXY protocol.
@@ -181,6 +210,7 @@ impl Arguments {
     /// Takes the program's; ends it with exit code 2 if they are wrong.
     pub(crate) fn take() -> (Self, Address) {
         let parsed = command_line::try_parse().and_then(|arguments: Self| {
+            arguments.options.print_description();
             let wrong = |text| Self::command().error(ErrorKind::ValueValidation, text);
             let address = arguments.address().map_err(wrong)?;
             Ok((arguments, address))
