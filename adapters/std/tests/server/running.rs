@@ -35,7 +35,6 @@ pub(crate) enum Event {
     Closed(Ends, SessionEnd),
     Refused(Ends, Refusal),
     Full(usize),
-    Paused(String),
     Echoed(Ends, Vec<u8>),
 }
 
@@ -83,10 +82,9 @@ impl Observer for Recorder {
     }
 
     fn accept_paused(&self, cause: &AcceptPaused) {
-        self.record(match cause {
-            AcceptPaused::MaxConnections(max) => Event::Full(*max),
-            cause => Event::Paused(cause.to_string()),
-        });
+        if let AcceptPaused::MaxConnections(max) = cause {
+            self.record(Event::Full(*max));
+        }
     }
 
     fn wants_content(&self) -> bool {

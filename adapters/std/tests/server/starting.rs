@@ -2,9 +2,9 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use crate::running::Running;
 #[cfg(unix)]
 use crate::running::run_alone;
-use crate::running::{Listening, Running, echo};
 use linecho_std::{Server, StartError};
 #[cfg(target_os = "linux")]
 use socket2::{Domain, Socket, Type};
