@@ -188,6 +188,30 @@ fn advanced(index: u32, n: usize, limit: u32) -> u32 {
     index.wrapping_add(n.min(room) as u32)
 }
 
+/// What tests look at and make equal.
+#[cfg(test)]
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
+    pub(crate) fn storage(&self) -> &[u8] {
+        self.storage.as_ref()
+    }
+
+    pub(crate) fn positions(&self) -> [usize; 3] {
+        [self.start, self.mark, self.end].map(|position| position as usize)
+    }
+
+    pub(crate) fn held_bytes(&self) -> &[u8] {
+        self.slice(self.start, self.end)
+    }
+
+    /// Overwrites the memory that holds nothing.
+    pub(crate) fn fill_unused(&mut self, byte: u8) {
+        let [start, _, end] = self.positions();
+        let storage = self.storage.as_mut();
+        storage[..start].fill(byte);
+        storage[end..].fill(byte);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::vec;

@@ -355,4 +355,6 @@ fn common_prefix(a: &[u8], b: &[u8]) -> usize {
 }
 
 #[cfg(test)]
+mod state_space;
+#[cfg(test)]
 mod tests;

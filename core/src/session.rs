@@ -392,4 +392,6 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
 }
 
 #[cfg(test)]
+mod state_space;
+#[cfg(test)]
 mod tests;

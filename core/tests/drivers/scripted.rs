@@ -82,6 +82,7 @@ impl Scripted {
     }
 
     /// The number of calls of `read` and `write` that were reads.
+    #[cfg(feature = "async")]
     pub(crate) fn reads(&self) -> usize {
         self.calls - self.written_and_flushed.0
     }
