@@ -1,28 +1,26 @@
 //! A TAP device of Linux: Ethernet frames to and from the kernel.
 //!
 //! Where the kernel grants it, the device is *offloaded*: TCP checksums are left to the kernel, and
-//! segments have up to 64 KiB in both directions: a system call carries 45 times as much.
-//! See `vnet.rs` for how that is said, and <https://docs.kernel.org/networking/tuntap.html>.
+//! segments have up to 64 KiB in both directions, so that a system call carries 45 times as much. A
+//! header before each frame says so (`vnet.rs`, <https://docs.kernel.org/networking/tuntap.html>).
 
 mod batch;
 mod descriptor;
+mod device;
 mod error;
 mod path_mtu;
 #[cfg(test)]
 mod tests;
 mod vnet;
 
-use core::num::{NonZeroU16, NonZeroUsize};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-use smoltcp::phy::{self, Checksum, DeviceCapabilities, Medium, PacketMeta};
-use smoltcp::time::Instant;
-
 pub use descriptor::Counters;
+pub use device::{RxToken, TxToken};
 pub use error::TapError;
 
 use batch::{Incoming, Outgoing};
@@ -266,71 +264,5 @@ impl AsFd for Tap {
 impl AsRawFd for Tap {
     fn as_raw_fd(&self) -> RawFd {
         self.descriptor.tun.as_raw_fd()
-    }
-}
-
-impl phy::Device for Tap {
-    type RxToken<'a> = RxToken<'a>;
-    type TxToken<'a> = TxToken<'a>;
-
-    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
-        let frame = self.incoming.next(|room| self.descriptor.read(room))?;
-        let tx = TxToken {
-            descriptor: &mut self.descriptor,
-            outgoing: &mut self.outgoing,
-            segment_len: None,
-        };
-        Some((RxToken { frame }, tx))
-    }
-
-    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
-        Some(TxToken {
-            descriptor: &mut self.descriptor,
-            outgoing: &mut self.outgoing,
-            segment_len: None,
-        })
-    }
-
-    /// No burst size is given: the kernel queues 1,000 frames, which is more than a window holds.
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = ETHERNET_HEADER_LEN + self.mtu;
-        if self.descriptor.offloaded {
-            capabilities.checksum.tcp = Checksum::None;
-            // smoltcp 0.14 drops long IPv6 segments where it should hand them over, so that these
-            // are long on the way in only.
-            capabilities.segmentation.tcpv4 = NonZeroUsize::new(ETHERNET_HEADER_LEN + MAX_IP_LEN);
-        }
-        capabilities
-    }
-}
-
-/// A frame from the kernel.
-pub struct RxToken<'a> {
-    frame: &'a [u8],
-}
-
-impl phy::RxToken for RxToken<'_> {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(self.frame)
-    }
-}
-
-/// Room for a frame to the kernel.
-pub struct TxToken<'a> {
-    descriptor: &'a mut Descriptor,
-    outgoing: &'a mut Outgoing,
-    segment_len: Option<NonZeroU16>,
-}
-
-impl phy::TxToken for TxToken<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        self.outgoing
-            .send(self.descriptor, len, self.segment_len, f)
-    }
-
-    fn set_meta(&mut self, meta: PacketMeta) {
-        self.segment_len = meta.segmentation_offload_size;
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use smoltcp::phy::{Device as _, RxToken as _, TxToken as _};
+use smoltcp::time::Instant;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 
