@@ -27,8 +27,6 @@ pub(crate) struct Arrival<'f, T> {
     frame: Frame<'f>,
     /// For the reply.
     tx: T,
-    /// The TCP segment in the frame, if there is one.
-    pub(crate) segment: Option<Segment>,
 }
 
 impl<'f, T: TxToken> Arrival<'f, T> {
@@ -45,38 +43,46 @@ impl<'f, T: TxToken> Arrival<'f, T> {
             capabilities,
             frame,
             tx,
-            segment: Segment::parse(frame.bytes, capabilities.medium),
         }
     }
 
-    /// Tells the stack the hardware address of the segment's sender, if that is on the link: the
-    /// reply then needs no ARP. Returns `false` if there is no segment, or no Ethernet.
-    pub(crate) fn tell_sender(&mut self) -> bool {
-        let peer = self.segment.map(|segment| segment.flow.remote.addr);
-        peer.is_some_and(|peer| self.tell(peer))
+    /// Returns the TCP segment in the frame, if there is one.
+    #[inline]
+    pub(crate) fn segment(&self) -> Option<Segment> {
+        Segment::parse(self.frame.bytes, self.capabilities.medium)
     }
 
-    /// Tells the stack that `address` is where the segment came from.
+    /// Returns whether frames have hardware addresses.
+    pub(crate) fn is_addressed(&self) -> bool {
+        #[cfg(feature = "medium-ethernet")]
+        return self.capabilities.medium == Medium::Ethernet;
+        #[cfg(not(feature = "medium-ethernet"))]
+        false
+    }
+
+    /// Tells the stack the hardware address of the sender of `segment`, if that is on the link: the
+    /// reply then needs no ARP.
+    pub(crate) fn tell_sender(&mut self, segment: &Segment) {
+        self.tell(segment, segment.flow.remote.addr);
+    }
+
+    /// Tells the stack that `address` is where `segment` came from.
     #[cfg_attr(
         not(feature = "medium-ethernet"),
         allow(unused_variables, reason = "only Ethernet has addresses")
     )]
-    fn tell(&mut self, address: IpAddress) -> bool {
+    fn tell(&mut self, segment: &Segment, address: IpAddress) {
         #[cfg(feature = "medium-ethernet")]
-        if let Some(Segment { flow, hardware, .. }) = self.segment
-            && self.capabilities.medium == Medium::Ethernet
-        {
+        if self.capabilities.medium == Medium::Ethernet {
             neighbour::tell::<T>(
                 self.now,
                 self.iface,
                 self.capabilities,
-                flow.local,
+                segment.flow.local,
                 address,
-                hardware,
+                segment.hardware,
             );
-            return true;
         }
-        false
     }
 
     /// Lets the stack process the frame for `sockets`.
@@ -91,8 +97,8 @@ impl<'f, T: TxToken> Arrival<'f, T> {
             .poll_ingress_single(stack_time(self.now), &mut device, sockets);
     }
 
-    /// Lets the stack process a frame without a segment for `sockets`, and does what the stack leaves
-    /// out in the resolution of addresses. Returns an address that was announced.
+    /// Lets the stack process a frame without a segment for `sockets`, and does what the stack
+    /// leaves out in the resolution of addresses. Returns an address that was announced.
     pub(crate) fn enter_resolving(
         self,
         sockets: &mut SocketSet<'_>,
@@ -133,16 +139,16 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         not(feature = "medium-ethernet"),
         allow(unused_mut, reason = "only Ethernet has addresses")
     )]
-    pub(crate) fn enter_checked(mut self, sockets: &mut SocketSet<'_>) {
-        let Some(segment) = self.segment.filter(Segment::is_syn_or_rst) else {
+    pub(crate) fn enter_checked(mut self, segment: &Segment, sockets: &mut SocketSet<'_>) {
+        if !segment.is_syn_or_rst() {
             return self.enter(sockets);
-        };
-        let Some(ends) = open_connection(&segment, sockets) else {
+        }
+        let Some(ends) = open_connection(segment, sockets) else {
             return self.enter(sockets);
         };
         #[cfg(feature = "medium-ethernet")]
         if let Some(hop) = neighbour::next_hop(self.now, self.iface, ends.peer.addr) {
-            self.tell(hop);
+            self.tell(segment, hop);
         }
         let mut reply = Unsent::EMPTY;
         // The stack acknowledges a SYN|ACK once a second, and may just have done so.

@@ -1,5 +1,5 @@
-//! Address resolution that smoltcp 0.14 leaves out: requests for our hardware address that it does not
-//! answer, and announcements that it ignores.
+//! Address resolution that smoltcp 0.14 leaves out: requests for our hardware address that it does
+//! not answer, and announcements that it ignores.
 
 use linecho_core::Instant;
 use smoltcp::iface::Interface;

@@ -41,6 +41,7 @@ impl Segment {
     /// stack checks the rest, and drops what is broken.
     ///
     /// A segment in IP fragments is not recognised.
+    #[inline]
     pub(crate) fn parse(frame: &[u8], medium: Medium) -> Option<Self> {
         let (ip, hardware) = match medium {
             #[cfg(feature = "medium-ethernet")]

@@ -77,7 +77,12 @@ pub fn ingress<D: Device + ?Sized>(
         rx.consume(|bytes| {
             let frame = Frame { bytes, meta };
             let mut arrival = Arrival::new(now, iface, &capabilities, frame, tx);
-            senders += usize::from(arrival.tell_sender());
+            if arrival.is_addressed()
+                && let Some(segment) = arrival.segment()
+            {
+                senders += 1;
+                arrival.tell_sender(&segment);
+            }
             arrival.enter(sockets);
         });
         if senders == IFACE_NEIGHBOR_CACHE_COUNT {

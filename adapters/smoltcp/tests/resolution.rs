@@ -1,4 +1,5 @@
-//! Address resolution: who asks for our hardware address gets it, and who announces a new one is heard.
+//! Address resolution: who asks for our hardware address gets it, and who announces a new one is
+//! heard.
 
 mod kit;
 

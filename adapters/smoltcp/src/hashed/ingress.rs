@@ -9,7 +9,6 @@ use super::{HashedListener, HashedSlot};
 use crate::arrival::Arrival;
 use crate::inject::Frame;
 use crate::lifecycle::{Stage, arm, stage, tcp_sockets};
-use crate::segment::Segment;
 use crate::slot::Slot;
 use crate::time::stack_time;
 use crate::turn::{INGRESS_FRAMES, Wake};
@@ -43,7 +42,7 @@ impl<const LINES: usize> HashedListener<'_, LINES> {
 
     /// Finds the set for a frame, lets the stack process it there, and queues its slot.
     fn take_in<T: TxToken>(&mut self, mut arrival: Arrival<'_, T>, others: &mut SocketSet<'_>) {
-        if arrival.segment.is_none() {
+        let Some(segment) = arrival.segment() else {
             if let Some((address, hardware)) = arrival.enter_resolving(others) {
                 let peers = self.table.slots.iter_mut();
                 peers
@@ -51,12 +50,11 @@ impl<const LINES: usize> HashedListener<'_, LINES> {
                     .for_each(|slot| slot.hardware = hardware);
             }
             return;
-        }
-        let ours = |segment: &Segment| segment.is_for(self.service.endpoint);
-        let Some(segment) = arrival.segment.filter(ours) else {
-            arrival.tell_sender();
-            return arrival.enter(others);
         };
+        if !segment.is_for(self.service.endpoint) {
+            arrival.tell_sender(&segment);
+            return arrival.enter(others);
+        }
         let mut found = self.table.find(&segment.flow);
         if segment.is_syn()
             && let Some(number) = found
@@ -75,16 +73,16 @@ impl<const LINES: usize> HashedListener<'_, LINES> {
             {
                 if *hardware != segment.hardware || arrival.now < self.neighbours_short_until {
                     *hardware = segment.hardware;
-                    arrival.tell_sender();
+                    arrival.tell_sender(&segment);
                 }
-                arrival.enter_checked(set);
+                arrival.enter_checked(&segment, set);
             }
             self.work.push(self.table.slots, number);
         } else if segment.is_syn()
             && self.service.accepting
             && let Some(number) = self.table.take_free()
         {
-            arrival.tell_sender();
+            arrival.tell_sender(&segment);
             let slot = self.table.get(number);
             let half_open = slot.is_some_and(|slot| {
                 (slot.hardware, slot.irs) = (segment.hardware, segment.seq);
@@ -101,7 +99,7 @@ impl<const LINES: usize> HashedListener<'_, LINES> {
             }
         } else {
             // No socket takes it: the stack answers with an RST.
-            arrival.tell_sender();
+            arrival.tell_sender(&segment);
             arrival.enter(others);
         }
     }

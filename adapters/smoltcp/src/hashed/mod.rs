@@ -226,14 +226,17 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         let Some(set) = &mut entry.set else {
             return;
         };
+        let at = stack_time(now);
+        if entry.hardware == Hardware::default() {
+            iface.poll_egress(at, &mut Sender::new(device), set);
+            return;
+        }
         // Requests for a hardware address go to all, or to a group.
         let is_sent = Cell::new(false);
         let edit = |frame: &mut [u8]| is_sent.set(frame.first().is_some_and(|&to| to & 1 == 0));
         let mut sender = Sender::new(device);
-        if entry.hardware != Hardware::default() {
-            sender.edit = Some(&edit);
-        }
-        iface.poll_egress(stack_time(now), &mut sender, set);
+        sender.edit = Some(&edit);
+        iface.poll_egress(at, &mut sender, set);
         // Without the hardware address, the stack has sent a request, or nothing, if the last
         // request was less than a second ago.
         if sender.was_wanted
@@ -244,7 +247,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
                 self.neighbours_short_until = now + NEIGHBOURS_SHORT;
             }
             if let Some(set) = &mut entry.set {
-                iface.poll_egress(stack_time(now), &mut Sender::new(device), set);
+                iface.poll_egress(at, &mut Sender::new(device), set);
             }
         }
     }
