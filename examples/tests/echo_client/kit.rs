@@ -92,8 +92,13 @@ pub(crate) struct Process(Child);
 #[cfg(unix)]
 impl Process {
     pub(crate) fn start(address: &str) -> (Self, SocketAddr) {
+        Self::start_with(address, &[])
+    }
+
+    pub(crate) fn start_with(address: &str, more: &[&str]) -> (Self, SocketAddr) {
         let mut process = Command::new(env!("CARGO_BIN_EXE_echo-server"))
             .args(["--quiet", "--listen", address])
+            .args(more)
             .env_clear()
             .stdout(Stdio::piped())
             .spawn()

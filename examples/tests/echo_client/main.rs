@@ -249,3 +249,22 @@ fn completions_and_the_manual_come_from_the_same_definitions() {
         "{text}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_check_asks_the_server_what_it_saw() {
+    let (port, admin) = (refusing(), refusing());
+    let (_server, address) = Process::start_with(&port, &["--admin", &admin]);
+    let check = ["check", "--json", "--most-buffered", "1MiB", "--admin"];
+    let url = format!("http://{admin}/");
+    let output = run(
+        command().args(check).args([&url, &address.to_string()]),
+        b"",
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    let row = text
+        .lines()
+        .find(|line| line.contains(r#""question":"reset""#));
+    assert!(row.is_some_and(|row| row.contains("seen as RST")), "{text}");
+    assert!(last_object(&output)["ok"].as_bool().is_some(), "{text}");
+}

@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use linecho_examples::address::Address;
 use linecho_examples::command_line;
 use linecho_std::check::{Check, Grade, Row};
 use linecho_std::{Cause, look_up};
 use serde_json::{Value, json};
 
 use crate::Outcome;
+use crate::admin;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::server::Server;
@@ -30,6 +32,10 @@ pub(crate) struct CheckOptions {
     /// Also see whether a connection lives that is idle for so long
     #[arg(long, value_name = "TIME", value_parser = command_line::duration)]
     idle: Option<Duration>,
+
+    /// Also see whether the server notices a reset, by the counters of its --admin interface
+    #[arg(long, value_name = "URL", value_parser = admin::address)]
+    admin: Option<Address>,
 }
 
 pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> Outcome {
@@ -42,6 +48,9 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
         .most_buffered(options.most_buffered.into());
     if let Some(idle) = options.idle {
         check = check.idle(idle);
+    }
+    if let Some(address) = options.admin.clone() {
+        check = check.server_counts(Box::new(move || admin::counts(&address)));
     }
     output.line(&format!("CHECK {}\n", server.address));
     let began = Instant::now();

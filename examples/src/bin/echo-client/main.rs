@@ -1,6 +1,7 @@
 //! Talks to a line echo: by hand on a terminal, as a filter in a pipe, one line from the command line, or
 //! to find out how it does.
 
+mod admin;
 mod bars;
 mod check;
 mod failure;

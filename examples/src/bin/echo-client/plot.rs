@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use plotters::prelude::*;
-use plotters::style::Color as _;
 
 /// Latencies in parts of the time, at most [`MOST`] of them.
 pub(crate) struct Timeline {
