@@ -1,13 +1,13 @@
 //! Drivers for `embedded-io-async`: one task per connection, on embassy, tokio or any executor.
 //!
-//! Before a driver reads, it flushes what it has written since the last flush. Where `flush` is more
-//! than that (embassy-net's waits for the peer's acknowledgement), the caller can choose not to, see
-//! [`NoFlush`](crate::transport::NoFlush).
+//! Before a driver reads, it flushes what it has written since the last flush. Where `flush` is
+//! more than that (embassy-net's waits for the peer's acknowledgement), the caller can choose not
+//! to, see [`NoFlush`](crate::transport::NoFlush).
 //!
 //! A driver drops a call that waits only when a deadline comes, and the session ends. If you drop a
 //! driver's future, and begin it anew, so that the session goes on, the transport must lose nothing
-//! by that: those of embassy-net and tokio do not; embedded-tls loses half a record, and buffered-io
-//! sends again what a flush had sent.
+//! by that: those of embassy-net and tokio do not; embedded-tls loses half a record, and
+//! buffered-io sends again what a flush had sent.
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -73,8 +73,8 @@ where
     serve_with_budget(session, io, budget, clock, sleep_until).await
 }
 
-/// Serves a session as [`serve`] does, but flushes and yields to the executor whenever `budget` bytes
-/// have been read. Each call of the transport counts as at least one byte.
+/// Serves a session as [`serve`] does, but flushes and yields to the executor whenever `budget`
+/// bytes have been read. Each call of the transport counts as at least one byte.
 pub async fn serve_with_budget<S, T>(
     session: &mut Session<S>,
     io: &mut T,
@@ -201,8 +201,8 @@ where
     }
 }
 
-/// Reads, in pieces of `scratch`, until everything that was sent has come back. Calls `on_line` with
-/// the round-trip time of each line.
+/// Reads, in pieces of `scratch`, until everything that was sent has come back. Calls `on_line`
+/// with the round-trip time of each line.
 ///
 /// When the last line lacks its `\n`, it comes back only after the connection's sending side has
 /// been shut down: do that first.

@@ -87,8 +87,8 @@ where
     Ok(())
 }
 
-/// Reads, in pieces of `scratch`, until everything that was sent has come back. Calls `on_line` with
-/// the round-trip time of each line.
+/// Reads, in pieces of `scratch`, until everything that was sent has come back. Calls `on_line`
+/// with the round-trip time of each line.
 ///
 /// When the last line lacks its `\n`, it comes back only after the connection's sending side has
 /// been shut down: do that first.

@@ -140,9 +140,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
         self.end = self.mark;
     }
 
-    /// Moves what is held to the beginning of the storage. Callers see to it that there is something
-    /// [gone](Self::gone), and that no byte is moved more than once (a session), or that the cost is
-    /// paid by bytes that have gone (a probe).
+    /// Moves what is held to the beginning of the storage. Callers see to it that there is
+    /// something [gone](Self::gone), and that no byte is moved more than once (a session), or
+    /// that the cost is paid by bytes that have gone (a probe).
     pub(crate) fn move_to_front(&mut self) {
         let (start, end) = (self.start as usize, self.end as usize);
         if let Some(used) = self.storage.as_mut().get_mut(..end) {
@@ -188,7 +188,7 @@ fn advanced(index: u32, n: usize, limit: u32) -> u32 {
     index.wrapping_add(n.min(room) as u32)
 }
 
-/// What tests look at and make equal.
+/// The state that tests look at and make equal.
 #[cfg(test)]
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
     pub(crate) fn storage(&self) -> &[u8] {

@@ -10,7 +10,8 @@ pub enum LongLines {
     /// (C's `setvbuf`). Every byte is echoed.
     #[default]
     Flush,
-    /// The line is dropped, up to and including its `\n`, and counted. The next line is whole again.
+    /// The line is dropped, up to and including its `\n`, and counted. The next line is whole
+    /// again.
     Discard,
     /// The session ends with [`Reason::LineTooLong`](crate::Reason::LineTooLong), after the lines
     /// before the long one have gone back.
@@ -59,8 +60,8 @@ impl Config {
     }
 
     /// Ends a session with [`Reason::Idle`](crate::Reason::Idle) when nothing has gone through for
-    /// this long: no byte went back, and none became ready to while no other waited. Bytes that only
-    /// lengthen an unfinished line, or the output that a peer does not read, do not count.
+    /// this long: no byte went back, and none became ready to while no other waited. Bytes that
+    /// only lengthen an unfinished line, or the output that a peer does not read, do not count.
     ///
     /// Kept in whole milliseconds, rounded up, from 1 ms to 49 days; `None` means no deadline.
     #[must_use]

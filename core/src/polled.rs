@@ -1,7 +1,7 @@
 //! Drivers that never block, for transports that can say whether they are ready.
 //!
-//! They ask [`ReadReady`] and [`WriteReady`] before each call, and do bounded work, so that one loop
-//! can serve many connections. A transport whose readiness may be out of date reports
+//! They ask [`ReadReady`] and [`WriteReady`] before each call, and do bounded work, so that one
+//! loop can serve many connections. A transport whose readiness may be out of date reports
 //! [`ErrorKind::Interrupted`] instead of blocking, and is asked again.
 //!
 //! At the end of a turn a driver flushes what it has written since the last flush. A flush that

@@ -113,8 +113,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
     }
 
     /// Queues one line, or a piece of a line that other pieces follow: all of it or nothing. A `\n`
-    /// stands at its end or nowhere. Only the last line of a connection may lack it in the end, since
-    /// a line echo gives that back at the end of input.
+    /// stands at its end or nowhere. Only the last line of a connection may lack it in the end,
+    /// since a line echo gives that back at the end of input.
     ///
     /// # Errors
     ///
@@ -184,8 +184,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         }
     }
 
-    /// Takes note that the first `n` bytes of output, at least one, went at `now` to a transport that
-    /// may hold them back.
+    /// Takes note that the first `n` bytes of output, at least one, went at `now` to a transport
+    /// that may hold them back.
     pub(crate) fn written(&mut self, n: usize, now: Instant) {
         self.sent(n, now);
         self.unflushed = true;
@@ -206,8 +206,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
     ///
     /// # Errors
     ///
-    /// [`ProbeError::Mismatch`] or [`ProbeError::Unsent`] with the position of the first difference.
-    /// The bytes before it count as returned.
+    /// [`ProbeError::Mismatch`] or [`ProbeError::Unsent`] with the position of the first
+    /// difference. The bytes before it count as returned.
     pub fn received(&mut self, bytes: &[u8], now: Instant) -> Result<Echo, ProbeError> {
         let in_flight = self.in_flight.front().copied();
         let Some(line) = in_flight.filter(|line| line.end > self.returned) else {
@@ -305,8 +305,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         self.buffer.capacity()
     }
 
-    /// Returns true if all that is in flight belongs to a line whose end has not been queued. Nothing
-    /// of it need come back before: when such a line takes up all the storage,
+    /// Returns true if all that is in flight belongs to a line whose end has not been queued.
+    /// Nothing of it need come back before: when such a line takes up all the storage,
     /// [`replace_storage`](Self::replace_storage) makes room for its end.
     #[must_use]
     pub fn is_within_line(&self) -> bool {

@@ -24,8 +24,8 @@ use crate::{Config, Counters, Instant, LongLines, Reason};
 /// A driver over a transport that buffers what is written flushes it before it waits.
 ///
 /// `S` is the storage of the line buffer: an array, a `&mut [u8]`, a `Box<[u8]>`. Its length is the
-/// longest line, `\n` included, that goes back in one piece (at most 4 GiB are used). A session with
-/// empty storage takes no input; see [`replace_storage`](Self::replace_storage).
+/// longest line, `\n` included, that goes back in one piece (at most 4 GiB are used). A session
+/// with empty storage takes no input; see [`replace_storage`](Self::replace_storage).
 ///
 /// ```
 /// use linecho_core::{Config, Instant, Reason, Session};
@@ -46,7 +46,8 @@ pub struct Session<S> {
     // Front: ready to go back. Back: the unfinished line, which holds no `\n`.
     buffer: Buffer<S>,
     counters: Counters,
-    /// The time at which a byte last went back or output began to wait: both deadlines count from it.
+    /// The time at which a byte last went back or output began to wait: both deadlines count from
+    /// it.
     since: Instant,
     // The fields of a `Config`, which by itself has space that nothing else can use.
     long_lines: LongLines,
@@ -273,14 +274,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         None
     }
 
-    /// Starts the deadlines anew at `now`. For a driver that has kept the session waiting, such as for
-    /// storage to lend it: the time until now does not count against the peer.
+    /// Starts the deadlines anew at `now`. For a driver that has kept the session waiting, such as
+    /// for storage to lend it: the time until now does not count against the peer.
     pub fn restart_deadlines(&mut self, now: Instant) {
         self.since = now;
     }
 
-    /// Returns the next deadline as the last [`tick`](Self::tick) did; I/O since then may have moved
-    /// it.
+    /// Returns the next deadline as the last [`tick`](Self::tick) did; I/O since then may have
+    /// moved it.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.next_deadline().map(|(deadline, _)| deadline)
@@ -371,8 +372,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     ///
     /// # Errors
     ///
-    /// Bytes that are held move along. If they do not fit, or an unfinished line would leave no room
-    /// for its next byte, the session keeps its storage, and the new one comes back.
+    /// Bytes that are held move along. If they do not fit, or an unfinished line would leave no
+    /// room for its next byte, the session keeps its storage, and the new one comes back.
     ///
     /// ```
     /// use linecho_core::{Config, Instant, Session};

@@ -45,8 +45,8 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// Returns the instant `duration` later, in whole microseconds; the last instant there is if that is
-    /// beyond it, or the duration longer than 136 years.
+    /// Returns the instant `duration` later, in whole microseconds; the last instant there is if
+    /// that is beyond it, or the duration longer than 136 years.
     // Out of line: it spares flash, and deadlines are no hot path.
     #[inline(never)]
     fn add(self, duration: Duration) -> Self {

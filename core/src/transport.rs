@@ -77,9 +77,9 @@ impl<R, W: WriteReady> WriteReady for Join<R, W> {
 /// Keeps a driver from flushing a transport.
 ///
 /// For transports that hold nothing back and whose `flush` does more than send (embassy-net's waits
-/// for the peer's acknowledgement), and for those whose `flush` blocks in a loop that must not. Over
-/// any other one that buffers what is written, line and answer may wait for each other for ever,
-/// unless the caller flushes it.
+/// for the peer's acknowledgement), and for those whose `flush` blocks in a loop that must not.
+/// Over any other one that buffers what is written, line and answer may wait for each other for
+/// ever, unless the caller flushes it.
 #[derive(Clone, Copy, Debug)]
 pub struct NoFlush<T>(
     /// The transport.

@@ -289,7 +289,7 @@ mod linux {
     /// The lines per second of each client.
     const RATE: u32 = 20;
 
-    /// What the clients saw.
+    /// The observations of the clients.
     #[derive(Debug, Default)]
     struct Seen {
         echoed: u64,

@@ -11,7 +11,7 @@ pub(crate) type Edit<'e> = &'e dyn Fn(&mut [u8]);
 /// A device that receives one frame: one that has arrived, or one that is injected.
 pub(crate) struct OneFrame<'f, T> {
     pub(crate) frame: Option<Frame<'f>>,
-    /// Where the reply goes.
+    /// The destination of the reply.
     pub(crate) to: Option<To<'f, T>>,
     pub(crate) edit: Option<Edit<'f>>,
     pub(crate) capabilities: &'f DeviceCapabilities,

@@ -118,8 +118,8 @@ impl State {
         steps
     }
 
-    /// Takes a step, and checks that probe and model agree. Returns false if the probe is of no more
-    /// use after it.
+    /// Takes a step, and checks that probe and model agree. Returns false if the probe is of no
+    /// more use after it.
     fn take(&mut self, step: &Step) -> bool {
         let Self { probe, model } = self;
         match *step {

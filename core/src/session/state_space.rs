@@ -1,11 +1,11 @@
 //! Every state that a session with a small buffer can be in, and everything that can happen to it
 //! there: breadth first, until nothing new appears.
 //!
-//! Each step is taken by the session and by a [`Model`] that is too plain to be wrong, and both must
-//! agree. Bytes alternate between two values, so that none can be taken for its neighbour. What does
-//! not matter is made equal, so that there is an end: counters begin at zero in each step, time is
-//! counted from now, and memory that holds nothing is filled with newlines, which show at once when
-//! they are taken for input.
+//! Each step is taken by the session and by a [`Model`] that is too plain to be wrong, and both
+//! must agree. Bytes alternate between two values, so that none can be taken for its neighbour.
+//! What does not matter is made equal, so that there is an end: counters begin at zero in each
+//! step, time is counted from now, and memory that holds nothing is filled with newlines, which
+//! show at once when they are taken for input.
 
 use core::time::Duration;
 use std::boxed::Box;

@@ -423,7 +423,8 @@ fn a_peer_that_takes_one_byte_at_a_time_moves_each_byte_at_most_once() {
     );
 }
 
-/// Takes the storage back if nothing is held, as a pool does, and lends another that others have used.
+/// Takes the storage back if nothing is held, as a pool does, and lends another that others have
+/// used.
 fn lend_other_storage(session: &mut Session<Box<[u8]>>) {
     let used = vec![b'\n'; session.capacity()].into_boxed_slice();
     if session.held() == 0 {

@@ -231,8 +231,8 @@ fn what_was_written_is_flushed_once_before_the_next_read() {
     assert_eq!(io.written_and_flushed, (3, 3));
 }
 
-/// A transport that has taken in half of what it reads before it waits, like one that reads records:
-/// what it has taken in is lost when the read is dropped.
+/// A transport that has taken in half of what it reads before it waits, like one that reads
+/// records: what it has taken in is lost when the read is dropped.
 struct Halfway {
     arrives: &'static [u8],
     output: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What is fixed when the firmware is built, with the RAM that it costs.
+//! The settings that are fixed when the firmware is built, with the RAM that they cost.
 
 use core::time::Duration;
 
@@ -6,8 +6,8 @@ use linecho_smoltcp::Config;
 use linecho_smoltcp::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 
 /// Connections at a time. Each costs its three buffers below, and about 440 bytes of state.
-/// `LINECHO_SLOTS=12 cargo run --release` changes the number; 12 fill the 64 KiB. With the checks of
-/// the dev profile, so many overflow the stack at the start.
+/// `LINECHO_SLOTS=12 cargo run --release` changes the number; 12 fill the 64 KiB. With the checks
+/// of the dev profile, so many overflow the stack at the start.
 pub const SLOTS: usize = match usize::from_str_radix(env!("LINECHO_SLOTS"), 10) {
     Ok(slots) => slots,
     Err(_) => panic!("build.rs has checked the number"),
@@ -16,7 +16,7 @@ pub const SLOTS: usize = match usize::from_str_radix(env!("LINECHO_SLOTS"), 10) 
 /// The TCP receive window: what a peer may send before it is read. 2 KiB of RAM a slot.
 pub const RX_BYTES: usize = 2048;
 
-/// What may be sent and not yet acknowledged. 2 KiB of RAM a slot.
+/// The bytes that may be sent and not yet acknowledged. 2 KiB of RAM a slot.
 pub const TX_BYTES: usize = 2048;
 
 /// The longest line that is echoed in one piece, newline included. 256 bytes of RAM a slot.
@@ -34,7 +34,7 @@ pub const ADDRESS: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24);
 /// The way out of the local network.
 pub const GATEWAY: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
 
-/// What a connection may do: be idle for five minutes, and leave its echo unread for half a minute.
+/// The limits of a connection: five minutes of idling, and half a minute with its echo unread.
 pub const SESSION: Config = Config::new()
     .idle_timeout(Some(Duration::from_secs(300)))
     .write_timeout(Some(Duration::from_secs(30)));

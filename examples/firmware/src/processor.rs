@@ -1,4 +1,4 @@
-//! What every Cortex-M3 has: its clock, its sleep, its memory protection, its stack.
+//! The parts that every Cortex-M3 has: its clock, its sleep, its memory protection, its stack.
 //!
 //! Source: ARMv7-M Architecture Reference Manual (Arm DDI 0403), part B.
 #![allow(unsafe_code)] // For the processor's registers and for reading the painted stack.

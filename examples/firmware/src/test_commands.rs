@@ -1,4 +1,4 @@
-//! What tests ask for over the serial line: a session's options, and deliberate failures.
+//! The commands of tests over the serial line: a session's options, and deliberate failures.
 //!
 //! For tests only. A command waits until something else wakes the processor, half a second at most.
 #![allow(unsafe_code)] // One of the failures is a write to nowhere.

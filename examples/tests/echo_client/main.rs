@@ -82,7 +82,8 @@ fn nobody_there_ends_it_with_1_and_says_what_to_do() {
     let start = format!("echo-server --listen {address}");
     assert_fails(&[&address], 1, &[&address, "refused", &start]);
 
-    // Not of this machine (RFC 5737), and no way to it in a test's namespace or an answer within the time.
+    // Not of this machine (RFC 5737), and no way to it in a test's namespace or an answer within
+    // the time.
     let error = assert_fails(&["--timeout", "50ms", "192.0.2.1:7"], 1, &["192.0.2.1:7"]);
     assert!(!error.contains("echo-server"), "{error}");
 

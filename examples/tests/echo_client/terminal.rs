@@ -99,7 +99,8 @@ fn a_greeting_is_told_at_once() {
     assert_eq!(terminal.process.wait().unwrap().code(), Some(1));
 }
 
-/// What is being typed is drawn again behind the message, and the terminal has its modes back.
+/// The line that is being typed is drawn again behind the message, and the terminal has its modes
+/// back.
 #[test]
 fn the_servers_end_does_not_tear_what_is_typed() {
     use nix::sys::termios::{LocalFlags, tcgetattr};

@@ -56,7 +56,7 @@ pub(crate) struct Kind {
     start: fn(&mut Starting) -> Result<(), Stop>,
 }
 
-/// What a relay is started with.
+/// The arguments of a relay.
 pub(crate) struct Starting<'a> {
     front: u16,
     back: u16,
@@ -281,7 +281,7 @@ impl Starting<'_> {
     }
 }
 
-/// Where the relays are, also for an ordinary user.
+/// The folders of relays, also for an ordinary user.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Kind {

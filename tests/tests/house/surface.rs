@@ -26,7 +26,7 @@ const LISTING: &str = "public-api.txt";
 const UPDATE: &str = "LINECHO_UPDATE";
 const COMMAND: &str = "LINECHO_UPDATE=1 cargo test -p linecho-tests --test house surface";
 
-/// What else than an item's signature is part of the surface.
+/// The attributes that are part of the surface beside an item's signature.
 const KEPT_ATTRIBUTES: [&str; 7] = [
     "cfg",
     "cfg_attr",

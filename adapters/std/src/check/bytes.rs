@@ -209,7 +209,7 @@ fn something_else(expected: &[u8], came: &[u8]) -> Row {
 
 type Change = fn(&[u8]) -> Vec<u8>;
 
-/// What devices do to bytes that they take for text or commands.
+/// Damage that devices do to bytes that they take for text or commands.
 const CHANGES: &[(&str, Change)] = &[
     ("CR added", |bytes| add_carriage_returns(bytes)),
     ("CR removed", |bytes| {
@@ -244,7 +244,8 @@ fn add_carriage_returns(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// As telnet reads it (RFC 854): IAC IAC is one byte, other commands are none; options have one more.
+/// As telnet reads it (RFC 854): IAC IAC is one byte, other commands are none; options have one
+/// more.
 fn without_telnet(bytes: &[u8]) -> Vec<u8> {
     const IAC: u8 = 255;
     let mut out = Vec::new();

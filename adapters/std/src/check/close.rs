@@ -47,8 +47,8 @@ impl Check {
         }
     }
 
-    /// Sends complete lines and shuts down at once, while they are on their way back. Some relays lose
-    /// them by race, so it tries several times.
+    /// Sends complete lines and shuts down at once, while they are on their way back. Some relays
+    /// lose them by race, so it tries several times.
     pub(super) fn in_flight(&self) -> Row {
         let question = Question::InFlight;
         for _ in 0..4 {

@@ -14,8 +14,8 @@ use super::wire::{End, Trouble, Wire};
 const FULL: Duration = Duration::from_millis(500);
 
 impl Check {
-    /// Compares lines in one write with lines in two, 1 ms apart: Nagle's algorithm on the way and a
-    /// delayed acknowledgement hold the second piece back (RFC 9293, 3.7.4 and 3.8.6.3).
+    /// Compares lines in one write with lines in two, 1 ms apart: Nagle's algorithm on the way and
+    /// a delayed acknowledgement hold the second piece back (RFC 9293, 3.7.4 and 3.8.6.3).
     pub(super) fn small_writes(&self) -> Row {
         let question = Question::SmallWrites;
         let medians = self.wire().and_then(|mut wire| {

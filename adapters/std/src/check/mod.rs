@@ -1,5 +1,5 @@
-//! Looks at what a path does to a stream: proxies, balancers, tunnels, and the network between a client
-//! and a line echo.
+//! Looks at what a path does to a stream: proxies, balancers, tunnels, and the network between a
+//! client and a line echo.
 //!
 //! A [`Check`] asks questions, each on connections of its own, and answers each with a [`Row`].
 //!
@@ -55,7 +55,8 @@ pub struct Check {
 }
 
 impl Check {
-    /// Prepares to check the path to a line echo at `addresses`, on connections that `builder` makes.
+    /// Prepares to check the path to a line echo at `addresses`, on connections that `builder`
+    /// makes.
     #[must_use]
     pub fn new(builder: &ClientBuilder, addresses: &[SocketAddr]) -> Self {
         Self {
@@ -84,8 +85,8 @@ impl Check {
         self
     }
 
-    /// Sets the number of bytes from which a path that is not read counts as without bounds; 256 MiB
-    /// by default.
+    /// Sets the number of bytes from which a path that is not read counts as without bounds; 256
+    /// MiB by default.
     #[must_use]
     pub fn most_buffered(mut self, bytes: u64) -> Self {
         self.most_buffered = bytes;

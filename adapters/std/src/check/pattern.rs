@@ -9,7 +9,7 @@ const TEMPLATE: &[u8; LINE as usize] =
     b"0000000000 lmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk\n";
 /// Bytes that identify a place: a line and its number are among them.
 const WINDOW: usize = 80;
-/// How far away a displaced part is looked for.
+/// The distance within which a displaced part is looked for.
 const REACH: u64 = 64 * 1024;
 
 /// A stream of numbered lines of 64 bytes.
@@ -81,8 +81,8 @@ impl Pattern {
         bytes
     }
 
-    /// Says what happened at this position, where `came` came, which begins with the first byte that
-    /// is different.
+    /// Says what happened at this position, where `came` came, which begins with the first byte
+    /// that is different.
     pub(super) fn difference(self, at: u64, came: &[u8]) -> Difference {
         let Some(first) = came.get(..WINDOW) else {
             return Difference::Changed;

@@ -10,9 +10,9 @@ use super::wire::Trouble;
 pub enum Question {
     /// Which addresses answer, and how fast.
     Addresses,
-    /// What is at the other end.
+    /// The service at the other end.
     Echo,
-    /// What the connection's TCPs agreed on.
+    /// The options that the connection's TCPs agreed on.
     Tcp,
     /// If all bytes come back as they were.
     Bytes,
@@ -38,9 +38,9 @@ pub enum Question {
     Ending,
     /// Round-trip times, idle and beside a busy connection.
     Latency,
-    /// How many bytes the path takes from a client that reads nothing.
+    /// The number of bytes that the path takes from a client that reads nothing.
     Buffering,
-    /// How many connections there can be at once.
+    /// The number of connections that there can be at once.
     Connections,
     /// If a local port can be used again at once.
     LocalPort,
@@ -121,13 +121,13 @@ impl fmt::Display for Figure {
 pub struct Row {
     /// The question.
     pub question: Question,
-    /// Whether that is as it should be.
+    /// True if that is as it should be.
     pub grade: Grade,
     /// The answer in a word or two, the same for the same finding.
     pub verdict: &'static str,
     /// The number that belongs to it.
     pub figure: Option<Figure>,
-    /// What was seen.
+    /// The observation.
     pub found: String,
 }
 

@@ -21,7 +21,7 @@ pub enum Cause {
     Eof,
     /// Other bytes came back than were sent.
     Mismatch,
-    /// What answers is another service.
+    /// Another service answers.
     NotAnEcho,
     /// The input was wrong.
     Usage,

@@ -68,9 +68,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the silence after which the peer's TCP is probed (`SO_KEEPALIVE`), in whole seconds; 60 s
-    /// by default, and zero sends no probes. Less than what a NAT on the way remembers keeps an idle
-    /// connection open.
+    /// Sets the silence after which the peer's TCP is probed (`SO_KEEPALIVE`), in whole seconds; 60
+    /// s by default, and zero sends no probes. Less than what a NAT on the way remembers keeps
+    /// an idle connection open.
     #[must_use]
     pub fn keep_alive(mut self, silence: Duration) -> Self {
         self.keep_alive = silence;
@@ -85,7 +85,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets what is sent before the first line, for example a PROXY header. It is not expected back.
+    /// Sets what is sent before the first line, for example a PROXY header. It is not expected
+    /// back.
     #[must_use]
     pub fn preface(mut self, preface: Preface) -> Self {
         self.preface = Some(preface);
@@ -146,8 +147,8 @@ impl ClientBuilder {
         Ok(stream)
     }
 
-    /// Chooses a port before it connects, which nobody else has then. A port that connect(2) chooses
-    /// may be that of other connections, too, to other servers.
+    /// Chooses a port before it connects, which nobody else has then. A port that connect(2)
+    /// chooses may be that of other connections, too, to other servers.
     pub(crate) fn with_own_port(mut self, server: SocketAddr) -> Self {
         let any: IpAddr = match server {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),

@@ -12,7 +12,7 @@ use super::cause::{TAIL_LOST, bytes};
 use super::mismatch::Mismatch;
 use super::silence::Silence;
 
-/// Why no connection came about.
+/// The reason for which no connection came about.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -80,11 +80,11 @@ fn without_scope(address: &SocketAddr) -> Option<(Ipv6Addr, u16)> {
     }
 }
 
-/// Why a client could not go on.
+/// The reason for which a client could not go on.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// What came is not what was sent, or was not asked for.
+    /// Bytes came that were not sent, or were not asked for.
     Mismatch(Box<Mismatch>),
     /// The server ended the connection.
     Ended(Ended),
@@ -92,7 +92,7 @@ pub enum ClientError {
     Io {
         /// The first byte that had not come back.
         place: Position,
-        /// What happened.
+        /// The error of the socket.
         error: io::Error,
     },
     /// The server moved no byte for too long.
@@ -103,7 +103,7 @@ pub enum ClientError {
     Output {
         /// The first byte that may not have been verified and written.
         place: Position,
-        /// What happened.
+        /// The error of the socket.
         error: io::Error,
     },
 }
@@ -149,14 +149,14 @@ impl std::error::Error for ClientError {}
 pub struct Ended {
     /// The next byte that was to come back.
     pub place: Position,
-    /// How many bytes had come back.
+    /// The number of bytes that had come back.
     pub returned: u64,
-    /// How many bytes that were taken from the input had not come back.
+    /// The number of bytes that were taken from the input and had not come back.
     pub missing: u64,
-    /// Whether we had shut down our sending side: only the unterminated rest of the last line was
+    /// True if we had shut down our sending side: only the unterminated rest of the last line was
     /// missing then.
     pub half_closed: bool,
-    /// How long nothing had gone either way.
+    /// The time in which nothing had gone either way.
     pub silence: Duration,
 }
 

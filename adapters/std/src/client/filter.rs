@@ -36,9 +36,10 @@ impl Client {
     /// Sends all of `input` and writes what comes back to `output` as it came.
     ///
     /// It half-closes when the input has ended and all complete lines have come back, not before:
-    /// many relays drop what is on its way when a client half-closes. Then the unterminated rest has
-    /// to come back and the server to close. A server that does not close in time is no error, since
-    /// everything was verified. `input` is read in a thread of its own, which ends with the input.
+    /// many relays drop what is on its way when a client half-closes. Then the unterminated rest
+    /// has to come back and the server to close. A server that does not close in time is no
+    /// error, since everything was verified. `input` is read in a thread of its own, which ends
+    /// with the input.
     ///
     /// # Errors
     ///

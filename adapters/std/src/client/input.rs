@@ -19,7 +19,7 @@ pub(super) const INPUT: Token = Token(1);
 pub struct Input {
     chunks: Receiver<io::Result<Vec<u8>>>,
     chunk: Vec<u8>,
-    /// How much of the chunk has been used.
+    /// The length of the chunk's used part.
     used: usize,
     ended: bool,
     /// Wake-ups that were not noticed yet would go with it.
@@ -82,7 +82,7 @@ impl Input {
         self.used += n;
     }
 
-    /// Whether the reader has come to its end, and all of its bytes were used.
+    /// True if the reader has come to its end, and all of its bytes were used.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }

@@ -18,11 +18,12 @@ pub(crate) const KEPT: usize = 160;
 pub struct Mismatch {
     /// The first byte that is wrong, counted in what was sent.
     pub place: Position,
-    /// What was due: from the beginning of the line if that was near, cut. Empty when nothing was.
+    /// The bytes that were due: from the beginning of the line if that was near, cut. Empty if
+    /// none.
     pub expected: Vec<u8>,
-    /// What came in its place, from the same point on, cut.
+    /// The bytes that came in their place, from the same point on, cut.
     pub came: Vec<u8>,
-    /// How many bytes of both agree.
+    /// The number of bytes of both that agree.
     pub common: usize,
     /// A known service or fault that looks like this.
     pub suspect: Option<Suspect>,

@@ -38,8 +38,8 @@ use tee::{Received, Tee};
 const WINDOW: usize = 1024;
 /// Bytes in flight, and bytes read at a time.
 const BUFFER: usize = 64 * 1024;
-/// The longest line that a filter keeps whole. Of a longer one it keeps the last part in flight, and
-/// relies on the server to give long lines back in pieces.
+/// The longest line that a filter keeps whole. Of a longer one it keeps the last part in flight,
+/// and relies on the server to give long lines back in pieces.
 const LONGEST_LINE: usize = 64 * 1024 * 1024;
 /// Reads in a turn before the input is looked after.
 const BUDGET: usize = 4 * BUFFER;
@@ -82,11 +82,11 @@ pub struct Client {
     began: Instant,
     timeout: Duration,
     linger: Duration,
-    /// When a byte last went either way, or the server was first waited for.
+    /// The time at which a byte last went either way, or the server was first waited for.
     heard: Instant,
 }
 
-/// What a client can do after a turn.
+/// The next thing that a client can do after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// Go on: there is more to do now.
@@ -142,8 +142,8 @@ impl Client {
         })
     }
 
-    /// Limits the time in which the server moves no byte while something is to come back; zero means
-    /// no limit.
+    /// Limits the time in which the server moves no byte while something is to come back; zero
+    /// means no limit.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;
     }
@@ -251,8 +251,8 @@ impl Client {
         }
     }
 
-    /// Watches the connection until everything has come back, at most for `time`, and returns whether
-    /// it has.
+    /// Watches the connection until everything has come back, at most for `time`, and returns
+    /// whether it has.
     ///
     /// # Errors
     ///
@@ -322,8 +322,8 @@ impl Client {
         }
     }
 
-    /// Returns how many bytes can be queued. When one unfinished line fills the storage, its end must
-    /// be sent before any of it can be expected back, and the storage grows.
+    /// Returns how many bytes can be queued. When one unfinished line fills the storage, its end
+    /// must be sent before any of it can be expected back, and the storage grows.
     fn make_room(&mut self) -> usize {
         let capacity = self.probe.capacity();
         let is_full = self.probe.is_within_line() && self.probe.room() == 0;
@@ -335,7 +335,7 @@ impl Client {
         self.probe.room()
     }
 
-    /// Whether everything has been sent, and all of it that is due has come back.
+    /// True if everything has been sent, and all of it that is due has come back.
     fn is_answered(&self) -> bool {
         self.probe.output().is_empty() && (self.probe.is_done() || self.probe.is_within_line())
     }

@@ -13,7 +13,7 @@ use super::error::{Cause, ClientError};
 /// A reply that takes at least as long counts as an outage.
 const OUTAGE: Duration = Duration::from_secs(1);
 
-/// When a [`Ping`] connects again.
+/// The time at which a [`Ping`] connects again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reconnect {
     /// For each line.
@@ -50,7 +50,7 @@ pub enum PingEvent {
     Connected {
         /// The server's address.
         peer: SocketAddr,
-        /// How long connecting took.
+        /// The time that connecting took.
         took: Duration,
     },
     /// A line came back.
@@ -75,16 +75,16 @@ pub enum PingEvent {
     Recovered(Outage),
 }
 
-/// A time without service, from when the first lost line was due, or the connection ended, to the next
-/// line that came back.
+/// A time without service, from when the first lost line was due, or the connection ended, to the
+/// next line that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outage {
-    /// When it began.
+    /// The time at which it began.
     pub began: SystemTime,
-    /// How long it took.
+    /// The time that it took.
     pub length: Duration,
-    /// Whether it was over.
+    /// True if it was over.
     pub over: bool,
 }
 
@@ -98,7 +98,7 @@ pub struct PingStats {
     pub echoed: u64,
     /// Lines that will not come back. Those that are neither echoed nor lost are on their way.
     pub lost: u64,
-    /// How many connections there were.
+    /// The number of connections.
     pub connections: u64,
     /// Losses by reason.
     pub causes: std::collections::BTreeMap<Cause, u64>,

@@ -14,14 +14,14 @@ use super::tcp_info::TcpInfo;
 pub struct Silence {
     /// The next byte that was to come back.
     pub place: Position,
-    /// How long was waited.
+    /// The time that was waited.
     pub waited: Duration,
-    /// How many bytes had come back before.
+    /// The number of bytes that had come back before.
     pub returned: u64,
-    /// Whether we had shut down our sending side: only the unterminated rest of the last line was
+    /// True if we had shut down our sending side: only the unterminated rest of the last line was
     /// missing then.
     pub half_closed: bool,
-    /// What the kernel knew of the connection, where it says so (Linux).
+    /// The kernel's view of the connection, where it says so (Linux).
     pub tcp: Option<TcpInfo>,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Silence {
     }
 }
 
-/// What is not acknowledged, and why that may be.
+/// The bytes that are not acknowledged, and a reason for that.
 struct Unacknowledged<'a>(&'a TcpInfo);
 
 impl fmt::Display for Unacknowledged<'_> {

@@ -62,7 +62,7 @@ impl Suspect {
         })
     }
 
-    /// Whether it is another service, rather than an echo with a fault.
+    /// True if it is another service, rather than an echo with a fault.
     #[must_use]
     pub fn is_service(self) -> bool {
         matches!(

@@ -16,11 +16,11 @@ pub struct TcpInfo {
     pub path_mtu: u32,
     /// The window scales, ours for sending (the peer's) and for receiving, if both sides scale.
     pub window_scale: Option<(u8, u8)>,
-    /// Whether selective acknowledgements were agreed on.
+    /// True if selective acknowledgements were agreed on.
     pub sack: bool,
-    /// Whether timestamps were agreed on.
+    /// True if timestamps were agreed on.
     pub timestamps: bool,
-    /// Whether explicit congestion notification was agreed on.
+    /// True if explicit congestion notification was agreed on.
     pub ecn: bool,
     /// Segments that were sent and not acknowledged.
     pub unacknowledged_segments: u32,
@@ -56,8 +56,9 @@ impl TcpInfo {
         use std::os::fd::AsRawFd as _;
         let mut bytes = [0_u8; 512];
         let mut length = libc::socklen_t::try_from(bytes.len()).ok()?;
-        // SAFETY: the kernel writes at most `length` bytes to `bytes`, which has as many, and says in
-        // `length` how many there were. The descriptor is open as long as `socket` is borrowed.
+        // SAFETY: the kernel writes at most `length` bytes to `bytes`, which has as many, and says
+        // in `length` how many there were. The descriptor is open as long as `socket` is
+        // borrowed.
         #[allow(unsafe_code)]
         let result = unsafe {
             libc::getsockopt(

@@ -13,19 +13,19 @@ pub(crate) struct Tee<'a, W> {
     socket: Socket<'a>,
     copy: &'a mut W,
     received: &'a mut Received,
-    /// Whether a byte was sent or came back.
+    /// Set if a byte was sent or came back.
     pub(crate) moved: bool,
     /// The first error of the socket.
     pub(crate) failed: Option<io::Error>,
     pub(crate) output_failed: Option<io::Error>,
 }
 
-/// What is remembered of the bytes that came from a socket.
+/// A memory of the bytes that came from a socket.
 #[derive(Debug, Default)]
 pub(crate) struct Received {
     /// The number of all bytes.
     pub(crate) total: u64,
-    /// How many of them the last read brought.
+    /// The number of them that the last read brought.
     pub(crate) last_read: usize,
     /// The last bytes before those of the last read, as many as a mismatch shows.
     pub(crate) before: Vec<u8>,

@@ -20,7 +20,7 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 pub struct Waited {
     /// The connection on which the line came back.
     pub client: Client,
-    /// How many attempts it took.
+    /// The number of attempts that it took.
     pub attempts: u64,
     /// The time since the first attempt began.
     pub took: Duration,
@@ -32,15 +32,15 @@ pub struct Waited {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WaitError {
-    /// How many attempts there were.
+    /// The number of attempts.
     pub attempts: u64,
-    /// How long was waited.
+    /// The time that was waited.
     pub waited: Duration,
-    /// What was wrong with the last attempt.
+    /// The trouble with the last attempt.
     pub last: LastError,
 }
 
-/// What was wrong with an attempt.
+/// The trouble with an attempt.
 #[derive(Debug)]
 pub enum LastError {
     /// No connection.

@@ -12,7 +12,7 @@ use mio::Waker;
 use super::Load;
 use crate::ConnectError;
 
-/// How many attempts go on at the same time.
+/// The number of attempts that go on at the same time.
 const THREADS: usize = 8;
 
 /// A connection that is wanted: for which place, and not before when.

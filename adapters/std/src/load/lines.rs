@@ -4,7 +4,7 @@
 #[derive(Debug)]
 pub(super) struct Lines {
     line: Vec<u8>,
-    /// Where the number stands.
+    /// The position of the number.
     number: std::ops::Range<usize>,
 }
 

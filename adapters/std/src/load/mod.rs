@@ -58,7 +58,7 @@ pub enum Length {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Sample {
-    /// When it came back, since the load began.
+    /// The time at which it came back, since the load began.
     pub at: Duration,
     /// The time since it was due: with a rate, by the schedule, whether it could be sent or not;
     /// else since it was sent.
@@ -184,8 +184,8 @@ impl Load {
         self
     }
 
-    /// Connects from these addresses in turn: from one address there can be about 28,000 connections
-    /// to one server (Linux, `net.ipv4.ip_local_port_range`).
+    /// Connects from these addresses in turn: from one address there can be about 28,000
+    /// connections to one server (Linux, `net.ipv4.ip_local_port_range`).
     #[must_use]
     pub fn sources(mut self, addresses: &[SocketAddr]) -> Self {
         self.sources = addresses.to_vec();
@@ -198,8 +198,8 @@ impl Load {
         self.stop.clone()
     }
 
-    /// Runs the load. Calls `on_line` for each line that comes back, and `on_progress` about ten times
-    /// a second. A connection that fails is made again, after a tenth of a second.
+    /// Runs the load. Calls `on_line` for each line that comes back, and `on_progress` about ten
+    /// times a second. A connection that fails is made again, after a tenth of a second.
     ///
     /// # Errors
     ///

@@ -35,11 +35,11 @@ struct Place {
     ready: Ready,
     probe: Probe<Box<[u8]>, WINDOW>,
     lines: Lines,
-    /// When each line in flight was due.
+    /// The times at which the lines in flight were due.
     due: VecDeque<Instant>,
     /// With a rate: lines that are due and not sent.
     waiting: VecDeque<Instant>,
-    /// When a byte last went either way while something was to come.
+    /// The time at which a byte last went either way while something was to come.
     heard: Instant,
     /// It is in the queue of places to serve.
     queued: bool,

@@ -1,4 +1,4 @@
-//! When lines are due: by a rate, or as soon as there is room.
+//! A schedule of lines: by a rate, or as soon as there is room.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,9 @@ pub(super) struct Schedule {
     began: Instant,
     /// The time from one line to the next, in nanoseconds; none without a rate.
     step: Option<f64>,
-    /// How many lines there may be at most.
+    /// The most lines that there may be.
     most: Option<u64>,
-    /// How many were given out.
+    /// The number of lines that were given out.
     given: u64,
 }
 
@@ -49,7 +49,7 @@ impl Schedule {
         self.began + Duration::from_nanos((step * self.given as f64) as u64)
     }
 
-    /// Whether all lines were given out.
+    /// True if all lines were given out.
     pub(super) fn is_done(&self) -> bool {
         self.most.is_some_and(|most| self.given >= most)
     }

@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-/// What a relay does wrong.
+/// A fault of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// When the client half-closes, both directions end as soon as the server is quiet.
+    /// Ends both directions at the client's half-close, as soon as the server is quiet.
     HalfCloseDropped,
     /// The client's half-close is not passed on.
     HalfCloseSwallowed,
-    /// When the client half-closes, what is on its way back is dropped.
+    /// Drops what is on its way back at the client's half-close.
     InFlightDropped,
     /// The last byte before the server's end is dropped.
     TailDropped,

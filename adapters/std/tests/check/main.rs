@@ -1,4 +1,5 @@
-//! The check of a path: everything is good on a plain connection, and each fault of a relay is found.
+//! The check of a path: everything is good on a plain connection, and each fault of a relay is
+//! found.
 
 mod bad_relay;
 

@@ -150,8 +150,8 @@ fn an_output_that_is_slow_is_waited_for() {
     assert_eq!(output.written, b"one\ntwo\n");
 }
 
-/// Pieces of the input that come while as much is in flight as may be are not forgotten when all of it
-/// comes back at once.
+/// Pieces of the input that come while as much is in flight as may be are not forgotten when all of
+/// it comes back at once.
 #[test]
 fn an_input_that_fills_the_window_exactly_is_sent_on() {
     const LINE: usize = 64;
@@ -163,7 +163,8 @@ fn an_input_that_fills_the_window_exactly_is_sent_on() {
     let client = connect(server(move |mut stream| {
         let mut back = vec![0; bytes];
         stream.read_exact(&mut back).unwrap();
-        // One piece is sent, two wait, and one is held by the thread that reads: it wakes nobody more.
+        // One piece is sent, two wait, and one is held by the thread that reads: it wakes nobody
+        // more.
         for _ in 0..4 {
             is_asked.recv_timeout(LIMIT).unwrap();
         }

@@ -1,6 +1,7 @@
 //! The rest of the core: each public function at least once, with inputs of which nothing is known.
 //!
-//! Not the async drivers: every `async fn` has a panic for the case that it is polled after its end.
+//! Not the async drivers: every `async fn` has a panic for the case that it is polled after its
+//! end.
 
 use core::hint::black_box;
 use core::time::Duration;

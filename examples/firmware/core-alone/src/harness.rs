@@ -1,4 +1,5 @@
-//! What stands in for the world: a transport of which nothing is known, and the proof's panic handler.
+//! The stand-in for the world: a transport of which nothing is known, and the proof's panic
+//! handler.
 
 use core::hint::black_box;
 use core::panic::PanicInfo;

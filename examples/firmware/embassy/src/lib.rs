@@ -69,8 +69,8 @@ async fn finish(socket: &mut TcpSocket<'_>) -> Result<(), Error> {
     // `close` only queues the FIN; the flush after it sends what is queued, the FIN as well.
     socket.close();
     socket.flush().await?;
-    // What still comes is not wanted, but leaving it unread would reset the connection, and the peer
-    // could lose what it has not yet received.
+    // What still comes is not wanted, but leaving it unread would reset the connection, and the
+    // peer could lose what it has not yet received.
     while socket.read(&mut [0; 64]).await? > 0 {}
     Ok(())
 }

@@ -15,17 +15,18 @@ use crate::processor::unmask;
 
 pub const NAME: &str = "lm3s6965evb";
 
-/// The clock after reset in QEMU. On silicon that is the internal oscillator, about 12 MHz and not exact
-/// enough for a serial line: `start` would turn on crystal and PLL there.
+/// The clock after reset in QEMU. On silicon that is the internal oscillator, about 12 MHz and not
+/// exact enough for a serial line: `start` would turn on crystal and PLL there.
 pub const CLOCK_HZ: u32 = 12_500_000;
 
-/// How many interrupts there are.
+/// The number of interrupts.
 pub const INTERRUPTS: usize = 44;
 
 const TIMER_IRQ: u16 = 19;
 const ETHERNET_IRQ: u16 = 42;
 
-// SAFETY: addresses of the data sheet's memory map (chapter 2); 32-bit registers; no DMA is started.
+// SAFETY: addresses of the data sheet's memory map (chapter 2); 32-bit registers; no DMA is
+// started.
 const SYSTEM: Registers = unsafe { Registers::at(0x400F_E000) };
 const SYSTEM_RCGC1: usize = 0x104;
 const SYSTEM_RCGC2: usize = 0x108;
@@ -180,7 +181,7 @@ impl Ethernet {
         }
     }
 
-    /// Whether a received frame waits in the controller.
+    /// True if a received frame waits in the controller.
     pub fn frame_waits(&self) -> bool {
         MAC.read(MAC_RX_FRAMES) != 0
     }

@@ -1,7 +1,7 @@
 //! Arm MPS2 with the AN385 image: a Cortex-M3 in an FPGA, with a LAN9118 Ethernet controller.
 //!
-//! Sources of all numbers: Arm Application Note AN385, Cortex-M System Design Kit (timer, UART), and
-//! the LAN9118 data sheet (Microchip). Run on QEMU's `mps2-an385`, not on the board itself.
+//! Sources of all numbers: Arm Application Note AN385, Cortex-M System Design Kit (timer, UART),
+//! and the LAN9118 data sheet (Microchip). Run on QEMU's `mps2-an385`, not on the board itself.
 #![allow(unsafe_code)] // For the addresses of registers, nothing else.
 
 use linecho_smoltcp::smoltcp::phy::{self, DeviceCapabilities};
@@ -16,7 +16,7 @@ pub const NAME: &str = "mps2-an385";
 /// The clock of the FPGA image.
 pub const CLOCK_HZ: u32 = 25_000_000;
 
-/// How many interrupts there are.
+/// The number of interrupts.
 pub const INTERRUPTS: usize = 32;
 
 const TIMER_IRQ: u16 = 8;
@@ -153,12 +153,13 @@ impl Ethernet {
         }
     }
 
-    /// Whether a received frame waits in the controller.
+    /// True if a received frame waits in the controller.
     pub fn frame_waits(&self) -> bool {
         ETHERNET.read(RX_FIFO) & 0x00FF_0000 != 0
     }
 
-    /// Takes a frame out of the FIFO; its length, unless it is broken or longer than Ethernet allows.
+    /// Takes a frame out of the FIFO; its length, unless it is broken or longer than Ethernet
+    /// allows.
     fn pop_frame(&mut self) -> Option<usize> {
         const ERROR: u32 = 1 << 15;
         let status = ETHERNET.read(RX_STATUS);
@@ -176,7 +177,7 @@ impl Ethernet {
     }
 }
 
-/// Whether the transmit FIFO has room for a whole frame.
+/// True if the transmit FIFO has room for a whole frame.
 fn can_send() -> bool {
     let fifo = ETHERNET.read(TX_FIFO);
     if fifo & 0x00FF_0000 != 0 {

@@ -10,8 +10,8 @@ impl Registers {
     ///
     /// # Safety
     ///
-    /// `base` is the address of a device of the board, all registers used of it are 32 bits wide, and
-    /// none of them can make the device write to memory (no DMA).
+    /// `base` is the address of a device of the board, all registers used of it are 32 bits wide,
+    /// and none of them can make the device write to memory (no DMA).
     pub(super) const unsafe fn at(base: usize) -> Self {
         Self(base)
     }
@@ -24,7 +24,8 @@ impl Registers {
 
     /// Writes the register at `offset` bytes.
     pub(super) fn write(self, offset: usize, value: u32) {
-        // SAFETY: a device register, by the contract of `at`, which reaches no memory of the program.
+        // SAFETY: a device register, by the contract of `at`, which reaches no memory of the
+        // program.
         unsafe { ((self.0 + offset) as *mut u32).write_volatile(value) }
     }
 }

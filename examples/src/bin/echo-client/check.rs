@@ -1,4 +1,4 @@
-//! What a path does to a stream: a row for each question.
+//! A table of what a path does to a stream: a row for each question.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Why a mode did not do what it was to do.
+//! The reasons for which a mode did not do what it was to do.
 
 use std::fmt;
 use std::io;

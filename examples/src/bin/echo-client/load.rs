@@ -46,8 +46,8 @@ pub(crate) struct LoadOptions {
     #[arg(short = 'n', long, value_name = "NUMBER", conflicts_with = "duration")]
     lines: Option<u64>,
 
-    /// Send so many lines a second in all, whether others are back or not; latency is then also taken
-    /// from when a line was due
+    /// Send so many lines a second in all, whether others are back or not; latency is then also
+    /// taken from when a line was due
     #[arg(short, long, value_name = "NUMBER", value_parser = positive)]
     rate: Option<f64>,
 
@@ -55,8 +55,8 @@ pub(crate) struct LoadOptions {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = command_line::duration)]
     ramp: Duration,
 
-    /// Connect from so many addresses, 127.0.0.1 and up, to a server on this machine: one has about
-    /// 28,000 ports
+    /// Connect from so many addresses, 127.0.0.1 and up, to a server on this machine: one has
+    /// about 28,000 ports
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=60_000))]
     spread: u16,
@@ -81,7 +81,7 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// What is recorded of lines.
+/// The record of lines.
 struct Latencies {
     since_due: Histogram<u64>,
     since_sent: Histogram<u64>,

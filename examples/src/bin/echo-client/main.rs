@@ -1,5 +1,5 @@
-//! Talks to a line echo: by hand on a terminal, as a filter in a pipe, one line from the command line, or
-//! to find out how it does.
+//! Talks to a line echo: by hand on a terminal, as a filter in a pipe, one line from the command
+//! line, or to find out how it does.
 
 mod admin;
 mod bars;
@@ -48,5 +48,5 @@ fn main() -> ExitCode {
     }
 }
 
-/// What a mode comes to: done, or failed for this reason.
+/// The result of a mode: done, or failed for this reason.
 type Outcome = Result<(), Failure>;

@@ -18,8 +18,8 @@ use crate::ping::PingOptions;
 
 /// Talks to a line echo, and checks every byte that comes back.
 ///
-/// Without a mode it prompts for lines on a terminal, and shows each echo with its round-trip time. In a
-/// pipe it is a filter: standard input goes out, what comes back goes to standard output.
+/// Without a mode it prompts for lines on a terminal, and shows each echo with its round-trip time.
+/// In a pipe it is a filter: standard input goes out, what comes back goes to standard output.
 #[derive(Parser)]
 #[command(
     name = "echo-client",

@@ -1,4 +1,4 @@
-//! What the modes print: text for people, or JSON, one object a line.
+//! The output of the modes: text for people, or JSON, one object a line.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -90,7 +90,7 @@ pub(crate) fn print(object: &Value) {
     let _ = writeln!(io::stdout(), "{object}");
 }
 
-/// What a summary says of wrong usage.
+/// The words of a summary for wrong usage.
 pub(crate) fn wrong_usage(text: &str) -> Value {
     json!({"ok": false, "cause": Cause::Usage.as_str(), "error": text})
 }

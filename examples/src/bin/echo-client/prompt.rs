@@ -1,4 +1,5 @@
-//! By hand: a line editor with a history, and the echoes above it. The connection is watched meanwhile.
+//! By hand: a line editor with a history, and the echoes above it. The connection is watched
+//! meanwhile.
 
 use std::io::{self, Read, Write as _};
 
@@ -59,7 +60,7 @@ fn failed(error: ReadlineError) -> Failure {
 /// Lines from the editor as bytes.
 struct Lines {
     editor: DefaultEditor,
-    /// What is not read yet of the line, in reverse.
+    /// The bytes of the line that are not read yet, in reverse.
     line: Vec<u8>,
 }
 
@@ -109,9 +110,9 @@ impl Terminal {
     }
 }
 
-/// Ctrl-Z must stop the process while the editor has put the terminal in order, and let it draw the line
-/// again afterwards: so only the editor's thread takes the signal. Any other would stop the process
-/// while the editor already goes on.
+/// Ctrl-Z must stop the process while the editor has put the terminal in order, and let it draw the
+/// line again afterwards: so only the editor's thread takes the signal. Any other would stop the
+/// process while the editor already goes on.
 mod suspension {
     use std::io;
 

@@ -3,8 +3,8 @@
 use std::io;
 use std::process;
 
-/// Starts a thread that prints `status` on SIGQUIT (Ctrl-\), and on SIGINT (Ctrl-C) and SIGTERM what
-/// `summary` prints, whose value becomes the exit code of the program.
+/// Starts a thread that prints `status` on SIGQUIT (Ctrl-\), and on SIGINT (Ctrl-C) and SIGTERM
+/// what `summary` prints, whose value becomes the exit code of the program.
 #[cfg(unix)]
 pub(crate) fn watch(
     mut status: impl FnMut() + Send + 'static,
@@ -36,8 +36,8 @@ pub(crate) fn watch(
     Ok(())
 }
 
-/// Starts a thread that calls `stop` on the first SIGINT (Ctrl-C) or SIGTERM; the second one ends the
-/// program at once.
+/// Starts a thread that calls `stop` on the first SIGINT (Ctrl-C) or SIGTERM; the second one ends
+/// the program at once.
 #[cfg(unix)]
 pub(crate) fn stop(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};

@@ -1,4 +1,5 @@
-//! Waiting for a server, in scripts and health checks: one line must come back, not just a connection.
+//! Waiting for a server, in scripts and health checks: one line must come back, not just a
+//! connection.
 
 use std::time::Duration;
 

@@ -28,7 +28,8 @@ pub(super) fn rows() -> Vec<Row> {
             as_client,
         ),
         row("`embedded_tls::TlsConnection`", "embedded-tls", embedded)
-            // A call that is given up loses half a record. The peer's close_notify closes both ways.
+            // A call that is given up loses half a record. The peer's close_notify closes both
+            // ways.
             .fails(&["half-close", "cancelled"]),
     ]
 }
