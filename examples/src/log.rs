@@ -51,7 +51,7 @@ pub struct Log {
 const CAPACITY: usize = 256 * 1024;
 /// The longest waits of the program's end for a reader that takes nothing, and for one that is
 /// slow.
-const LAST_WAIT: Duration = Duration::from_millis(100);
+const LAST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_LAST_WAIT: Duration = Duration::from_secs(1);
 
 impl Log {

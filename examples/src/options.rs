@@ -54,6 +54,17 @@ pub struct SessionOptions {
     )]
     #[arg(value_parser = command_line::duration)]
     pub drain_timeout: Duration,
+
+    /// The silence after which TCP looks whether a peer is still there, in whole seconds; it is
+    /// given up after as long again. Choose less than a NAT on the way remembers; 0s is never
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LINECHO_KEEP_ALIVE",
+        default_value = "60s",
+        value_parser = command_line::duration
+    )]
+    pub keep_alive: Duration,
 }
 
 impl SessionOptions {

@@ -101,7 +101,8 @@ impl Outlet {
         let (mut progress, mut since) = (state.progress, Instant::now());
         while state.is_busy() {
             let now = Instant::now();
-            if state.progress != progress {
+            // A thread that has not begun to write waits for the processor, not for a reader.
+            if state.progress != progress || !state.is_writing {
                 (progress, since) = (state.progress, now);
             }
             let left = (since + patience).min(end).saturating_duration_since(now);
@@ -172,6 +173,7 @@ impl Shared {
         let state = self.changed.wait_while(self.lock(), idle);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         state.is_writing = true;
+        self.changed.notify_all();
         state.queued = 0;
         let dropped = std::mem::take(&mut state.dropped);
         (std::mem::take(&mut state.queue), dropped)

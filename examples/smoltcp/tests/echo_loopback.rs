@@ -183,3 +183,16 @@ fn wrong_usage_is_told_apart() {
         assert_exits(arguments, 2, "--help");
     }
 }
+
+#[test]
+fn each_program_has_its_own_name() {
+    for (name, path) in [
+        ("echo-loopback", env!("CARGO_BIN_EXE_echo-loopback")),
+        #[cfg(target_os = "linux")]
+        ("echo-tap", env!("CARGO_BIN_EXE_echo-tap")),
+    ] {
+        let output = Command::new(path).arg("--version").output().unwrap();
+        let version = format!("{name} {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
+    }
+}

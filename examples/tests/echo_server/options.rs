@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::kit::{Server, command, connect, echo_of, run, wait};
+use crate::kit::{PROGRAM, Server, command, connect, echo_of, run, wait};
 
 #[test]
 fn it_listens_on_both_families_and_echoes() {
@@ -193,4 +193,16 @@ fn values_may_be_written_as_people_do() {
     // -v
     drop(server.connect());
     server.log_line("\"opened\"");
+}
+
+#[test]
+fn each_program_has_its_own_name() {
+    for (name, path) in [
+        ("echo-server", PROGRAM),
+        ("echo-client", env!("CARGO_BIN_EXE_echo-client")),
+    ] {
+        let output = Command::new(path).arg("--version").output().unwrap();
+        let version = format!("{name} {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
+    }
 }

@@ -28,12 +28,9 @@ fn a_signal_lets_it_finish_what_it_has_taken_in() {
             log.iter().any(|line| line.contains("reason=shutdown")),
             "{log:?}"
         );
-        assert!(
-            log.last()
-                .unwrap()
-                .contains("stopped connections=1 lines=1"),
-            "{log:?}"
-        );
+        // The signal may be logged after that: it is obeyed first.
+        let stopped = "stopped connections=1 lines=1";
+        assert!(log.iter().any(|line| line.contains(stopped)), "{log:?}");
     }
 }
 

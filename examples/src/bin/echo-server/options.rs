@@ -67,17 +67,6 @@ pub(crate) struct Arguments {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_per_peer: Option<u32>,
 
-    /// The silence after which TCP looks whether a peer is still there, in whole seconds; it is
-    /// given up after as long again. Choose less than a NAT on the way remembers; 0s is never
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "LINECHO_KEEP_ALIVE",
-        default_value = "60s",
-        value_parser = command_line::duration
-    )]
-    pub(crate) keep_alive: Duration,
-
     /// The number of threads that serve connections [default: one per core]
     #[arg(long, value_name = "NUMBER", env = "LINECHO_WORKERS")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]

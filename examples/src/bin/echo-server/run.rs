@@ -160,7 +160,7 @@ fn builder(arguments: &Arguments, log: &Log) -> Builder {
         .max_line(arguments.session.max_line as usize)
         .max_connections(most.map_or(usize::MAX, |it| it as usize))
         .max_per_peer(arguments.max_per_peer)
-        .keep_alive(arguments.keep_alive)
+        .keep_alive(arguments.session.keep_alive)
         .workers(arguments.workers.map_or(0, usize::from))
         .drain_timeout(arguments.session.drain_timeout)
         .observer(Arc::new(log.clone()))

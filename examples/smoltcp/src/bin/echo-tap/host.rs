@@ -4,10 +4,11 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 
 use linecho_devices::Link;
+use linecho_examples::options::SessionOptions;
 use linecho_smoltcp::smoltcp::iface::{self, Interface, SocketStorage};
 use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, ListenError, Socket, SocketBuffer};
 use linecho_smoltcp::smoltcp::wire::EthernetAddress;
-use linecho_smoltcp::{HashedListener, HashedSlot, Instant, stack_time};
+use linecho_smoltcp::{HashedListener, HashedSlot, Instant, Options, stack_time};
 
 use crate::address;
 use crate::options::{Arguments, MAX_SLOTS};
@@ -57,13 +58,24 @@ pub(crate) fn listener(
     let storage: Vec<_> = (0..slots).map(|_| SocketStorage::EMPTY).collect();
     HashedListener::new(
         arguments.port,
-        arguments.session.config(),
+        options(&arguments.session),
         random(),
         places.leak(),
         storage.leak(),
         (0..slots).map(|_| socket(arguments.socket_buffer as usize)),
         vec![0; slots * max_line].leak().chunks_mut(max_line),
     )
+}
+
+/// Returns the options of each connection. Probes go out four times as often as asked for, since only
+/// the answer to one gets some connections of smoltcp going again.
+fn options(session: &SessionOptions) -> Options {
+    let keep_alive = Some(session.keep_alive).filter(|time| !time.is_zero());
+    Options {
+        keep_alive: keep_alive.map(|time| time / 4),
+        dead_peer_timeout: keep_alive.map(|time| time * 2),
+        ..Options::from(session.config())
+    }
 }
 
 /// A number that others cannot guess: hashers are seeded by the kernel.
