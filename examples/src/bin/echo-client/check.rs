@@ -61,7 +61,7 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
             bad.push(row.clone());
         }
         output.object("row", &object(row));
-        output.line(&text(row, server.options.verbose));
+        output.line(&text(row, server.options.verbose > 0));
     });
     let took = began.elapsed().as_secs_f64();
     let names: Vec<_> = bad.iter().map(|row| row.question.as_str()).collect();

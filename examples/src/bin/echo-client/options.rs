@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use linecho_examples::address::Address;
 use linecho_examples::command_line;
@@ -166,8 +166,9 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 
     /// Say more
-    #[arg(short, long, global = true)]
-    pub(crate) verbose: bool,
+    #[arg(short, long, global = true, env = "LINECHO_VERBOSE", action = ArgAction::Count)]
+    #[arg(value_parser = command_line::verbosity)]
+    pub(crate) verbose: u8,
 
     /// Print a completion script for this shell, and end
     #[arg(long, value_name = "SHELL")]
