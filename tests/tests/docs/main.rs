@@ -1,7 +1,9 @@
-//! Checks the pages in `docs/`.
+//! Checks the pages in `docs/` and `findings/`.
 
 #[cfg(target_os = "linux")]
 mod architecture;
+#[cfg(target_os = "linux")]
+mod findings;
 #[cfg(target_os = "linux")]
 mod shell;
 #[cfg(target_os = "linux")]
@@ -17,6 +19,7 @@ fn main() -> std::process::ExitCode {
     let mut trials = namespace::trials(&tutorial::SECTIONS);
     trials.extend(tutorial::trials());
     trials.extend(architecture::trials());
+    trials.extend(findings::trials());
     linecho_trials::conclude(trials)
 }
 
