@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use fastrand::Rng;
-use linecho_core::ProxyHeader;
+use linecho_std::ProxyHeader;
 use ppp::{HeaderResult, PartialResult as _, v1, v2};
 
 const V2_BEGIN: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";

@@ -4,9 +4,10 @@ use std::fmt;
 use std::io::{self, Read as _};
 use std::time::Duration;
 
-use linecho_core::{Config, Instant, ProxyHeader, ProxyHeaderError};
+use linecho_core::{Config, Instant};
 use mio::net::TcpStream;
 
+use crate::proxy_header::{ProxyHeader, ProxyHeaderError};
 use crate::socket::Ready;
 
 /// The wait for the PROXY header of a connection.

@@ -25,6 +25,7 @@ mod observer;
 mod peer;
 mod peer_limit;
 mod pool;
+mod proxy_header;
 mod recorder;
 mod report;
 mod server;
@@ -57,7 +58,7 @@ pub use handle::{AcceptCounters, Handle};
 pub use handover::{receive_listeners, send_listeners};
 pub use header_wait::ProxyFault;
 pub use linecho_core::{
-    Config, Counters, Instant, LongLines, Position, ProbeError, ProxyHeaderError, Reason, Totals,
+    Config, Counters, Instant, LongLines, Position, ProbeError, Reason, Totals,
 };
 #[cfg(unix)]
 pub use listen::listen_unix;
@@ -65,6 +66,7 @@ pub use listen::{ListenError, listen};
 pub use listener::{Listener, ListenerInfo};
 pub use non_blocking::NonBlocking;
 pub use observer::{AcceptPaused, Observer, Refusal, SessionEnd};
+pub use proxy_header::{ProxyHeader, ProxyHeaderError};
 pub use report::{Report, Unfinished};
 pub use server::Server;
 pub use start_error::StartError;

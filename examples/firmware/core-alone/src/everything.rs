@@ -7,6 +7,7 @@ use core::hint::black_box;
 use core::time::Duration;
 
 use linecho_core::embedded_io::ErrorKind;
+use linecho_core::transport::{Interpret, Join, NoFlush};
 use linecho_core::{Config, Instant, Probe, Reason, Session, Totals, blocking, polled};
 
 use crate::Storage;
@@ -18,6 +19,7 @@ pub fn run(session: &mut Session<Storage>) {
     engine(session);
     black_box(blocking::serve(session, &mut Transport));
     array_storage();
+    wrappers(session);
     totals(session);
     let mut probe = Probe::<_, WINDOW>::new([0; 64]);
     probe_engine(&mut probe);
@@ -32,12 +34,16 @@ fn engine(session: &mut Session<Storage>) {
     session.sent(black_box(0));
     session.tick(black_box(Instant::ZERO));
     black_box(session.deadline());
+    session.restart_deadlines(black_box(Instant::ZERO));
     session.end_of_input();
+    session.read_failed(black_box(ErrorKind::Other));
     session.end(black_box(ErrorKind::Other.into()));
     black_box(session.is_shutting_down());
     black_box(session.ended());
     black_box(session.held());
     black_box(session.capacity());
+    black_box(session.turn_budget());
+    session.shutdown();
     let _ = black_box(session.replace_storage(black_box(&mut [])));
 }
 
@@ -54,12 +60,25 @@ fn array_storage() {
 }
 
 #[inline(never)]
+fn wrappers(session: &mut Session<Storage>) {
+    let now = black_box(Instant::ZERO);
+    let budget = black_box(0);
+    let mut joined = Join::new(Transport, NoFlush(Transport));
+    black_box(blocking::serve(session, &mut joined));
+    black_box(polled::serve(session, &mut joined, now, budget));
+    let mut interpreted = Interpret::new(Transport, black_box);
+    black_box(blocking::serve(session, &mut interpreted));
+    black_box(polled::serve(session, &mut interpreted, now, budget));
+}
+
+#[inline(never)]
 fn totals(session: &Session<Storage>) {
     let mut totals = black_box(Totals::default());
     totals.open();
     totals.close(black_box(Reason::Idle), &session.counters());
     totals.add(&black_box(Totals::default()));
     black_box(totals.closed());
+    black_box(black_box(Reason::Idle).is_orderly());
     let now = black_box(Instant::from_millis(black_box(0))) + black_box(Duration::MAX);
     black_box(now.saturating_duration_since(black_box(Instant::from_micros(black_box(0)))));
     black_box(now.as_micros());
@@ -72,7 +91,11 @@ fn probe_engine(probe: &mut Probe<[u8; 64], WINDOW>) {
     black_box(probe.output());
     probe.sent(black_box(0), black_box(Instant::ZERO));
     let _ = black_box(probe.received(black_box(b""), black_box(Instant::ZERO)));
+    let _ = black_box(probe.check(black_box(b""), black_box(Instant::ZERO), &mut |_| {}));
     let _ = black_box(probe.end_of_input());
+    black_box((probe.expected(), probe.position(), probe.capacity()));
+    black_box(probe.is_within_line());
+    let _ = black_box(probe.replace_storage(black_box([0; 64])));
     black_box((probe.is_done(), probe.lines(), probe.bytes()));
 }
 

@@ -1,6 +1,3 @@
-use std::format;
-use std::vec::Vec;
-
 use super::*;
 
 /// A whole header, followed by the peer's own bytes.

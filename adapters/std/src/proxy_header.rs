@@ -3,8 +3,8 @@
 //!
 //! The rules are those of `proxy-protocol.txt` (haproxy.org), sections 2.1 and 2.2.
 
-use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A header of the PROXY protocol.
 ///
@@ -12,13 +12,13 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// somebody else.
 ///
 /// ```
-/// use linecho_core::ProxyHeader;
+/// use linecho_std::ProxyHeader;
 ///
 /// let bytes = b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 7\r\nthe first line\n";
 /// let header = ProxyHeader::parse(bytes)?.expect("it is complete");
 /// assert_eq!(header.source, Some("192.0.2.1:40000".parse().unwrap()));
 /// assert_eq!(&bytes[header.length..], b"the first line\n");
-/// # Ok::<(), linecho_core::ProxyHeaderError>(())
+/// # Ok::<(), linecho_std::ProxyHeaderError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,7 +37,6 @@ pub struct ProxyHeader {
 /// The error of [`ProxyHeader::parse`]: the connection does not begin with a valid header. The
 /// server closes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ProxyHeaderError {
     /// The first bytes are not those of a header.
@@ -102,7 +101,7 @@ fn parse_v1(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
 fn v1_ends(text: &[u8]) -> Option<Option<(SocketAddr, SocketAddr)>> {
     let text = match text.strip_prefix(b"UNKNOWN") {
         Some([] | [b' ', ..]) => return Some(None),
-        _ => core::str::from_utf8(text).ok()?,
+        _ => std::str::from_utf8(text).ok()?,
     };
     let mut words = text.split(' ');
     let ip: fn(&str) -> Option<IpAddr> = match words.next()? {
@@ -198,7 +197,7 @@ impl fmt::Display for ProxyHeaderError {
     }
 }
 
-impl core::error::Error for ProxyHeaderError {}
+impl std::error::Error for ProxyHeaderError {}
 
 #[cfg(test)]
 mod tests;
