@@ -58,3 +58,30 @@ impl Add<Duration> for Instant {
         Self(self.0.saturating_add(micros))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_added_in_whole_microseconds_and_saturate() {
+        let at = Instant::from_micros(7);
+        assert_eq!(at + Duration::from_nanos(2_999), Instant::from_micros(9));
+        assert_eq!((at + Duration::new(3, 4_000)).as_micros(), 3_000_011);
+        for far in [Duration::MAX, Duration::from_secs(1 << 32)] {
+            assert_eq!((at + far).as_micros(), u64::MAX);
+        }
+        let last = Instant::from_micros(u64::MAX);
+        assert_eq!(last + Duration::from_secs(1), last);
+        assert_eq!(Instant::from_millis(u64::MAX), last);
+        assert_eq!(last.plus_millis(1), last);
+    }
+
+    #[test]
+    fn no_time_passes_from_later_to_earlier() {
+        let (early, late) = (Instant::from_micros(5), Instant::from_millis(2));
+        let passed = late.saturating_duration_since(early);
+        assert_eq!(passed, Duration::from_micros(1_995));
+        assert_eq!(early.saturating_duration_since(late), Duration::ZERO);
+    }
+}

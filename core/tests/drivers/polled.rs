@@ -528,6 +528,16 @@ fn a_probe_flushes_what_it_sent_once_before_a_wait() {
 }
 
 #[test]
+fn a_probe_that_cannot_write_waits_or_fails() {
+    let mut io = Scripted::polled(&[], &[Zero, Fails(ErrorKind::BrokenPipe)]);
+    let mut probe = Probe::<_, 4>::new([0; 64]);
+    probe.queue(b"one\n").unwrap();
+    let mut turn = || exchange(&mut probe, &mut io, &mut [0; 8], NOW, PLENTY, |_| {});
+    assert_eq!(turn(), Ok(ProbeTurn::Wait { write: true }));
+    assert_eq!(turn(), Err(ProbeError::Io(ErrorKind::BrokenPipe)));
+}
+
+#[test]
 fn a_probe_turn_of_interruptions_ends() {
     let endless = vec![Interrupted; 1000];
     for (reads, writes) in [(&endless[..], &[][..]), (&[], &endless)] {
