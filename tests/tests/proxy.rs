@@ -129,6 +129,9 @@ fn difference(bytes: &[u8], ours: Parsed, theirs: Parsed) -> Option<&'static str
         (ours, _) if is_header(ours) && line.starts_with(b"PROXY UNKNOWN") => {
             Some("2.1: UNKNOWN ignores the rest of its line")
         }
+        (Parsed::Invalid, theirs) if is_header(theirs) && !line.ends_with(b"\r") => {
+            Some("2.1: a line ends with CR LF")
+        }
         (Parsed::Invalid, theirs) if is_header(theirs) && line.contains(&b'+') => {
             Some("2.1: a port is made of digits")
         }
