@@ -64,8 +64,13 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
     where
         B: AsMut<[u8]> + ?Sized + 'a,
     {
+        let endpoint = endpoint.into();
+        if endpoint.port == 0 {
+            return Err(ListenError::Unaddressable);
+        }
+        // In place, since firmware has little stack.
         let mut listener = Self {
-            service: Service::new(endpoint.into(), options.into(), lines)?,
+            service: Service::new(endpoint, options.into()),
             full: false,
             line_wanted: false,
             handles: Vec::new(),
@@ -81,6 +86,7 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             let _ = listener.handles.push(set.add(socket));
             let _ = listener.slots.push(Slot::default());
         }
+        listener.service.add_lines(lines);
         Ok(listener)
     }
 

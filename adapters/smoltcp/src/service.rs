@@ -2,7 +2,7 @@
 
 use heapless::{Vec, VecView};
 use linecho_core::{Instant, Totals};
-use smoltcp::socket::tcp::{self, ListenError};
+use smoltcp::socket::tcp;
 use smoltcp::wire::IpListenEndpoint;
 
 use crate::event::Event;
@@ -25,30 +25,26 @@ pub(crate) struct Service<Lines: ?Sized> {
 pub(crate) type ServiceView<'a> = Service<VecView<&'a mut [u8]>>;
 
 impl<'a, const LINES: usize> Service<Vec<&'a mut [u8], LINES>> {
-    /// A service with at most `LINES` of `lines`.
-    ///
-    /// # Errors
-    ///
-    /// [`ListenError::Unaddressable`] if the port is 0.
-    pub(crate) fn new<B>(
-        endpoint: IpListenEndpoint,
-        options: Options,
-        lines: impl IntoIterator<Item = &'a mut B>,
-    ) -> Result<Self, ListenError>
-    where
-        B: AsMut<[u8]> + ?Sized + 'a,
-    {
-        if endpoint.port == 0 {
-            return Err(ListenError::Unaddressable);
-        }
-        let lines = lines.into_iter().map(AsMut::as_mut);
-        Ok(Self {
+    /// A service that has no line buffers yet.
+    pub(crate) fn new(endpoint: IpListenEndpoint, options: Options) -> Self {
+        Self {
             endpoint,
             options,
             accepting: true,
             totals: Totals::default(),
-            lines: lines.take(LINES).collect(),
-        })
+            lines: Vec::new(),
+        }
+    }
+
+    /// Takes at most `LINES` of `lines`.
+    pub(crate) fn add_lines<B>(&mut self, lines: impl IntoIterator<Item = &'a mut B>)
+    where
+        B: AsMut<[u8]> + ?Sized + 'a,
+    {
+        for line in lines.into_iter().take(LINES) {
+            // `take` leaves room.
+            let _ = self.lines.push(line.as_mut());
+        }
     }
 }
 

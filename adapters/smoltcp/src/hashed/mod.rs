@@ -83,7 +83,12 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
     where
         B: AsMut<[u8]> + ?Sized + 'a,
     {
-        let service = Service::new(endpoint.into(), options.into(), lines)?;
+        let endpoint = endpoint.into();
+        if endpoint.port == 0 {
+            return Err(ListenError::Unaddressable);
+        }
+        let mut service = Service::new(endpoint, options.into());
+        service.add_lines(lines);
         let mut len = 0;
         let places = slots.iter_mut().zip(storage.chunks_mut(1));
         for ((slot, storage), mut socket) in places.zip(sockets) {
