@@ -5,4 +5,5 @@ mod asynchronous;
 mod blocking;
 mod polled;
 mod scripted;
+mod torture;
 mod transport;
