@@ -4,6 +4,7 @@
 mod admin;
 #[cfg(unix)]
 mod control;
+#[cfg(unix)]
 mod metrics;
 mod options;
 mod run;

@@ -6,10 +6,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use linecho_examples::listeners;
-use linecho_examples::log::{Level, Log, Value};
+#[cfg(unix)]
+use linecho_examples::log::Value;
+use linecho_examples::log::{Level, Log};
 use linecho_examples::outlet::Outlet;
 use linecho_examples::server_log;
-use linecho_std::{Builder, Endpoint, Listener, Report, Server};
+#[cfg(unix)]
+use linecho_std::Endpoint;
+use linecho_std::{Builder, Listener, Report, Server};
 
 use crate::options::Arguments;
 
@@ -23,7 +27,7 @@ pub(crate) fn program(arguments: &Arguments) -> io::Result<ExitCode> {
     #[cfg(unix)]
     let inherited = crate::systemd::listeners();
     #[cfg(not(unix))]
-    let inherited = Ok(Vec::new());
+    let inherited: io::Result<Vec<Listener>> = Ok(Vec::new());
     #[cfg(unix)]
     let log = match arguments.stdio && crate::stdio::stderr_is_the_peer() {
         true => Log::nowhere()?,
