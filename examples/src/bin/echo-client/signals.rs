@@ -1,6 +1,7 @@
 //! Signals that ask for a summary, also while the program waits.
 
 use std::io;
+#[cfg(unix)]
 use std::process;
 
 /// Starts a thread that prints `status` on SIGQUIT (Ctrl-\), and on SIGINT (Ctrl-C) and SIGTERM
