@@ -1,8 +1,9 @@
-//! The hardware addresses of peers, which the stack is told as they are seen in frames.
+//! The hardware addresses of peers, taken from their frames and given to the stack.
 //!
 //! smoltcp 0.14 learns them from ARP and neighbour discovery alone: it keeps 8 of them, and sends
-//! one request a second for all peers together. A peer's request would wait behind those for
-//! addresses that nobody has. But whoever has sent us a segment has said where the answer goes.
+//! one request a second for all peers together. The request for a peer would
+//! wait behind those for addresses that do not exist. It is not needed: a segment has come from the
+//! hardware address that the answer must go to.
 
 use linecho_core::Instant;
 use smoltcp::iface::{Interface, SocketSet};

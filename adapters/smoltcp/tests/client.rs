@@ -1,4 +1,4 @@
-//! The client half, against the listener and against servers that are wrong.
+//! The client half, against the listener and against faulty servers.
 
 mod kit;
 
@@ -241,7 +241,8 @@ fn congestion_state_of_an_earlier_connection_is_not_inherited() {
             pair.step(|_, _| ()).unwrap();
         }
         pair.client.probe().queue(&[b'\n'; 4000]).unwrap();
-        // Nothing reaches the server any more: what is sent at once is the initial window.
+        // All frames to the server are dropped from here on, so that the client first sends as
+        // much as its initial congestion window holds.
         let mut sent: Vec<usize> = vec![];
         while pair.now < Instant::from_millis(u64::from(local - 50_000) * 10_000) {
             pair.step(|_, _| ()).unwrap();

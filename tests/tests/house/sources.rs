@@ -1,9 +1,9 @@
-//! The Rust files of the repository.
+//! The files of the repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A Rust file.
+/// A source file or a page.
 pub(crate) struct Source {
     /// Its path in the repository.
     pub(crate) path: PathBuf,
@@ -16,8 +16,9 @@ pub(crate) fn root() -> PathBuf {
     root.canonicalize().expect("the repository has a root")
 }
 
-/// Reads all Rust files below a folder, sorted; what cargo builds is left out.
-pub(crate) fn below(folder: &Path) -> Vec<Source> {
+/// Reads all files below a folder whose names end with `ending`, sorted; what cargo builds is left
+/// out.
+pub(crate) fn below(folder: &Path, ending: &str) -> Vec<Source> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -26,8 +27,8 @@ pub(crate) fn below(folder: &Path) -> Vec<Source> {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if path.is_dir() && name != "target" && !name.starts_with('.') {
                 folders.push(path);
-            } else if name.ends_with(".rs") {
-                let text = fs::read_to_string(&path).expect("a source is text");
+            } else if name.ends_with(ending) {
+                let text = fs::read_to_string(&path).expect("a file is text");
                 found.push(Source { path, text });
             }
         }

@@ -16,7 +16,7 @@ const QUESTION_WORDS: [&str; 9] = [
 #[test]
 fn docs_do_not_begin_with_a_question() {
     let (mut docs, mut questions) = (0, Vec::new());
-    for source in below(&root()) {
+    for source in below(&root(), ".rs") {
         for (number, line) in first_lines(&source.text) {
             docs += 1;
             if is_question(line) {
@@ -36,7 +36,7 @@ fn docs_do_not_begin_with_a_question() {
 #[test]
 fn comments_fit_on_a_page() {
     let mut wide = Vec::new();
-    for source in below(&root()) {
+    for source in below(&root(), ".rs") {
         for (number, line) in (1..).zip(source.text.lines()) {
             let columns = line.chars().count();
             // Neither an address nor the row of a table can be wrapped.

@@ -1,5 +1,5 @@
-//! The skips of one run of `cargo test`, as files: each test program is a process of its own, and
-//! the last sums up.
+//! The skipped tests of one run of `cargo test`, as files: each test program is a process of its
+//! own, and the last one prints the sum.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +12,7 @@ pub(crate) struct Skipped {
     pub(crate) program: String,
     /// Its test.
     pub(crate) test: String,
-    /// The thing that is lacking.
+    /// The tool or privilege that this machine lacks.
     pub(crate) why: String,
     /// The command that mends it.
     pub(crate) enable: String,
@@ -33,8 +33,8 @@ fn write(folder: &Path, program: &str, test: &str, why: &str, enable: &str) -> i
     fs::write(file, lines.join("\n"))
 }
 
-/// Returns what was skipped in this run of `cargo test` so far, and forgets it, and what earlier
-/// runs left.
+/// Returns what was skipped in this run of `cargo test` so far, and deletes all records, also those
+/// that earlier runs left.
 pub(crate) fn take() -> io::Result<Vec<Skipped>> {
     let folder = folder()?;
     let found = read(&folder.join(run()))?;

@@ -95,7 +95,7 @@ fn slots_are_due_as_in_a_list() {
         let queued: Vec<u32> = core::iter::from_fn(|| work.pop(table.slots)).collect();
         assert_eq!(queued, expected);
     }
-    // With nothing due any more, the notes get right, and say so.
+    // Until now a lower bound was enough. Once all that is due has been queued, it is exact.
     table.queue_due(Instant::from_millis(10_000), &mut work);
     assert_eq!(table.earliest(), None);
 }

@@ -7,8 +7,8 @@ use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 use super::mismatch::KEPT;
 use crate::socket::Socket;
 
-/// A socket that writes a copy of what was read from it, and keeps the errors that a probe has no
-/// place for.
+/// A socket that writes a copy of what was read from it, and keeps its errors, of which a probe
+/// sees the kind alone.
 pub(crate) struct Tee<'a, W> {
     socket: Socket<'a>,
     copy: &'a mut W,
@@ -17,21 +17,22 @@ pub(crate) struct Tee<'a, W> {
     pub(crate) moved: bool,
     /// The first error of the socket.
     pub(crate) failed: Option<io::Error>,
+    /// The error of writing the copy.
     pub(crate) output_failed: Option<io::Error>,
 }
 
-/// A memory of the bytes that came from a socket.
+/// The number of bytes that came from a socket, and the last of them.
 #[derive(Debug, Default)]
 pub(crate) struct Received {
-    /// The number of all bytes.
+    /// The number of bytes so far.
     pub(crate) total: u64,
-    /// The number of them that the last read brought.
+    /// The number of bytes of the last read.
     pub(crate) last_read: usize,
-    /// The last bytes before those of the last read, as many as a mismatch shows.
+    /// The last bytes before the last read: the context that a mismatch is shown in.
     pub(crate) before: Vec<u8>,
     /// The last bytes of the last read.
     tail: Vec<u8>,
-    /// The other side has shut down its sending.
+    /// Set once the server has closed its sending side.
     pub(crate) ended: bool,
 }
 
@@ -94,8 +95,8 @@ impl<W: io::Write> Read for Tee<'_, W> {
 }
 
 impl<W> Write for Tee<'_, W> {
-    /// Reports a failure after what has come back was read: a server that resets the connection may
-    /// have answered before.
+    /// Reports a failure only after all that has come back was read: a server may have answered
+    /// before it reset the connection.
     fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
         match self.socket.write(bytes).map_err(|e| self.keep(e)) {
             Err(kind) if kind != ErrorKind::Interrupted => {

@@ -84,7 +84,7 @@ fn no_connection_is_lost_while_servers_follow_one_another() {
     let first = Listening::on(Server::builder(), local());
     let address = first.server.addresses()[0];
     let mut listeners = first.server.duplicate_listeners().unwrap();
-    // It is there until the last client has gone.
+    // The one server that accepts. The last of them is dropped after the clients have ended.
     let mut running: Vec<Running> = vec![first.start()];
     let (done, served) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {

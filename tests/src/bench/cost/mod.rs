@@ -1,5 +1,5 @@
-//! The cost of the core by itself, without any I/O: in instructions, which are the same in every
-//! run, and in time, beside the least that a line echo has to do.
+//! The cost of the core alone, without any I/O: in instructions, which are the same in every run,
+//! and in time, compared with the least that a line echo has to do: to copy and to search.
 
 pub mod instructions;
 pub mod paths;

@@ -1,7 +1,8 @@
 //! Ethernet frames over a UNIX stream socket, each behind its length as a 32-bit big-endian number.
 //!
 //! This is what [passt](https://passt.top/passt/about/) speaks, and QEMU with `-netdev stream` (or
-//! `-netdev socket`). passt needs no privilege: it makes of each connection one of its own.
+//! `-netdev socket`). passt needs no privilege: it ends each connection, and opens one of
+//! its own to the other side.
 
 mod error;
 mod passt;
@@ -28,16 +29,16 @@ use crate::{segment, vlan};
 const ETHERNET_HEADER_LEN: usize = 14;
 
 /// The MTUs that a [`FramedStream`] can have, in IP bytes: from the packet that every IPv4 host
-/// must be able to take (RFC 791) to the longest that there is.
+/// must be able to receive (RFC 791) to the longest possible one.
 pub const MTUS: RangeInclusive<usize> = 576..=65_535;
 
 /// Frames over a UNIX stream socket.
 ///
-/// The socket does not block. While it takes no more, frames wait in a fixed buffer; when that is
-/// full, the device takes none until there is room. A program that finds
-/// [`is_blocked`](Self::is_blocked) waits until the socket can be written, with
-/// [`Interest::read_write`](super::Interest::read_write), and not for the deadline of the stack,
-/// which would be "now".
+/// The socket does not block. While the kernel takes no more, frames wait in a fixed buffer; when
+/// that is full, the device takes no frame from the stack. While [`is_blocked`](Self::is_blocked)
+/// returns `true`, a program should wait until the socket can be written, with
+/// [`Interest::read_write`](super::Interest::read_write). The deadline of the stack is "now" then,
+/// and would make it a busy loop.
 ///
 /// TCP windows are announced a little smaller than they are: `segment.rs` says why. A priority tag
 /// of a received frame (VLAN 0) is taken off. For a passt of 2022 or 2023, put a [`Passt`] around
@@ -112,8 +113,8 @@ impl FramedStream {
         self.counters
     }
 
-    /// Returns the error that has ended the stream. A program that goes on would find the socket
-    /// ready for ever.
+    /// Returns the error that has ended the stream. A program must not wait for the socket
+    /// any more: it is always ready.
     #[must_use]
     pub const fn error(&self) -> Option<&StreamError> {
         self.error.as_ref()
@@ -160,7 +161,7 @@ impl FramedStream {
         })
     }
 
-    /// Writes what waits, as far as the socket takes it.
+    /// Writes as much of the waiting frames as the socket takes.
     fn drain(&mut self) {
         if self.error.is_none() {
             self.error = self.tx.write_to(&self.stream).err();
