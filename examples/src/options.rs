@@ -45,7 +45,7 @@ pub struct SessionOptions {
     #[arg(value_parser = command_line::duration)]
     pub write_timeout: Option<Duration>,
 
-    /// Longest wait of a stop for peers to take what is theirs; 0s is no limit
+    /// When stopping, wait at most so long for peers to receive the rest; 0s is no limit
     #[arg(
         long,
         value_name = "TIME",
@@ -55,8 +55,8 @@ pub struct SessionOptions {
     #[arg(value_parser = command_line::duration)]
     pub drain_timeout: Duration,
 
-    /// The silence after which TCP looks whether a peer is still there, in whole seconds; it is
-    /// given up after as long again. Choose less than a NAT on the way remembers; 0s is never
+    /// Probe a peer that has been silent for so long (TCP keep-alive, whole seconds), and give it
+    /// up after as long again. Choose less than the timeout of a NAT on the way; 0s is never
     #[arg(
         long,
         value_name = "TIME",

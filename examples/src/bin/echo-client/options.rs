@@ -77,7 +77,7 @@ pub(crate) enum Mode {
         #[arg(required = true, trailing_var_arg = true)]
         text: Vec<OsString>,
     },
-    /// Look at what the path to a server does to a stream
+    /// Test what the path to a server does to a stream
     Check {
         #[command(flatten)]
         check: CheckOptions,
@@ -85,7 +85,7 @@ pub(crate) enum Mode {
         #[command(flatten)]
         target: Target,
     },
-    /// Send as much as goes, or at a rate, on many connections
+    /// Send as fast as possible, or at a rate, on many connections
     Load {
         #[command(flatten)]
         load: LoadOptions,
@@ -116,7 +116,7 @@ pub(crate) enum Mode {
 /// Options of all modes.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
-    /// Wait so long for a server that moves no byte, and to connect; 0s is for ever
+    /// Give up when a server moves no byte for so long, or connecting takes so long; 0s is never
     #[arg(long, global = true, value_name = "TIME", env = "LINECHO_TIMEOUT")]
     #[arg(default_value = "30s", value_parser = command_line::duration)]
     pub(crate) timeout: Duration,
@@ -266,6 +266,16 @@ impl Target {
         Ok(Some(match &self.port {
             None => target.into(),
             Some(port) if is_v6 => format!("[{target}]:{port}"),
+            Some(port) if port.starts_with(|it: char| !it.is_ascii_digit()) => {
+                let modes: Vec<_> = Arguments::command()
+                    .get_subcommands()
+                    .map(|mode| mode.get_name().to_owned())
+                    .collect();
+                let modes = modes.join(", ");
+                return Err(format!(
+                    "{target} {port} is neither HOST PORT nor a mode; the modes are {modes}"
+                ));
+            }
             Some(port) if target.ends_with(']') || !target.contains(':') => {
                 format!("{target}:{port}")
             }
@@ -320,6 +330,8 @@ mod tests {
         for (words, part) in [
             (&["host:7", "wait", "other:7"][..], "one target is enough"),
             (&["host:7", "8"], "one too many"),
+            (&["snd", "hello"], "the modes are send, "),
+            (&["host:7", "snd"], "the modes are send, "),
             (&["host:0"], "port 0"),
             (&["-4", "-6"], "cannot be used with"),
         ] {

@@ -92,7 +92,7 @@ pub(crate) struct Arguments {
 
 const AFTER_HELP: &str = "\
 Signals:
-  INT (Ctrl-C), TERM   finish what was taken in, and end; a second one ends at once
+  INT (Ctrl-C), TERM   send back what was received, and end; a second one ends at once
   HUP                  the same, unless it was ignored at the start, as by nohup
   USR1                 log a status line: connections, lines and bytes so far
   USR2                 ignored

@@ -74,7 +74,7 @@ struct Arguments {
     #[arg(long)]
     ipv6: bool,
 
-    /// Gives the lines, and decides the fate of each frame on the faulty link
+    /// Determines the lines, and what happens to each frame on the faulty link
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
 

@@ -67,8 +67,8 @@ pub(crate) fn listener(
     )
 }
 
-/// Returns the options of each connection. Probes go out four times as often as asked for, since only
-/// the answer to one gets some connections of smoltcp going again.
+/// Returns the options of each connection. Probes go out four times as often as asked for, since
+/// some connections of smoltcp only resume when a probe is answered.
 fn options(session: &SessionOptions) -> Options {
     let keep_alive = Some(session.keep_alive).filter(|time| !time.is_zero());
     Options {

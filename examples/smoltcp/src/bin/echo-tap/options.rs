@@ -62,8 +62,8 @@ pub(crate) struct Arguments {
     #[arg(value_parser = clap::value_parser!(u32).range(1024..=1 << 24))]
     pub(crate) socket_buffer: u32,
 
-    /// Capture all frames in this file, or on stdout (-), for Wireshark or tcpdump; what its reader
-    /// is too slow for is dropped and counted
+    /// Capture all frames in this file, or on stdout (-), for Wireshark or tcpdump; frames that
+    /// a slow reader does not take in time are dropped and counted
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
 
@@ -114,7 +114,7 @@ Examples:
     echo-tap --socket /tmp/echo.socket
 
 Signals: INT (Ctrl-C), TERM and HUP end it with a summary, a second one at once; with a command, they are
-for the command, and it ends when that does. HUP is not heeded if it was ignored at the start, as by nohup.
+for the command, and it ends when that does. HUP stays ignored if it was at the start, as by nohup.
 USR1 logs a status line, USR2 is ignored.
 
 Exit codes: 0 done, 1 failed, or something was cut, or a second signal ended it; 2 wrong usage; with a
