@@ -36,7 +36,7 @@ pub struct WaitError {
     pub attempts: u64,
     /// The time that was waited.
     pub waited: Duration,
-    /// The trouble with the last attempt.
+    /// The trouble with the last attempt that had time enough.
     pub last: LastError,
 }
 
@@ -91,6 +91,7 @@ impl ClientBuilder {
     ) -> Result<Waited, WaitError> {
         let began = Instant::now();
         let mut attempts = 0;
+        let mut earlier = None;
         loop {
             attempts += 1;
             let left = limit.saturating_sub(began.elapsed());
@@ -99,7 +100,7 @@ impl ClientBuilder {
                 false => left.clamp(Duration::from_millis(1), ATTEMPT),
             };
             let builder = self.clone().timeout(attempt).connect_timeout(attempt);
-            let last = match builder.connect(server.clone()) {
+            let error = match builder.connect(server.clone()) {
                 Ok(mut client) => match client.echo(b"linecho wait") {
                     Ok(round_trip) => {
                         client.set_timeout(self.timeout);
@@ -114,6 +115,7 @@ impl ClientBuilder {
                 },
                 Err(error) => LastError::Connect(error),
             };
+            let last = more_telling(earlier, error, attempt);
             let waited = began.elapsed();
             if !limit.is_zero() && waited + PAUSE >= limit {
                 return Err(WaitError {
@@ -123,6 +125,39 @@ impl ClientBuilder {
                 });
             }
             thread::sleep(PAUSE);
+            earlier = Some(last);
         }
+    }
+}
+
+/// Chooses between the errors of two attempts in a row: the later one, unless its attempt had so
+/// little time left that it could find out nothing.
+fn more_telling(earlier: Option<LastError>, later: LastError, attempt: Duration) -> LastError {
+    match earlier {
+        Some(earlier) if attempt < PAUSE => earlier,
+        _ => later,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_without_time_does_not_hide_the_error_before() {
+        let builder = Client::builder().connect_timeout(Duration::from_secs(60));
+        let refused = || {
+            let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = nobody.local_addr().unwrap();
+            drop(nobody);
+            LastError::Connect(builder.connect(address).unwrap_err())
+        };
+        let unknown = || LastError::Connect(builder.connect("[::1").unwrap_err());
+        let is_refused =
+            |error| matches!(error, LastError::Connect(error) if error.cause() == Cause::Refused);
+        let short = Duration::from_millis(1);
+        assert!(is_refused(more_telling(Some(refused()), unknown(), short)));
+        assert!(!is_refused(more_telling(Some(refused()), unknown(), PAUSE)));
+        assert!(is_refused(more_telling(None, refused(), short)));
     }
 }
