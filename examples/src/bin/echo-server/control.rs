@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,8 @@ use crate::systemd::{self, Notifier};
 
 /// The longest pause between two looks at the status.
 const STATUS_PAUSE: Duration = Duration::from_secs(5);
+/// The longest wait, at the end of the program, for the thread to announce the stop.
+const ANNOUNCEMENT: Duration = Duration::from_secs(1);
 
 /// Handles signals from now on. Those that end the server reach it without the help of any thread.
 pub(crate) fn handle_signals(
@@ -43,11 +46,24 @@ pub(crate) struct Beside {
     watchdog: Option<Duration>,
     last_sign: Instant,
     is_asked: bool,
+    announced: SyncSender<()>,
+}
+
+/// The announcement of a stop, in the log and to systemd.
+pub(crate) struct Announcement(Receiver<()>);
+
+impl Announcement {
+    /// Waits for it. The server obeys a signal without the thread beside it, and on a busy machine a
+    /// short stop may be over before that thread runs.
+    pub(crate) fn wait(&self) {
+        let _ = self.0.recv_timeout(ANNOUNCEMENT);
+    }
 }
 
 impl Beside {
-    pub(crate) fn new(server: Handle, log: Log, drain_delay: Duration) -> Self {
-        Self {
+    pub(crate) fn new(server: Handle, log: Log, drain_delay: Duration) -> (Self, Announcement) {
+        let (announced, announcement) = sync_channel(1);
+        let beside = Self {
             server,
             log,
             notifier: Notifier::from_env(),
@@ -55,7 +71,9 @@ impl Beside {
             watchdog: systemd::watchdog().map(|limit| limit / 2),
             last_sign: Instant::now(),
             is_asked: false,
-        }
+            announced,
+        };
+        (beside, Announcement(announcement))
     }
 
     /// Starts the thread, and tells systemd that the server is ready.
@@ -93,6 +111,8 @@ impl Beside {
                 };
                 self.is_asked = true;
                 self.log.event(Level::Info, event, &details);
+                // It is full after the first signal.
+                let _ = self.announced.try_send(());
             }
             Signal::Status => {
                 let mut details = vec![("open", connections.into())];

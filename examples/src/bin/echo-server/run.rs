@@ -123,7 +123,8 @@ fn serve(arguments: &Arguments, inherited: Vec<Listener>, log: &Log) -> Result<E
         }
     }
     tell_addresses(&server, log)?;
-    Beside::new(handle.clone(), log.clone(), arguments.drain_delay).start(signals)?;
+    let (beside, stop) = Beside::new(handle.clone(), log.clone(), arguments.drain_delay);
+    beside.start(signals)?;
     let mut is_taken_over = Arc::default();
     if let Some(path) = &arguments.takeover {
         // From here on the old server accepts no more. What waits is for this one, which runs at
@@ -141,6 +142,7 @@ fn serve(arguments: &Arguments, inherited: Vec<Listener>, log: &Log) -> Result<E
 
     let report = server.run()?;
     if !is_taken_over.load(SeqCst) {
+        stop.wait();
         remove(&own_paths);
     }
     Ok(conclude(&report, log))
