@@ -61,6 +61,10 @@ fn serve(
 
 static ETHERNET: ConstStaticCell<board::Ethernet> = ConstStaticCell::new(board::Ethernet::new());
 
+/// Buffers that begin at a word: copies between them move words that are aligned on both sides.
+#[repr(align(4))]
+struct Aligned<T>(T);
+
 #[inline(never)]
 fn interface(device: &mut board::Ethernet) -> &'static mut Interface {
     static INTERFACE: StaticCell<Interface> = StaticCell::new();
@@ -80,17 +84,18 @@ fn listener(
     set: &mut SocketSet<'static>,
     session: Config,
 ) -> &'static mut Listener<'static, SLOTS> {
-    static RINGS: ConstStaticCell<[([u8; RX_BYTES], [u8; TX_BYTES]); SLOTS]> =
-        ConstStaticCell::new([([0; _], [0; _]); _]);
-    static LINES: ConstStaticCell<[[u8; LINE_BYTES]; SLOTS]> = ConstStaticCell::new([[0; _]; _]);
+    static RINGS: ConstStaticCell<Aligned<[([u8; RX_BYTES], [u8; TX_BYTES]); SLOTS]>> =
+        ConstStaticCell::new(Aligned([([0; _], [0; _]); _]));
+    static LINES: ConstStaticCell<Aligned<[[u8; LINE_BYTES]; SLOTS]>> =
+        ConstStaticCell::new(Aligned([[0; _]; _]));
     static LISTENER: StaticCell<Listener<SLOTS>> = StaticCell::new();
-    let sockets = RINGS.take().iter_mut().map(|(rx, tx)| {
+    let sockets = RINGS.take().0.iter_mut().map(|(rx, tx)| {
         Socket::new(
             SocketBuffer::new(&mut rx[..]),
             SocketBuffer::new(&mut tx[..]),
         )
     });
-    match Listener::new(PORT, session, set, sockets, LINES.take()) {
+    match Listener::new(PORT, session, set, sockets, &mut LINES.take().0) {
         Ok(listener) => LISTENER.init(listener),
         Err(_) => panic!("there is no port 0"),
     }

@@ -168,6 +168,7 @@ const LENGTH_BYTES: usize = 2;
 const CHECKSUM_BYTES: usize = 4;
 
 /// The controller, with room for one frame each way: a reply is written while its request is read.
+#[repr(align(4))] // The FIFOs have words, and payloads then begin at a word.
 pub struct Ethernet {
     rx: [u8; LENGTH_BYTES + FRAME_BYTES + CHECKSUM_BYTES],
     tx: [u8; LENGTH_BYTES + FRAME_BYTES],

@@ -140,6 +140,7 @@ const CHECKSUM_BYTES: usize = 4;
 const TX_COMMAND_BYTES: usize = 8;
 
 /// The controller, with room for one frame each way: a reply is written while its request is read.
+#[repr(align(4))] // The FIFOs have words, and payloads then begin at a word.
 pub struct Ethernet {
     rx: [u8; (FRAME_BYTES + CHECKSUM_BYTES).next_multiple_of(4)],
     tx: [u8; FRAME_BYTES.next_multiple_of(4)],
