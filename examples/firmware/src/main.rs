@@ -5,6 +5,7 @@
 mod board;
 mod config;
 mod console;
+mod copy;
 mod failure;
 mod network;
 mod processor;

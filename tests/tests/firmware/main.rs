@@ -4,6 +4,8 @@
 #[cfg(unix)]
 mod boards;
 #[cfg(unix)]
+mod copying;
+#[cfg(unix)]
 mod core_alone;
 #[cfg(target_os = "linux")]
 mod embassy;
@@ -28,6 +30,7 @@ fn main() -> std::process::ExitCode {
             .collect(),
     );
     trials.extend(boards::trials());
+    trials.extend(copying::trials());
     trials.extend(core_alone::trials());
     #[cfg(target_os = "linux")]
     trials.extend(embassy::trials());
