@@ -5,8 +5,9 @@ use memchr::{memchr, memrchr};
 /// The number of bytes that are counted at once: too few to overflow a byte with their count.
 const BLOCK: usize = 192;
 
-/// Returns the index of the last newline and the number of newlines; `None` if there is none.
-pub(crate) fn newlines(bytes: &[u8]) -> Option<(usize, u64)> {
+/// Returns the number of newlines and the number of bytes behind the last one; `None` if there is
+/// none.
+pub(crate) fn newlines(bytes: &[u8]) -> Option<(u64, usize)> {
     if cfg!(target_pointer_width = "32") {
         small(bytes)
     } else {
@@ -14,37 +15,58 @@ pub(crate) fn newlines(bytes: &[u8]) -> Option<(usize, u64)> {
     }
 }
 
-/// Does it for controllers, which have short lines and little flash.
-fn small(bytes: &[u8]) -> Option<(usize, u64)> {
-    let mut found = (0, 0_u32);
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte == b'\n' {
-            found = (at, found.1.wrapping_add(1));
+/// Does it for controllers, which have short lines, little flash and no vectors: skips words without
+/// a newline.
+fn small(bytes: &[u8]) -> Option<(u64, usize)> {
+    let (mut count, mut behind) = (0_u32, 0);
+    let mut rest = bytes;
+    loop {
+        while let Some((word, after)) = rest.split_first_chunk() {
+            if has_newline(*word) {
+                break;
+            }
+            rest = after;
+        }
+        let Some((byte, after)) = rest.split_first() else {
+            break;
+        };
+        rest = after;
+        if *byte == b'\n' {
+            count = count.wrapping_add(1);
+            behind = rest.len();
         }
     }
-    (found.1 > 0).then_some((found.0, found.1.into()))
+    (count > 0).then_some((count.into(), behind))
+}
+
+/// Returns true if one of the bytes is a newline.
+const fn has_newline(word: [u8; 4]) -> bool {
+    const NEWLINES: u32 = u32::from_ne_bytes([b'\n'; 4]);
+    let differences = u32::from_ne_bytes(word) ^ NEWLINES;
+    // The subtraction sets the highest bit of the lowest byte that is zero: it borrows there.
+    differences.wrapping_sub(0x0101_0101) & !differences & 0x8080_8080 != 0
 }
 
 /// Counts short lines in blocks, and jumps over a line that is longer than a block.
-fn fast(bytes: &[u8]) -> Option<(usize, u64)> {
+fn fast(bytes: &[u8]) -> Option<(u64, usize)> {
     // Mostly it is the last byte of a read, and a look is cheaper than a search.
     let last = match bytes {
         [before @ .., b'\n'] => before.len(),
         _ => memrchr(b'\n', bytes)?,
     };
-    let mut bytes = bytes.get(..=last)?;
+    let (mut bytes, behind) = bytes.split_at_checked(last.wrapping_add(1))?;
     let mut count = 0;
     while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
         bytes = rest;
         match in_block(block) {
             0 => match memchr(b'\n', rest) {
                 Some(newline) => bytes = rest.get(newline..).unwrap_or_default(),
-                None => return Some((last, count)),
+                None => return Some((count, behind.len())),
             },
             n => count += n,
         }
     }
-    Some((last, count + in_block(bytes)))
+    Some((count + in_block(bytes), behind.len()))
 }
 
 /// Counts in a byte, which compilers turn into vector instructions; memchr's own count is made for
@@ -73,7 +95,7 @@ mod tests {
                 let bytes = &text.as_bytes()[..end];
                 let last = bytes.iter().rposition(|&byte| byte == b'\n');
                 let count = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
-                let plain = last.map(|last| (last, count));
+                let plain = last.map(|last| (count, end - last - 1));
                 assert_eq!((small(bytes), fast(bytes)), (plain, plain));
             }
         }

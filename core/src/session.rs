@@ -141,9 +141,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             self.scanned += taken as u64;
         }
         match newlines(fresh) {
-            Some((last, lines)) => {
-                self.complete(lines, taken.wrapping_sub(last).wrapping_sub(1));
-            }
+            Some((lines, rest)) => self.complete(lines, rest),
             None if self.long_line == LongLine::Dropping => self.buffer.clear(),
             None if self.buffer.is_full_of_back() => self.line_does_not_fit(),
             None => {}
