@@ -5,17 +5,40 @@ use core::panic::PanicInfo;
 
 use cortex_m::peripheral::SCB;
 
+use crate::console::Hex;
 use crate::{log, processor};
 
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
     cortex_m::interrupt::disable();
-    if cfg!(feature = "panic-messages") {
-        log!("PANIC {info}");
-    } else {
-        log!("PANIC; --features panic-messages makes it say where and why");
+    #[cfg(feature = "panic-messages")]
+    log!("PANIC ", *info);
+    #[cfg(not(feature = "panic-messages"))]
+    {
+        let _ = info;
+        log!("PANIC; --features panic-messages says where and why");
     }
     end()
+}
+
+#[cfg(feature = "panic-messages")]
+impl crate::console::Text for PanicInfo<'_> {
+    fn write(&self) {
+        use core::fmt::{Result, Write};
+
+        use crate::console::Text;
+
+        struct Console;
+
+        impl Write for Console {
+            fn write_str(&mut self, text: &str) -> Result {
+                text.write();
+                Ok(())
+            }
+        }
+        // The serial line cannot fail.
+        let _ = write!(Console, "{self}");
+    }
 }
 
 /// All faults arrive here. The stack pointer may be below the stack, so that nothing can be called
@@ -41,7 +64,10 @@ extern "C" fn HardFault() -> ! {
 
 extern "C" fn report(stack_pointer: usize, program_counter: u32) -> ! {
     if stack_pointer < processor::stack().start {
-        log!("FAULT stack overflow: it grew to {stack_pointer:#010x}");
+        log!(
+            "FAULT stack overflow: it grew to ",
+            Hex(stack_pointer as u32)
+        );
     } else {
         /// The fault was on the bus, and not one of memory protection (B3.2.15).
         const BUS_FAULT_ADDRESS_VALID: u32 = 1 << 15;
@@ -53,7 +79,14 @@ extern "C" fn report(stack_pointer: usize, program_counter: u32) -> ! {
         } else {
             scb.mmfar.read()
         };
-        log!("FAULT at {program_counter:#010x}: status {status:#010x}, address {address:#010x}");
+        log!(
+            "FAULT at ",
+            Hex(program_counter),
+            ": status ",
+            Hex(status),
+            ", address ",
+            Hex(address)
+        );
     }
     end()
 }

@@ -32,10 +32,10 @@ fn main() -> ! {
     let session = test_commands::session(session);
     let listener = listener(&mut sockets, session);
     network::announce(device, processor::now());
-    log!(
-        "READY board={} port={PORT} slots={SLOTS} rx={RX_BYTES} tx={TX_BYTES} line={LINE_BYTES}",
-        board::NAME
-    );
+    log! {
+        "READY board=", board::NAME, " port=", PORT, " slots=", SLOTS, " rx=", RX_BYTES, " tx=",
+        TX_BYTES, " line=", LINE_BYTES
+    };
     serve(device, interface, &mut sockets, listener)
 }
 
@@ -51,7 +51,7 @@ fn serve(
         let now = processor::now();
         let wake = listener.poll(now, interface, device, sockets, |event| {
             let (used, all) = (processor::stack_used(), processor::stack().len());
-            log!("{event} [stack: {used} of {all} bytes]");
+            log!(event, " [stack: ", used, " of ", all, " bytes]");
         });
         processor::sleep(wake, || device.frame_waits());
     }

@@ -51,7 +51,7 @@ pub fn obey<const SLOTS: usize>(listener: &mut Listener<SLOTS>) {
         Some(b'w') => write_nowhere(),
         Some(b's') => stall(),
         Some(b'q') => listener.shutdown(),
-        Some(other) => log!("no such command: {other}"),
+        Some(other) => log!("no such command: ", other),
         None => {}
     }
     if listener.is_drained() {
