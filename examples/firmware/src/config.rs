@@ -13,8 +13,9 @@ pub const SLOTS: usize = match usize::from_str_radix(env!("LINECHO_SLOTS"), 10) 
     Err(_) => panic!("build.rs has checked the number"),
 };
 
-/// The TCP receive window: what a peer may send before it is read. 2 KiB of RAM a slot.
-pub const RX_BYTES: usize = 2048;
+/// Room for what a peer may send before it is read: one segment (of 1,460 bytes), in whole words,
+/// since smoltcp offers no larger window over a device that takes one frame at a time.
+pub const RX_BYTES: usize = 1472;
 
 /// The bytes that may be sent and not yet acknowledged. 2 KiB of RAM a slot.
 pub const TX_BYTES: usize = 2048;

@@ -25,8 +25,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         clients_that_reset_do_not_keep_their_slots,
         a_client_that_never_reads_is_cut_off_and_delays_nobody,
         an_idle_board_sleeps,
-        twelve_slots_fill_the_memory_and_serve,
-        thirteen_slots_do_not_link,
+        thirteen_slots_fill_the_memory_and_serve,
+        fourteen_slots_do_not_link,
         the_porting_guide_states_the_length_of_both_boards,
     ]
 }
@@ -246,22 +246,22 @@ fn an_idle_board_sleeps() -> Result<(), Stop> {
     Ok(())
 }
 
-fn twelve_slots_fill_the_memory_and_serve() -> Result<(), Stop> {
+fn thirteen_slots_fill_the_memory_and_serve() -> Result<(), Stop> {
     let image = Image {
-        slots: 12,
+        slots: 13,
         ..Image::of(BOARD)
     };
     let path = image.build()?;
-    let stack = checks::stack(&path, BOARD, 12)?;
+    let stack = checks::stack(&path, BOARD, 13)?;
     // The start takes stack for each slot, and another compiler may take more than this one.
     assert!(stack.used + 512 <= stack.length, "{stack:?}");
     Ok(())
 }
 
-fn thirteen_slots_do_not_link() -> Result<(), Stop> {
+fn fourteen_slots_do_not_link() -> Result<(), Stop> {
     toolchain::Toolchain::for_target(TARGET)?;
     let image = Image {
-        slots: 13,
+        slots: 14,
         ..Image::of(BOARD)
     };
     let message = image.build().unwrap_err().to_string();

@@ -20,7 +20,7 @@ struct Arguments {
     /// The board
     #[arg(long, default_value = "lm3s6965evb")]
     board: Board,
-    /// Connections at a time; 12 fill the board's 64 KiB of RAM
+    /// Connections at a time; 13 fill the board's 64 KiB of RAM
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
     slots: u8,
     /// The port on 127.0.0.1 [default: any free one]
