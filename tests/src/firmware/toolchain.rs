@@ -6,6 +6,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,6 +27,35 @@ enum Way {
     Nightly,
     /// Debian's compiler, told to accept `-Zbuild-std`, with the linker of another toolchain.
     Debian { linker: PathBuf },
+}
+
+/// The origin of a target's `core`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CoreLibrary {
+    /// Compiled for speed, by those who made the toolchain: `rustup target add`.
+    Precompiled,
+    /// Compiled together with the image, for size as well: `-Zbuild-std`.
+    FromSource,
+}
+
+impl CoreLibrary {
+    /// The name of its budget.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Precompiled => "core_precompiled",
+            Self::FromSource => "core_from_source",
+        }
+    }
+}
+
+impl fmt::Display for CoreLibrary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Precompiled => "core precompiled",
+            Self::FromSource => "core compiled from source",
+        })
+    }
 }
 
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -60,6 +90,35 @@ impl Toolchain {
             target: target.to_owned(),
             way,
         })
+    }
+
+    /// How the target's `core` is made, on which an image's size depends.
+    #[must_use]
+    pub const fn core(&self) -> CoreLibrary {
+        match self.way {
+            Way::Installed => CoreLibrary::Precompiled,
+            Way::Nightly | Way::Debian { .. } => CoreLibrary::FromSource,
+        }
+    }
+
+    /// The version of the compiler, as `rustc --version` gives it.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::Failed`] when the compiler does not say.
+    pub fn compiler(&self) -> Result<String, Problem> {
+        let mut compiler = match self.way {
+            Way::Installed => clean(Command::new("rustc")),
+            Way::Nightly => {
+                let mut rustup = clean(Command::new("rustup"));
+                rustup.args(["run", "nightly", "rustc"]);
+                rustup
+            }
+            Way::Debian { .. } => clean(Command::new(DEBIAN_RUSTC)),
+        };
+        ask(compiler.arg("--version"))
+            .map(|version| version.display().to_string())
+            .ok_or_else(|| Problem::failed(format!("{compiler:?} does not tell its version")))
     }
 
     /// `cargo build --release` for the target, to be completed with package and features.

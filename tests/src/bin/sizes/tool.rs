@@ -8,6 +8,7 @@ use clap::Parser;
 use linecho_tests::firmware::core_alone::{self, Content, Proof};
 use linecho_tests::firmware::elf::{Elf, Kind};
 use linecho_tests::firmware::parts::{self, Part};
+use linecho_tests::firmware::toolchain::{CoreLibrary, Toolchain};
 use linecho_tests::firmware::{Board, Image, Problem, TARGET, checks};
 use serde_json::{Map, Value, json};
 
@@ -17,7 +18,8 @@ use serde_json::{Map, Value, json};
 /// Exit codes: 0 done and within the budget, 1 failed or over the budget, 2 wrong usage.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The budget: figures by their names in the JSON output, and what each may be at most
+    /// The budget: for each way to get `core`, figures by their names in the JSON output, and what
+    /// each may be at most
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/budgets/sizes.json"))]
     budget: PathBuf,
     /// Writes the figures to this file
@@ -46,7 +48,9 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Problem> {
-    let budget = read_budget(arguments)?;
+    let toolchain = Toolchain::for_target(TARGET)?;
+    let budget = read_budget(arguments, toolchain.core())?;
+    println!("{}, {}\n", toolchain.compiler()?, toolchain.core());
     let mut figures = Map::new();
     whole_image(&mut figures)?;
     core(&mut figures)?;
@@ -142,15 +146,20 @@ fn core(figures: &mut Map<String, Value>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn read_budget(arguments: &Arguments) -> Result<Map<String, Value>, Problem> {
+fn read_budget(arguments: &Arguments, core: CoreLibrary) -> Result<Map<String, Value>, Problem> {
     let path = arguments.budget.display();
     let text = fs::read_to_string(&arguments.budget)
         .map_err(|error| Problem::Failed(format!("cannot read the budget {path}: {error}")))?;
-    serde_json::from_str(&text).map_err(|error| {
-        Problem::Failed(format!(
-            "the budget {path} is not an object of numbers: {error}"
-        ))
-    })
+    let mut budgets: Map<String, Value> = serde_json::from_str(&text).map_err(|error| {
+        Problem::Failed(format!("the budget {path} is not a JSON object: {error}"))
+    })?;
+    match budgets.remove(core.name()) {
+        Some(Value::Object(budget)) => Ok(budget),
+        _ => Err(Problem::Failed(format!(
+            "the budget {path} has no object {:?}",
+            core.name()
+        ))),
+    }
 }
 
 /// Prints the budget beside the figures, and fails when one is over it, or unknown.
