@@ -15,8 +15,8 @@ pub(crate) fn newlines(bytes: &[u8]) -> Option<(u64, usize)> {
     }
 }
 
-/// Does it for controllers, which have short lines, little flash and no vectors: skips words without
-/// a newline.
+/// Finds them on controllers, which have short lines, little flash and no vectors: skips words
+/// without a newline.
 fn small(bytes: &[u8]) -> Option<(u64, usize)> {
     let (mut count, mut behind) = (0_u32, 0);
     let mut rest = bytes;

@@ -95,9 +95,9 @@ impl<'a> Connection<'a> {
             && session.capacity() > 0
             && let Ok(line) = session.replace_storage(&mut [])
         {
-            // There is room: it came from there.
+            // There is room for it in the pool that it came from.
             let _ = turn.service.lines.push(line);
-            // A session that stopped after a line goes on behind those that wait already.
+            // Where more has arrived, the session queues behind those that wait already.
             self.waits_for_line = arrived(tcp) == Arrived::Bytes;
         }
         match driven {

@@ -5,8 +5,8 @@ use core::fmt;
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 use smoltcp::socket::tcp::{self, RecvError, SendError, State};
 
-/// The bytes that one read takes at most. They are scanned and sent next: a piece of this size is
-/// still in the first-level cache of a desktop processor then.
+/// The most bytes of one read. They are scanned and sent next, while a piece of this size is still
+/// in the first-level cache of a desktop processor.
 const PIECE: usize = 16 * 1024;
 
 /// A smoltcp TCP socket that implements the `embedded-io` traits without ever blocking.

@@ -1,4 +1,4 @@
-//! A listening socket as a server takes it, and as it describes it.
+//! A listening socket that is given to a server, and its description.
 
 use std::fmt;
 use std::io;
@@ -85,7 +85,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// When the kernel does not tell.
+    /// When the kernel returns one.
     pub fn address(&self) -> io::Result<Endpoint> {
         self.socket.address()
     }
@@ -124,7 +124,7 @@ impl Socket {
         }
     }
 
-    /// Returns `false` if the socket certainly does not listen. macOS and Windows do not tell.
+    /// Returns `false` if the socket is known not to listen. macOS and Windows give no answer.
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     fn listens(&self) -> io::Result<bool> {
         match self {

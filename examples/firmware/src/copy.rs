@@ -3,8 +3,8 @@
 //! within theirs.
 //!
 //! A Cortex-M3 loads and stores words at any address of memory (ARMv7-M, A3.2.1), so that one loop
-//! serves all alignments. The linker takes a function of this name rather than the compiler's, which
-//! is a weak symbol. The loops have names of their own: a call of `memcpy` would be compiled as one
+//! serves all alignments. The linker takes a function of this name rather than the compiler's,
+//! which is a weak symbol. The loops have names of their own: a call of `memcpy` would be compiled as one
 //! of `__aeabi_memcpy`, and that calls them.
 #![allow(unsafe_code)] // For copying by address, and for the names that the linker looks for.
 
@@ -14,8 +14,8 @@ const WORD: usize = size_of::<u32>();
 ///
 /// # Safety
 ///
-/// All of them can be read at `from` and written at `to`. `to` lies outside of the source, or before
-/// `from`.
+/// All of them can be read at `from` and written at `to`. `to` lies outside of the source, or
+/// before `from`.
 #[inline(never)]
 pub(crate) unsafe fn forwards(mut to: *mut u8, mut from: *const u8, mut bytes: usize) {
     /// Words for each turn of the loop.
@@ -45,8 +45,8 @@ pub(crate) unsafe fn forwards(mut to: *mut u8, mut from: *const u8, mut bytes: u
 ///
 /// # Safety
 ///
-/// All of them can be read at `from` and written at `to`. `to` lies outside of the source, or behind
-/// `from`.
+/// All of them can be read at `from` and written at `to`. `to` lies outside of the source, or
+/// behind `from`.
 #[inline(never)]
 pub(crate) unsafe fn backwards(to: *mut u8, from: *const u8, mut bytes: usize) {
     // SAFETY: `bytes` can still be read and written. Of an overlap, what is written lies behind all

@@ -48,7 +48,7 @@ impl fmt::Display for Board {
     }
 }
 
-/// Which firmware to build.
+/// The firmware to build.
 #[derive(Clone, Copy, Debug)]
 pub struct Image {
     /// For which board.

@@ -1,4 +1,4 @@
-//! Which part of the firmware takes how much flash and RAM.
+//! The flash and RAM that each part of the firmware takes.
 
 use super::elf::{Elf, Kind};
 use super::root;

@@ -9,8 +9,8 @@ const QUESTIONS_PER_THOUSAND: usize = 30;
 /// The most columns of a line that holds a comment and nothing else.
 const COLUMNS: usize = 100;
 
-const QUESTION_WORDS: [&str; 9] = [
-    "What", "How", "Whether", "When", "Where", "Why", "Who", "Whom", "Whose",
+const QUESTION_WORDS: [&str; 11] = [
+    "What", "How", "Whether", "When", "Where", "Why", "Who", "Whom", "Whose", "Which", "If",
 ];
 
 #[test]

@@ -8,31 +8,31 @@ use super::wire::Trouble;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Question {
-    /// Which addresses answer, and how fast.
+    /// The addresses that answer, and their connect times.
     Addresses,
     /// The service at the other end.
     Echo,
     /// The options that the connection's TCPs agreed on.
     Tcp,
-    /// If all bytes come back as they were.
+    /// The return of every byte value, unchanged.
     Bytes,
-    /// If a line in pieces of a byte comes back whole.
+    /// The return of a line that is sent byte by byte.
     Pieces,
-    /// If the shortest lines come back by themselves.
+    /// The return of the shortest lines, without more data behind them.
     ShortLines,
-    /// If a line in two writes takes longer than in one.
+    /// The delay of a line that is sent in two writes.
     SmallWrites,
-    /// If segments of all sizes arrive.
+    /// The arrival of segments of all sizes.
     Segments,
     /// The longest line that comes back whole.
     LongLines,
-    /// If a long stream comes back intact.
+    /// The return of a long stream, intact.
     Stream,
-    /// If one connection stays with one server.
+    /// The stay of one connection with one server.
     OneServer,
-    /// If a half-close is passed on.
+    /// The passing on of a half-close.
     HalfClose,
-    /// If what is on its way back survives a half-close.
+    /// The return of data that is in flight at a half-close.
     InFlight,
     /// The end of a connection.
     Ending,
@@ -42,11 +42,11 @@ pub enum Question {
     Buffering,
     /// The number of connections that there can be at once.
     Connections,
-    /// If a local port can be used again at once.
+    /// The reuse of a local port at once.
     LocalPort,
-    /// If the server sees a reset as one.
+    /// The passing on of a client's reset to the server.
     Reset,
-    /// If an idle connection lives.
+    /// The survival of an idle connection.
     Idle,
 }
 
@@ -121,7 +121,7 @@ impl fmt::Display for Figure {
 pub struct Row {
     /// The question.
     pub question: Question,
-    /// True if that is as it should be.
+    /// The judgement about the answer.
     pub grade: Grade,
     /// The answer in a word or two, the same for the same finding.
     pub verdict: &'static str,
@@ -152,7 +152,7 @@ impl Row {
         self
     }
 
-    /// The answer when something came between that the question is not about.
+    /// Answers with the fault that kept the question from being tested.
     pub(super) fn trouble(question: Question, trouble: &Trouble) -> Self {
         Self::new(question, Grade::Bad, trouble.word()).found(trouble.to_string())
     }

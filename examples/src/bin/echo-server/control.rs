@@ -53,8 +53,8 @@ pub(crate) struct Beside {
 pub(crate) struct Announcement(Receiver<()>);
 
 impl Announcement {
-    /// Waits for it. The server obeys a signal without the thread beside it, and on a busy machine a
-    /// short stop may be over before that thread runs.
+    /// Waits for it. The server obeys a signal without the thread beside it, and on a busy machine
+    /// a short stop may be over before that thread runs.
     pub(crate) fn wait(&self) {
         let _ = self.0.recv_timeout(ANNOUNCEMENT);
     }

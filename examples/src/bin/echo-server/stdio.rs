@@ -19,7 +19,8 @@ use linecho_examples::server_log;
 use linecho_examples::signals::{Signal, Signals};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// A pipe that is ready takes so much without blocking (POSIX); so do sockets and terminals.
+/// The bytes that a pipe takes without blocking when it is ready (POSIX `PIPE_BUF`). Sockets and
+/// terminals that are ready also take some of them.
 const MOST_AT_ONCE: usize = match cfg!(target_os = "linux") {
     true => 4096,
     false => 512,
@@ -196,7 +197,8 @@ impl embedded_io::WriteReady for Writer<'_> {
     }
 }
 
-/// Somebody else may have made the descriptor non-blocking, and been quicker.
+/// Turns `WouldBlock` into a reason to wait. Another process may have made the shared descriptor
+/// non-blocking, and have read or written after it was found ready.
 fn not_ready(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::ErrorKind::Interrupted.into(),

@@ -39,7 +39,7 @@ const LINES: usize = 64;
 /// Gives the places in the table of ours. One that is always the same gives figures that are, too.
 const SEED: u64 = 1;
 
-/// Which connections have something to echo.
+/// The connections that have something to echo.
 #[derive(Clone, Copy)]
 enum Busy {
     /// One in the middle of all.

@@ -19,7 +19,7 @@ use super::{Facts, Network, Peer, Reach, Wanted};
 /// The time that passes on the clock in a step.
 const STEP: Duration = Duration::from_micros(50);
 
-/// Which driver serves.
+/// The driver that serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
     /// `linecho_core::polled`.
