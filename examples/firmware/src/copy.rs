@@ -4,8 +4,8 @@
 //!
 //! A Cortex-M3 loads and stores words at any address of memory (ARMv7-M, A3.2.1), so that one loop
 //! serves all alignments. The linker takes a function of this name rather than the compiler's,
-//! which is a weak symbol. The loops have names of their own: a call of `memcpy` would be compiled as one
-//! of `__aeabi_memcpy`, and that calls them.
+//! which is a weak symbol. The loops have names of their own: a call of `memcpy` would be compiled
+//! as one of `__aeabi_memcpy`, and that calls them.
 #![allow(unsafe_code)] // For copying by address, and for the names that the linker looks for.
 
 const WORD: usize = size_of::<u32>();
