@@ -17,7 +17,7 @@ use crate::lifecycle::{Stage, stage, tcp_sockets};
 use crate::neighbour;
 #[cfg(feature = "medium-ethernet")]
 use crate::resolution::{self, Resolution};
-use crate::segment::{Hardware, Segment};
+use crate::segment::{Hardware, Segment, is_intact};
 use crate::time::stack_time;
 
 pub(crate) struct Arrival<'f, T> {
@@ -50,6 +50,14 @@ impl<'f, T: TxToken> Arrival<'f, T> {
     #[inline]
     pub(crate) fn segment(&self) -> Option<Segment> {
         Segment::parse(self.frame.bytes, self.capabilities.medium)
+    }
+
+    /// Returns whether the checksums of the segment in the frame hold.
+    pub(crate) fn is_intact(&self) -> bool {
+        let DeviceCapabilities {
+            medium, checksum, ..
+        } = self.capabilities;
+        is_intact(self.frame.bytes, *medium, checksum)
     }
 
     /// Returns whether frames have hardware addresses.

@@ -4,9 +4,9 @@
 use smoltcp::wire::Ipv4Packet;
 #[cfg(feature = "proto-ipv6")]
 use smoltcp::wire::Ipv6Packet;
-use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint, IpProtocol, TcpSeqNumber};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint, IpProtocol, TcpPacket, TcpSeqNumber};
 
-use smoltcp::phy::Medium;
+use smoltcp::phy::{ChecksumCapabilities, Medium};
 
 /// The address pair of a connection. Our port is that of the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,32 +38,13 @@ const ACK: u8 = 0x10;
 
 impl Segment {
     /// Finds the TCP segment in `frame`. Only addresses, ports, numbers and flags are read: the
-    /// stack checks the rest, and drops what is broken.
+    /// stack checks the rest, and drops what is broken. [`is_intact`] tells before that.
     ///
     /// A segment in IP fragments is not recognised.
     #[inline]
     pub(crate) fn parse(frame: &[u8], medium: Medium) -> Option<Self> {
-        let (ip, hardware) = match medium {
-            #[cfg(feature = "medium-ethernet")]
-            Medium::Ethernet => {
-                let (header, ip) = frame.split_first_chunk::<14>()?;
-                let [_, _, _, _, _, _, a, b, c, d, e, f, ethertype @ ..] = *header;
-                // The version in the IP header says the same. ARP has other numbers in its place.
-                let is_ip = matches!(ethertype, [0x08, 0x00] | [0x86, 0xdd]);
-                (is_ip.then_some(ip)?, [a, b, c, d, e, f])
-            }
-            #[cfg(feature = "medium-ip")]
-            Medium::Ip => (frame, Hardware::default()),
-            #[allow(unreachable_patterns, reason = "smoltcp may have other media")]
-            _ => return None,
-        };
-        let (local, remote, tcp) = match ip.first()? >> 4 {
-            #[cfg(feature = "proto-ipv4")]
-            4 => ipv4(ip)?,
-            #[cfg(feature = "proto-ipv6")]
-            6 => ipv6(ip)?,
-            _ => return None,
-        };
+        let (ip, hardware) = packet(frame, medium)?;
+        let (local, remote, tcp) = payload(ip)?;
         let header = tcp.first_chunk::<20>()?;
         let [from_high, from_low, to_high, to_low, s0, s1, s2, s3, ..] = *header;
         Some(Self {
@@ -97,6 +78,53 @@ impl Segment {
     /// Returns whether the segment would begin or reset a connection.
     pub(crate) fn is_syn_or_rst(&self) -> bool {
         self.flags & (SYN | RST) != 0
+    }
+}
+
+/// Returns whether the checksums of the segment in `frame` hold, or are not ours to verify.
+pub(crate) fn is_intact(frame: &[u8], medium: Medium, checksums: &ChecksumCapabilities) -> bool {
+    let intact = || {
+        let (ip, _) = packet(frame, medium)?;
+        #[cfg(feature = "proto-ipv4")]
+        if ip.first()? >> 4 == 4 && checksums.ipv4.rx() {
+            let header = Ipv4Packet::new_checked(ip).ok()?;
+            header.verify_checksum().then_some(())?;
+        }
+        let (local, remote, tcp) = payload(ip)?;
+        let segment = TcpPacket::new_checked(tcp).ok()?;
+        Some(!checksums.tcp.rx() || segment.verify_checksum(&remote, &local))
+    };
+    intact().unwrap_or(false)
+}
+
+/// Returns the IP packet in a frame, and the hardware address that it came from.
+#[inline]
+fn packet(frame: &[u8], medium: Medium) -> Option<(&[u8], Hardware)> {
+    match medium {
+        #[cfg(feature = "medium-ethernet")]
+        Medium::Ethernet => {
+            let (header, ip) = frame.split_first_chunk::<14>()?;
+            let [_, _, _, _, _, _, a, b, c, d, e, f, ethertype @ ..] = *header;
+            // The version in the IP header says the same. ARP has other numbers in its place.
+            let is_ip = matches!(ethertype, [0x08, 0x00] | [0x86, 0xdd]);
+            Some((is_ip.then_some(ip)?, [a, b, c, d, e, f]))
+        }
+        #[cfg(feature = "medium-ip")]
+        Medium::Ip => Some((frame, Hardware::default())),
+        #[allow(unreachable_patterns, reason = "smoltcp may have other media")]
+        _ => None,
+    }
+}
+
+/// Returns our address, the sender's, and the TCP segment in an IP packet.
+#[inline]
+fn payload(ip: &[u8]) -> Option<(IpAddress, IpAddress, &[u8])> {
+    match ip.first()? >> 4 {
+        #[cfg(feature = "proto-ipv4")]
+        4 => ipv4(ip),
+        #[cfg(feature = "proto-ipv6")]
+        6 => ipv6(ip),
+        _ => None,
     }
 }
 

@@ -55,6 +55,10 @@ impl<const LINES: usize> HashedListener<'_, LINES> {
             arrival.tell_sender(&segment);
             return arrival.enter(others);
         }
+        // A SYN changes the table before the stack sees it, which would drop a damaged one.
+        if segment.is_syn() && !arrival.is_intact() {
+            return;
+        }
         let mut found = self.table.find(&segment.flow);
         if segment.is_syn()
             && let Some(number) = found
