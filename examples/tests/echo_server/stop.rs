@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use crate::kit::{PATIENCE, PROGRAM, Server, command, connect, echo_of, wait};
 
 #[test]
 fn a_signal_lets_it_finish_what_it_has_taken_in() {
+    // Under nohup(1) SIGHUP is ignored here, and would be there. A handler is not inherited.
+    signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::default()).unwrap();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let server = Server::start(&[]);
         let mut peer = server.connect();

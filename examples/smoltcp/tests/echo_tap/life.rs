@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
@@ -247,6 +248,8 @@ fn serve_without_a_reader(stderr: OwnedFd) {
 
 fn a_status_line_is_logged_when_asked_for_and_the_log_may_be_json() -> Result<(), Stop> {
     can_make_namespaces()?;
+    // Under nohup(1) SIGHUP is ignored here, and would be there. A handler is not inherited.
+    signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::default()).expect("a handler");
     let mut command = Command::new(PROGRAM);
     command.arg("--netns").env("LINECHO_LOG_FORMAT", "json");
     let mut program = Running::start(&mut command);
