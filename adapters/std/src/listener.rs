@@ -90,10 +90,12 @@ impl Listener {
         self.socket.address()
     }
 
+    #[cfg(unix)]
     pub(crate) fn given_name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
+    #[cfg(unix)]
     pub(crate) fn proxy_header(&self) -> bool {
         self.proxy_header
     }

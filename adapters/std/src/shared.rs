@@ -176,6 +176,7 @@ impl Shared {
     }
 
     /// Has the first worker close the listening sockets, which another process has, too.
+    #[cfg(unix)]
     pub(crate) fn hand_over(&self, delay: Duration) {
         self.handed_over.store(true, SeqCst);
         self.shut_down(delay);
