@@ -51,7 +51,8 @@ fn the_observer_sees_the_listener_and_the_own_address_behind_a_wildcard() {
 }
 
 /// The options are those of the listener on Linux, see its unit tests, and are read here where the
-/// server set them.
+/// server set them. On Windows they cannot be read.
+#[cfg(unix)]
 #[test]
 fn keep_alive_is_an_option() {
     let options = |builder: linecho_std::Builder| {
