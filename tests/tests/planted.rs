@@ -1,7 +1,7 @@
 //! The walk through the core's state space finds bugs: each patch of `core/tests/planted` plants
 //! one in a copy of the core, where the test `state_space` must fail.
 //!
-//! Builds the core's tests once for each patch, which takes a minute or two: set `LINECHO_FULL=1`.
+//! Builds the core's tests once for each patch, which takes a minute or two: set `LINECHO_PLANTED=1`.
 
 use std::env;
 use std::ffi::OsStr;
@@ -16,10 +16,10 @@ fn main() -> ExitCode {
 }
 
 fn each_planted_bug_is_found() -> Result<(), Stop> {
-    if env::var_os("LINECHO_FULL").is_none_or(|value| value != "1") {
+    if env::var_os("LINECHO_PLANTED").is_none_or(|value| value != "1") {
         return Err(Stop::Skipped {
             why: "it builds the core nine times".into(),
-            enable: "LINECHO_FULL=1 cargo test -p linecho-tests --test planted".into(),
+            enable: "LINECHO_PLANTED=1 cargo test -p linecho-tests --test planted".into(),
         });
     }
     let copy = Copy::new();
