@@ -73,7 +73,7 @@ unsafe fn copy_word(to: *mut u8, from: *const u8) {
     // SAFETY: the caller's.
     unsafe {
         to.cast::<u32>()
-            .write_unaligned(from.cast::<u32>().read_unaligned())
+            .write_unaligned(from.cast::<u32>().read_unaligned());
     };
 }
 
