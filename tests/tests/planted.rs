@@ -1,7 +1,7 @@
 //! The walk through the core's state space finds bugs: each patch of `core/tests/planted` plants
 //! one in a copy of the core, where the test `state_space` must fail.
 //!
-//! Builds the core's tests once for each patch, which takes a minute or two: set `LINECHO_PLANTED=1`.
+//! Builds the core's tests once for each patch, which takes a minute: set `LINECHO_PLANTED=1`.
 
 use std::env;
 use std::ffi::OsStr;
