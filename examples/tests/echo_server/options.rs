@@ -196,13 +196,8 @@ fn values_may_be_written_as_people_do() {
 }
 
 #[test]
-fn each_program_has_its_own_name() {
-    for (name, path) in [
-        ("echo-server", PROGRAM),
-        ("echo-client", env!("CARGO_BIN_EXE_echo-client")),
-    ] {
-        let output = Command::new(path).arg("--version").output().unwrap();
-        let version = format!("{name} {}\n", env!("CARGO_PKG_VERSION"));
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
-    }
+fn it_has_a_name_and_a_version() {
+    let output = Command::new(PROGRAM).arg("--version").output().unwrap();
+    let version = format!("echo-server {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
 }

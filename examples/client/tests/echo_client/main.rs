@@ -269,3 +269,10 @@ fn a_check_asks_the_server_what_it_saw() {
     assert!(row.is_some_and(|row| row.contains("seen as RST")), "{text}");
     assert!(last_object(&output)["ok"].as_bool().is_some(), "{text}");
 }
+
+#[test]
+fn it_has_a_name_and_a_version() {
+    let output = run(command().arg("--version"), b"");
+    let version = format!("echo-client {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
+}

@@ -91,7 +91,7 @@ mod unix {
             verdict("small writes"),
             verdict("buffering"),
         );
-        let page = include_str!("../../../docs/RELAYS.md");
+        let page = include_str!("../../../../docs/RELAYS.md");
         let its = page
             .lines()
             .find(|line| line.starts_with(&format!("| {} |", kind.name)));

@@ -7,6 +7,8 @@ use std::thread;
 
 use linecho_std::{Handle, Server};
 #[cfg(unix)]
+use linecho_trials::process::executable;
+#[cfg(unix)]
 use nix::sys::signal::{Signal, kill};
 #[cfg(unix)]
 use nix::unistd::Pid;
@@ -96,7 +98,7 @@ impl Process {
     }
 
     pub(crate) fn start_with(address: &str, more: &[&str]) -> (Self, SocketAddr) {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_echo-server"))
+        let mut process = Command::new(executable("echo-server").unwrap())
             .args(["--quiet", "--listen", address])
             .args(more)
             .env_clear()
