@@ -18,7 +18,7 @@ use crate::bars;
 use crate::failure::Failure;
 use crate::latency;
 use crate::output::{Output, millis};
-use crate::plot::{self, Timeline};
+use crate::plot::{self, Timeline, Titles};
 use crate::server::Server;
 use crate::signals;
 
@@ -119,14 +119,16 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
             latency::record(&mut latencies.since_due, sample.since_due);
             latency::record(&mut latencies.since_sent, sample.since_sent);
             if let Some(timeline) = &mut timeline {
-                timeline.record(sample.at, sample.since_due);
+                let due = sample.at.saturating_sub(sample.since_due);
+                timeline.record(due, sample.since_due);
             }
         },
         |stats| progress.show(stats),
     )?;
     progress.erase();
     if let (Some(path), Some(timeline)) = (&options.plot, &timeline) {
-        draw(server, path, timeline, &latencies.since_due)?;
+        let titles = titles(server, options, &stats);
+        draw(path, &titles, timeline, &latencies.since_due)?;
     }
     let failure = verdict(options, &stats, &latencies);
     output.object(
@@ -143,18 +145,31 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
     }
 }
 
+fn titles(server: &Server, options: &LoadOptions, stats: &LoadStats) -> Titles {
+    let rate = match options.rate {
+        Some(rate) => format!("{rate} lines/s asked for"),
+        None => "as fast as they come back".into(),
+    };
+    Titles {
+        title: format!("echo-client load {}", server.address),
+        details: format!(
+            "{} connections, {} lines in flight each, {} bytes a line, {rate}; {} lines verified",
+            options.connections, options.in_flight, options.size, stats.lines
+        ),
+    }
+}
+
 fn draw(
-    server: &Server,
     path: &Path,
+    titles: &Titles,
     timeline: &Timeline,
     latencies: &Histogram<u64>,
 ) -> Result<(), Failure> {
-    let title = format!("echo-client load {}", server.address);
     let cannot = |error: &dyn std::fmt::Display| Failure {
         cause: Cause::Other,
         text: format!("cannot draw {}: {error}", path.display()),
     };
-    let text = plot::svg(&title, timeline, latencies).map_err(|error| cannot(&error))?;
+    let text = plot::svg(titles, timeline, latencies).map_err(|error| cannot(&error))?;
     fs::write(path, text).map_err(|error| cannot(&error))
 }
 

@@ -16,6 +16,8 @@
 //! linecho_trials::conclude(trials![a_device_opens]);
 //! ```
 
+#[cfg(unix)]
+pub mod browser;
 pub mod process;
 mod record;
 mod stop;
