@@ -44,6 +44,7 @@ pub use client::connect::{ClientBuilder, Preface, look_up};
 pub use client::error::{Cause, ClientError, ConnectError, Ended};
 pub use client::filter::{Ending, FilterSummary};
 pub use client::input::Input;
+pub use client::local_fault::LocalFault;
 pub use client::mismatch::{Mismatch, Text};
 pub use client::ping::{Outage, Ping, PingEvent, PingStats, PingView, Reconnect, RoundTrips};
 pub use client::proxy::{proxy_v1, proxy_v2};

@@ -5,6 +5,7 @@ pub(crate) mod connect;
 pub(crate) mod error;
 pub(crate) mod filter;
 pub(crate) mod input;
+pub(crate) mod local_fault;
 pub(crate) mod mismatch;
 pub(crate) mod ping;
 pub(crate) mod proxy;
@@ -28,6 +29,7 @@ use crate::socket::{LONGEST_SLEEP, Ready, Socket, interest};
 use connect::ClientBuilder;
 use error::{ClientError, ConnectError, Ended};
 use input::Input;
+use local_fault::LocalFault;
 use mismatch::{KEPT, Mismatch};
 use silence::Silence;
 use suspect::Suspect;
@@ -84,6 +86,8 @@ pub struct Client {
     linger: Duration,
     /// The time at which a byte last went either way, or the server was first waited for.
     heard: Instant,
+    /// The segments that had come from the server when a third of the timeout had passed since.
+    segments_at_first: Option<u32>,
 }
 
 /// The next thing that a client can do after a turn.
@@ -139,6 +143,7 @@ impl Client {
             timeout,
             linger,
             heard: Instant::now(),
+            segments_at_first: None,
         })
     }
 
@@ -398,19 +403,45 @@ impl Client {
         if self.timeout.is_zero() {
             return self.poll(None);
         }
-        let left = self.timeout.saturating_sub(self.heard.elapsed());
+        let waited = self.heard.elapsed();
+        // In the rest a peer repeats at least once what was not acknowledged: it doubles its waits.
+        let first = (self.timeout / 3).saturating_sub(waited);
+        if !first.is_zero() {
+            self.segments_at_first = None;
+            return self.poll(Some(first));
+        }
+        if self.segments_at_first.is_none() {
+            self.segments_at_first = self.received_segments();
+        }
+        let left = self.timeout.saturating_sub(waited);
         self.poll(Some(left))?;
         // We may have been stopped (Ctrl-Z) while the server was not.
         if left.is_zero() && self.events.is_empty() {
-            return Err(ClientError::TimedOut(Box::new(Silence {
-                place: self.probe.position(),
-                waited: self.timeout,
-                returned: self.probe.bytes(),
-                half_closed: self.half_closed,
-                tcp: self.tcp_info(),
-            })));
+            return Err(ClientError::TimedOut(Box::new(self.silence())));
         }
         Ok(())
+    }
+
+    fn received_segments(&self) -> Option<u32> {
+        self.tcp_info().and_then(|it| it.received_segments)
+    }
+
+    fn silence(&self) -> Silence {
+        let (before, now) = (self.segments_at_first, self.received_segments());
+        let own = self.local_addr().ok();
+        Silence {
+            place: self.probe.position(),
+            waited: self.timeout,
+            returned: self.probe.bytes(),
+            half_closed: self.half_closed,
+            tcp: self.tcp_info(),
+            segments_meanwhile: before
+                .zip(now)
+                .map(|(before, now)| now.wrapping_sub(before)),
+            local_fault: own.and_then(|own| LocalFault::of(own.ip())),
+            // TCP tries on after such an error, and only tells of it when it is asked.
+            reported: self.stream.take_error().ok().flatten(),
+        }
     }
 
     fn poll(&mut self, timeout: Option<Duration>) -> Result<(), ClientError> {

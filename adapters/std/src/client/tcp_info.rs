@@ -24,6 +24,9 @@ pub struct TcpInfo {
     pub ecn: bool,
     /// Segments that were sent and not acknowledged.
     pub unacknowledged_segments: u32,
+    /// Segments of those that came out of order, and wait for others at the peer (selective
+    /// acknowledgements).
+    pub selectively_acknowledged_segments: u32,
     /// Bytes that were sent and not acknowledged.
     pub unacknowledged_bytes: Option<u64>,
     /// Bytes that wait in the send buffer to be sent for the first time.
@@ -32,6 +35,8 @@ pub struct TcpInfo {
     pub retransmissions: u8,
     /// Retransmissions since the beginning of the connection.
     pub total_retransmissions: u32,
+    /// Probes of the peer's closed window, or keep-alive probes, that got no answer.
+    pub unanswered_probes: u8,
     /// The window that the peer announced last, in bytes.
     pub peer_window: Option<u32>,
     /// The time since the last acknowledgement came.
@@ -40,6 +45,10 @@ pub struct TcpInfo {
     pub round_trip: Duration,
     /// The bytes that the peer has acknowledged.
     pub acknowledged_bytes: Option<u64>,
+    /// The segments of ours that reached the peer, the SYN included.
+    pub delivered_segments: Option<u32>,
+    /// The segments that came from the peer, those that were of no use included.
+    pub received_segments: Option<u32>,
 }
 
 /// `TCPI_OPT_*` of linux/tcp.h.
@@ -47,6 +56,9 @@ const TIMESTAMPS: u8 = 1;
 const SACK: u8 = 2;
 const WINDOW_SCALE: u8 = 4;
 const ECN: u8 = 8;
+
+/// The least MTU of a path of IPv6 (RFC 8200, section 5).
+const LEAST_MTU: u32 = 1280;
 
 impl TcpInfo {
     /// Reads the figures of a connection that we opened; `None` where the system offers none.
@@ -108,6 +120,7 @@ impl TcpInfo {
         let sent = u64_at(200).zip(u64_at(208));
         Some(Self {
             retransmissions: u8_at(2)?,
+            unanswered_probes: u8_at(3)?,
             window_scale: (options & WINDOW_SCALE != 0).then_some(scales),
             sack: options & SACK != 0,
             timestamps: options & TIMESTAMPS != 0,
@@ -115,6 +128,7 @@ impl TcpInfo {
             send_mss: u32_at(16)?,
             receive_mss: u32_at(20)?,
             unacknowledged_segments: u32_at(24)?,
+            selectively_acknowledged_segments: u32_at(28)?,
             last_ack_received: Duration::from_millis(u32_at(56)?.into()),
             path_mtu: u32_at(60)?,
             round_trip: Duration::from_micros(u32_at(68)?.into()),
@@ -125,18 +139,44 @@ impl TcpInfo {
             }),
             peer_window: u32_at(228),
             acknowledged_bytes: acknowledged,
+            delivered_segments: u32_at(192),
+            received_segments: u32_at(140),
         })
     }
 
-    /// Guesses that only large segments are lost: some bytes were acknowledged, and full segments
-    /// larger than the least MTU of IPv6 (RFC 8200) are sent again and again.
-    pub(crate) fn is_like_mtu_black_hole(&self) -> bool {
+    /// Returns `true` if something was sent, or is to be sent, that the peer has not acknowledged.
+    pub(crate) fn has_unacknowledged(&self) -> bool {
+        self.unacknowledged_segments > 0 || self.unsent_bytes.is_some_and(|n| n > 0)
+    }
+
+    /// Returns `true` if what is to be sent waits for room at the peer. Older kernels do not tell
+    /// the window, but send all that fits into it.
+    pub(crate) fn is_window_closed(&self) -> bool {
+        let is_too_small = self.peer_window.is_none_or(|window| window < self.send_mss);
+        let waits = self.unacknowledged_segments == 0 && self.unsent_bytes.is_some_and(|n| n > 0);
+        waits && is_too_small || self.peer_window == Some(0)
+    }
+
+    /// Returns `true` if the peer has acknowledged no byte, only the handshake.
+    pub(crate) fn is_nothing_acknowledged(&self) -> bool {
+        self.acknowledged_bytes == Some(0) && self.selectively_acknowledged_segments == 0
+    }
+
+    /// Returns `true` if full segments, which a path with a smaller MTU would drop, are sent
+    /// again and again.
+    pub(crate) fn repeats_full_segments(&self) -> bool {
         let full_segments = self
             .unacknowledged_bytes
             .is_some_and(|bytes| bytes >= u64::from(self.send_mss));
-        full_segments
-            && self.send_mss > 1280
-            && self.retransmissions >= 2
-            && self.acknowledged_bytes.is_some_and(|bytes| bytes > 0)
+        full_segments && self.send_mss > LEAST_MTU && self.retransmissions >= 2
+    }
+
+    /// Guesses that only large segments are lost: what was acknowledged came in smaller ones.
+    pub(crate) fn is_like_mtu_black_hole(&self) -> bool {
+        let acknowledged = self.acknowledged_bytes.unwrap_or(0);
+        let delivered = self.delivered_segments.unwrap_or(0);
+        self.repeats_full_segments()
+            && !self.is_nothing_acknowledged()
+            && acknowledged <= u64::from(delivered) * u64::from(LEAST_MTU)
     }
 }
