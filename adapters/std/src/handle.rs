@@ -100,6 +100,16 @@ impl Handle {
         self.0.ping(limit)
     }
 
+    /// Returns the longest turn that a worker's loop took in the last 15 s: a line that has arrived
+    /// waits at most so long until the worker looks at its connection again. A turn that has not
+    /// ended is not in it.
+    #[must_use]
+    pub fn longest_turn(&self) -> Duration {
+        let now = self.0.now();
+        let each = self.0.workers.iter().map(|it| it.turns_took.longest(now));
+        each.max().unwrap_or_default()
+    }
+
     /// Returns the number of connections that are open now. Those count whose session has ended and
     /// that wait for the peer to close its side.
     #[must_use]

@@ -36,6 +36,7 @@ mod shutdown_stream;
 mod socket;
 mod start_error;
 mod sweep;
+mod turns;
 mod worker;
 
 pub use builder::Builder;

@@ -14,6 +14,7 @@ use mio::Waker;
 
 use crate::listener::ListenerInfo;
 use crate::peer_limit::PeerLimit;
+use crate::turns::Turns;
 
 /// The phase of a server's life. It only ever goes forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +52,7 @@ pub(crate) struct WorkerState {
     waker: Waker,
     /// Turns of its loop.
     turns: AtomicU64,
+    pub(crate) turns_took: Turns,
     traffic: Traffic,
     /// Its connections, those included that are on their way to it.
     pub(crate) connections: AtomicUsize,
@@ -121,6 +123,7 @@ impl Shared {
         let state = |waker| WorkerState {
             waker,
             turns: AtomicU64::new(0),
+            turns_took: Turns::default(),
             traffic: Traffic::default(),
             connections: AtomicUsize::new(0),
             totals: Mutex::default(),

@@ -130,8 +130,11 @@ impl Worker {
         let _stop_on_panic = StopOnPanic(self.shared.clone());
         self.recorder.start();
         let mut events = Events::with_capacity(EVENTS);
+        let mut woke = self.shared.now();
         loop {
-            let timeout = self.timeout();
+            let now = self.shared.now();
+            self.shared.workers[self.index].turns_took.note(woke, now);
+            let timeout = self.timeout(now);
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     self.shared.stop();
@@ -141,6 +144,7 @@ impl Worker {
             }
             self.shared.workers[self.index].count_turn();
             let now = self.shared.now();
+            woke = now;
             for event in &events {
                 self.note(event);
             }
@@ -156,7 +160,7 @@ impl Worker {
     }
 
     /// Returns how long to sleep if nothing happens; `None` for ever.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&self, now: Instant) -> Option<Duration> {
         if !self.queue.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -167,7 +171,7 @@ impl Worker {
             self.drain.as_ref().and_then(Drain::due),
         ];
         let next = due.into_iter().flatten().min()?;
-        let sleep = next.saturating_duration_since(self.shared.now());
+        let sleep = next.saturating_duration_since(now);
         Some(sleep.min(LONGEST_SLEEP))
     }
 

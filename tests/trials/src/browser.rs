@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
@@ -174,7 +175,9 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Result<Self, Stop> {
-        let name = format!("linecho-browser-{}", process::id());
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let name = format!("linecho-browser-{}-{number}", process::id());
         let folder = env::temp_dir().join(name);
         fs::create_dir_all(&folder).map_err(failed)?;
         Ok(Self(folder))

@@ -1,6 +1,6 @@
 //! The metrics, in the text format of openmetrics.io, version 1.0.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use linecho_examples::log::Log;
 use linecho_std::Handle;
@@ -21,6 +21,11 @@ pub(crate) fn text(server: &Handle, log: &Log) -> String {
         "ready",
         "1 until the server is about to end.",
         u64::from(!server.is_leaving()),
+    );
+    text.gauge(
+        "longest_turn_seconds",
+        "Longest wait of a line for its worker in the last 15 s.",
+        server.longest_turn().as_secs_f64(),
     );
     text.counter(
         "sessions_opened",
@@ -91,7 +96,7 @@ pub(crate) fn text(server: &Handle, log: &Log) -> String {
 struct Text(String);
 
 impl Text {
-    fn gauge(&mut self, name: &str, help: &str, value: u64) {
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
         self.head(name, help, "gauge");
         // Writing to a string does not fail.
         let _ = writeln!(self.0, "linecho_{name} {value}");
