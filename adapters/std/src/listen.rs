@@ -41,13 +41,14 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
             Type::STREAM,
             Some(Protocol::TCP),
         )?;
+        // Where an option is refused, binding tells whether it was needed.
         if address.is_ipv6() {
-            socket.set_only_v6(true)?;
+            let _ = socket.set_only_v6(true);
         }
         // On Unix: listen although connections of a server before this one linger in TIME-WAIT. On
         // Windows it would mean to share the port with another process.
         #[cfg(unix)]
-        socket.set_reuse_address(true)?;
+        let _ = socket.set_reuse_address(true);
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(socket.into())

@@ -22,7 +22,11 @@ impl Client {
     /// Starts it with these options, which have their values behind `=`.
     pub(crate) fn start(server: SocketAddr, options: &[&str]) -> Result<Self, Stop> {
         let mut command = Command::new(executable("echo-client")?);
-        command.args(options).arg(server.to_string()).env_clear();
+        Self::of(command.args(options).arg(server.to_string()).env_clear())
+    }
+
+    /// Starts the command that is the client.
+    pub(crate) fn of(command: &mut Command) -> Result<Self, Stop> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let process = command.stderr(Stdio::piped()).spawn();
         let mut process = process.map_err(|error| Stop::Failed(error.to_string()))?;
@@ -75,6 +79,20 @@ impl Client {
             }
         });
         is_enough.recv_timeout(PATIENCE).expect("lines come back");
+    }
+
+    /// Sends lines and a rest, all of which must come back, and waits for the good end.
+    #[track_caller]
+    pub(crate) fn assert_works(mut self) {
+        self.send(b"two\nlines");
+        self.stdin = None;
+        let text = self.stderr.recv_timeout(PATIENCE);
+        let status = self.process.wait().unwrap();
+        assert_eq!((status.code(), text.as_deref()), (Some(0), Ok("")));
+        let mut echo = String::new();
+        let mut stdout = self.stdout.take().unwrap();
+        stdout.read_to_string(&mut echo).unwrap();
+        assert_eq!(echo, "two\nlines");
     }
 
     /// Waits for its end, which must be a failure, and returns its words. The input stays open.

@@ -11,6 +11,8 @@ mod path;
 mod resolver;
 #[cfg(target_os = "linux")]
 mod server;
+#[cfg(target_os = "linux")]
+mod sockets;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -37,6 +39,8 @@ fn main() -> std::process::ExitCode {
             a_server_that_does_not_read
             a_server_that_did_not_read_and_went;
         resolver: a_resolver_that_is_silent;
+        sockets: both_programs_work_under_mptcpize
+            each_option_may_be_refused;
     };
     namespace::inside(tests).unwrap_or_else(|| linecho_trials::conclude(namespace::trials(tests)))
 }

@@ -192,9 +192,10 @@ impl ClientBuilder {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         if let Some(source) = self.source {
-            // An earlier connection from that port may be in TIME-WAIT.
+            // An earlier connection from that port may be in TIME-WAIT. Where the option is
+            // refused, binding tells whether it was needed.
             #[cfg(unix)]
-            socket.set_reuse_address(true)?;
+            let _ = socket.set_reuse_address(true);
             socket.bind(&source.into())?;
         }
         match limit {
@@ -213,8 +214,10 @@ impl ClientBuilder {
     }
 
     fn set_up(&self, mut stream: &TcpStream) -> io::Result<()> {
-        // A line is a message, and must not wait for the acknowledgement of the one before.
-        stream.set_nodelay(true)?;
+        // A line is a message, and should not wait for the acknowledgement of the one before. Like
+        // keep-alive it is a nicety: a socket that does not offer it (MPTCP, a system call filter)
+        // serves all the same.
+        let _ = stream.set_nodelay(true);
         if !self.keep_alive.is_zero() {
             let probes = TcpKeepalive::new()
                 .with_time(self.keep_alive.max(Duration::from_secs(1)))
@@ -222,7 +225,6 @@ impl ClientBuilder {
                     self.keep_alive
                         .clamp(Duration::from_secs(1), KEEP_ALIVE_INTERVAL),
                 );
-            // A nicety that some sockets do not offer (MPTCP, as mptcpize makes them).
             let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
         }
         if let Some(preface) = self.preface {
