@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use linecho_trials::variables::{self, Variable};
 use serde_json::Value;
 
 use crate::kit::{PROGRAM, Server, command, connect, echo_of, run, wait};
@@ -116,32 +118,23 @@ fn options_come_from_the_environment_too() {
 }
 
 #[test]
-fn a_wrong_variable_is_named() {
-    for (variable, value) in [
-        ("LINECHO_LISTEN", "::1"),
-        ("LINECHO_MAX_LINE", "64x"),
-        ("LINECHO_LONG_LINES", "explode"),
-        ("LINECHO_MAX_CONNECTIONS", "0"),
-        ("LINECHO_IDLE_TIMEOUT", "50days"),
-        ("LINECHO_WRITE_TIMEOUT", "5"),
-        ("LINECHO_DRAIN_TIMEOUT", "soon"),
-        ("LINECHO_WORKERS", "many"),
-        ("LINECHO_VERBOSE", "loud"),
-        ("LINECHO_QUIET", "sh"),
-        ("LINECHO_LOG_FORMAT", "xml"),
-    ] {
-        let mut wrong = command();
-        let mut wrong = wrong
-            .env(variable, value)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        wait(&mut wrong);
-        let output = wrong.wait_with_output().unwrap();
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{variable}={value}: {error}");
-        assert!(error.contains(variable) && error.contains(value), "{error}");
+fn every_option_has_a_variable_of_its_name() {
+    let (variables, options) = variables::of(Path::new(PROGRAM));
+    assert!(variables.len() > 15, "{variables:?}");
+    for option in options {
+        // These stand for what the program is to do this once.
+        if ["stdio", "help", "version"].contains(&&*option) {
+            continue;
+        }
+        let name = format!("LINECHO_{}", option.replace('-', "_").to_uppercase());
+        let is_its = |it: &Variable| it.option == option && it.name == name;
+        assert!(variables.iter().any(is_its), "{name}: {variables:?}");
     }
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    variables::assert_wrong_ones_are_named(Path::new(PROGRAM), &[]);
     // What the command line says wrongly is not blamed on the environment.
     let mut wrong = command();
     wrong
@@ -159,20 +152,8 @@ fn a_wrong_variable_is_named() {
 fn an_empty_variable_counts_as_unset() {
     let mut configured = command();
     configured.args(["--listen", "127.0.0.1:0"]);
-    for name in [
-        "LISTEN",
-        "MAX_LINE",
-        "LONG_LINES",
-        "MAX_CONNECTIONS",
-        "IDLE_TIMEOUT",
-        "WRITE_TIMEOUT",
-        "DRAIN_TIMEOUT",
-        "WORKERS",
-        "VERBOSE",
-        "QUIET",
-        "LOG_FORMAT",
-    ] {
-        configured.env(format!("LINECHO_{name}"), "");
+    for variable in variables::of(Path::new(PROGRAM)).0 {
+        configured.env(variable.name, "");
     }
     let server = Server::start_command(&mut configured, 1);
     assert_eq!(echo_of(server.connect(), b"line\n"), r"line\n");

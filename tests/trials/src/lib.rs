@@ -22,6 +22,7 @@ pub mod process;
 mod record;
 mod stop;
 mod sum;
+pub mod variables;
 
 use std::io;
 use std::process::ExitCode;

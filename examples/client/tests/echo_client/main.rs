@@ -9,11 +9,13 @@ mod ping;
 mod terminal;
 
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use linecho_std::Server;
+use linecho_trials::variables;
 
 use crate::kit::*;
 
@@ -139,18 +141,23 @@ fn it_ends_as_it_should_though_nobody_reads_its_errors() {
 
 #[test]
 fn a_wrong_variable_is_named_and_an_empty_one_is_unset() {
-    for (name, value) in [("LINECHO_TIMEOUT", "5"), ("LINECHO_SERVER", "host")] {
-        let output = run(command().env(name, value), b"");
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2));
-        assert!(error.contains(name), "{error}");
-    }
+    let program = Path::new(env!("CARGO_BIN_EXE_echo-client"));
+    variables::assert_wrong_ones_are_named(program, &["send", "hello"]);
+    let (variables, _) = variables::of(program);
+    assert!(variables.len() >= 5, "{variables:?}");
+    // That of an argument is beside its default in the help.
+    let output = run(command().env("LINECHO_SERVER", "host"), b"");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error.contains("LINECHO_SERVER: no port"), "{error}");
+
     let server = Running::start();
-    let output = run(
-        command().env("LINECHO_TIMEOUT", "").arg(server.address()),
-        b"x\n",
-    );
-    assert_eq!(output.stdout, b"x\n");
+    let mut empty = command();
+    empty.env("LINECHO_SERVER", "").arg(server.address());
+    for variable in variables {
+        empty.env(variable.name, "");
+    }
+    assert_eq!(run(&mut empty, b"x\n").stdout, b"x\n");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -11,13 +12,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{FlowArg, tcflow};
 use nix::unistd::Pid;
 
-use linecho_trials::{Stop, Trial, trials};
+use linecho_trials::{Stop, Trial, trials, variables};
 
 use crate::kit::{PROGRAM, Running, can_make_namespaces, in_namespace, text, wait_for};
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
         wrong_usage_is_2_and_what_cannot_be_is_1,
+        a_wrong_variable_is_named_and_an_empty_one_is_unset,
         the_status_of_the_command_becomes_its_own,
         what_it_tells_people_to_type_works_and_ctrl_c_ends_it_with_a_summary,
         limits_end_connections_for_a_reason,
@@ -63,6 +65,24 @@ fn wrong_usage_is_2_and_what_cannot_be_is_1() -> Result<(), Stop> {
         stderr.contains("passt --foreground --socket /nonexistent/socket"),
         "{stderr}"
     );
+    Ok(())
+}
+
+fn a_wrong_variable_is_named_and_an_empty_one_is_unset() -> Result<(), Stop> {
+    let program = Path::new(PROGRAM);
+    // No device has this name.
+    variables::assert_wrong_ones_are_named(program, &["--tap", "/"]);
+    let (variables, _) = variables::of(program);
+    let names: Vec<_> = variables.iter().map(|it| it.name.as_str()).collect();
+    for name in ["MAX_LINE", "IDLE_TIMEOUT", "DRAIN_TIMEOUT", "LOG_FORMAT"] {
+        assert!(names.contains(&&*format!("LINECHO_{name}")), "{names:?}");
+    }
+    can_make_namespaces()?;
+    let mut command = Command::new(PROGRAM);
+    command.args(["--netns", "--", "true"]);
+    command.envs(names.iter().map(|name| (name, "")));
+    let output = command.output().expect("it can be started");
+    assert!(output.status.success(), "{}", text(&output.stderr));
     Ok(())
 }
 
