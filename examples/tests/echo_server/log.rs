@@ -1,6 +1,7 @@
 //! The log: what is in it, and that nobody has to read it.
 
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Stdio};
@@ -137,55 +138,87 @@ fn reset(stream: TcpStream) {
     socket2::Socket::from(stream).set_linger(linger).unwrap();
 }
 
+/// The connections of a test, of whose log a third fits into the queue and a pipe.
+const CONNECTIONS: usize = 3000;
+
 /// A log that nobody reads: a pipe that is full, and a terminal that is stopped.
 #[test]
 fn a_log_that_nobody_reads_holds_up_nobody() {
     let (reader, pipe) = io::pipe().unwrap();
-    serve_without_a_reader(pipe.into());
+    let mut server = serve_without_a_reader(pipe.into());
+    terminate(&mut server);
     drop(reader);
 
     let terminal = openpty(None, None).unwrap();
     tcflow(&terminal.slave, FlowArg::TCOOFF).unwrap();
-    serve_without_a_reader(terminal.slave);
-}
-
-fn serve_without_a_reader(stderr: OwnedFd) {
-    let mut server = start_logging_to(stderr);
-    let line = [&[b'x'; 199][..], b"\n"].concat();
-    for _ in 0..3000 {
-        assert_eq!(echo_of(connect(server.1), &line).len(), 201);
-    }
-    kill(Pid::from_raw(server.0.id().cast_signed()), Signal::SIGTERM).unwrap();
-    assert_eq!(wait(&mut server.0).code(), Some(0));
+    let mut server = serve_without_a_reader(terminal.slave);
+    terminate(&mut server);
 }
 
 #[test]
 fn a_log_that_is_read_again_says_how_many_lines_were_dropped() {
     let (reader, pipe) = io::pipe().unwrap();
-    let (mut process, address) = start_logging_to(pipe.into());
-    for _ in 0..3000 {
-        echo_of(connect(address), &[b'x'; 200]);
+    let server = serve_without_a_reader(pipe.into());
+    assert_dropped_lines_are_counted(server, reader);
+
+    let terminal = openpty(None, None).unwrap();
+    tcflow(&terminal.slave, FlowArg::TCOOFF).unwrap();
+    let server = serve_without_a_reader(terminal.slave.try_clone().unwrap());
+    tcflow(&terminal.slave, FlowArg::TCOON).unwrap();
+    drop(terminal.slave);
+    assert_dropped_lines_are_counted(server, File::from(terminal.master));
+}
+
+fn serve_without_a_reader(stderr: OwnedFd) -> (Child, SocketAddr) {
+    let server = start_logging_to(stderr);
+    let line = [&[b'x'; 199][..], b"\n"].concat();
+    for _ in 0..CONNECTIONS {
+        assert_eq!(echo_of(connect(server.1), &line).len(), 201);
     }
-    let log = lines(reader);
-    let mut closed = 0;
-    let dropped = loop {
-        let line = log.recv_timeout(PATIENCE).unwrap();
-        if let Some((_, dropped)) =
-            line.split_once(" log lines were dropped, since nobody read them lines=")
-        {
-            break dropped.parse::<usize>().unwrap();
-        }
-        closed += usize::from(line.contains(" closed "));
-    };
-    assert!(
-        dropped > 0 && closed < 3000,
-        "{closed} closed, {dropped} dropped"
-    );
-    // It goes on.
-    echo_of(connect(address), b"again\n");
-    while !log.recv_timeout(PATIENCE).unwrap().contains("again") {}
+    server
+}
+
+fn terminate((process, _): &mut (Child, SocketAddr)) {
     kill(Pid::from_raw(process.id().cast_signed()), Signal::SIGTERM).unwrap();
-    assert_eq!(wait(&mut process).code(), Some(0));
+    assert_eq!(wait(process).code(), Some(0));
+}
+
+fn assert_dropped_lines_are_counted(
+    mut server: (Child, SocketAddr),
+    stderr: impl Read + Send + 'static,
+) {
+    let log = lines(stderr);
+    let dropped_in = |line: &str| {
+        let (_, dropped) =
+            line.split_once(" log lines were dropped, since nobody read them lines=")?;
+        dropped.trim().parse::<usize>().ok()
+    };
+    let is_of_a_connection = |line: &str| {
+        [" opened ", " echoed ", " closed "]
+            .iter()
+            .any(|event| line.contains(event))
+    };
+    let mut written = 0;
+    let mut dropped = loop {
+        let line = log.recv_timeout(PATIENCE).unwrap();
+        if let Some(dropped) = dropped_in(&line) {
+            break dropped;
+        }
+        written += usize::from(is_of_a_connection(&line));
+    };
+    // The log was full long before the last thousand connections.
+    assert!(written < 3 * (CONNECTIONS - 1000), "{written} were written");
+    // It goes on.
+    echo_of(connect(server.1), b"again\n");
+    terminate(&mut server);
+    let mut is_there = false;
+    for line in log {
+        dropped += dropped_in(&line).unwrap_or(0);
+        written += usize::from(is_of_a_connection(&line));
+        is_there |= line.contains("again");
+    }
+    assert!(is_there);
+    assert_eq!(written + dropped, 3 * (CONNECTIONS + 1));
 }
 
 /// Starts a server that logs all that it can.
@@ -193,6 +226,8 @@ fn start_logging_to(stderr: OwnedFd) -> (Child, SocketAddr) {
     let mut command = command();
     command
         .args(["--listen", "127.0.0.1:0", "-vv"])
+        // As long as this test waits: its end does not wait for the log.
+        .args(["--drain-timeout", "30s"])
         .stdout(Stdio::piped())
         .stderr(stderr);
     let mut process = command.spawn().unwrap();

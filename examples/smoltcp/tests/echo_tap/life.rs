@@ -1,10 +1,10 @@
 //! Its start, its end, and its words about both.
 
-use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use nix::pty::openpty;
@@ -27,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         frames_are_captured_in_a_file_and_on_stdout,
         a_capture_that_nobody_opens_holds_nothing_up,
         a_log_that_nobody_reads_holds_up_nobody,
+        a_log_that_is_read_again_says_how_many_lines_were_dropped,
         a_status_line_is_logged_when_asked_for_and_the_log_may_be_json,
     ]
 }
@@ -235,35 +236,81 @@ fn a_capture_that_nobody_opens_holds_nothing_up() -> Result<(), Stop> {
     Ok(())
 }
 
+/// The connections of a test, of whose log a third fits into the queue and a pipe.
+const CONNECTIONS: usize = 4000;
+
 /// A log that nobody reads: a pipe that is full, and a terminal that is stopped.
 fn a_log_that_nobody_reads_holds_up_nobody() -> Result<(), Stop> {
     can_make_namespaces()?;
     let (reader, pipe) = std::io::pipe().expect("there are file descriptors");
-    serve_without_a_reader(pipe.into());
+    terminate(serve_without_a_reader(pipe.into()));
     drop(reader);
 
     let terminal = openpty(None, None).expect("there are terminals");
     tcflow(&terminal.slave, FlowArg::TCOOFF).expect("it can be stopped");
-    serve_without_a_reader(terminal.slave);
+    terminate(serve_without_a_reader(terminal.slave));
     Ok(())
 }
 
-fn serve_without_a_reader(stderr: OwnedFd) {
+fn a_log_that_is_read_again_says_how_many_lines_were_dropped() -> Result<(), Stop> {
+    can_make_namespaces()?;
+    let (reader, pipe) = std::io::pipe().expect("there are file descriptors");
+    let program = serve_without_a_reader(pipe.into());
+    assert_dropped_lines_are_counted(program, reader);
+
+    let terminal = openpty(None, None).expect("there are terminals");
+    let slave = || terminal.slave.try_clone().expect("it is open");
+    tcflow(slave(), FlowArg::TCOOFF).expect("it can be stopped");
+    let program = serve_without_a_reader(slave());
+    tcflow(slave(), FlowArg::TCOON).expect("it was stopped");
+    let master = File::from(terminal.master.try_clone().expect("it is open"));
+    drop(terminal);
+    assert_dropped_lines_are_counted(program, master);
+    Ok(())
+}
+
+fn serve_without_a_reader(stderr: OwnedFd) -> Child {
     let peer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/echo_tap/peer.py");
     let mut command = Command::new(PROGRAM);
-    command.args(["--netns", "--verbose", "--", "python3", peer]);
-    command.args(["one_after_the_other", "4000"]);
+    // It ends as long as this test waits, and does not wait for the log.
+    command.args(["--netns", "--verbose", "--drain-timeout", "30s"]);
+    command.args(["--", "python3", peer, "one_after_the_other"]);
+    command.arg(CONNECTIONS.to_string());
     let child = command.stdout(Stdio::piped()).stderr(stderr).spawn();
     let mut child = child.expect("it can be started");
     let mut done = String::new();
     let stdout = child.stdout.take().expect("it is piped");
     let read = BufReader::new(stdout).read_line(&mut done);
     assert_eq!((read.ok(), done.as_str()), (Some(5), "done\n"));
+    child
+}
+
+fn terminate(mut child: Child) {
     // The command waits for a signal, which is passed on to it.
     let pid = Pid::from_raw(child.id().cast_signed());
     kill(pid, Signal::SIGTERM).expect("it is running");
     let status = wait_for("its end", || child.try_wait().expect("it is ours"));
     assert_eq!(status.code(), Some(128 + 15));
+}
+
+fn assert_dropped_lines_are_counted(child: Child, stderr: impl Read) {
+    let (mut written, mut dropped) = (0, 0);
+    let is_of_a_connection = |line: &str| line.contains(" opened ") || line.contains(" closed ");
+    let mut child = Some(child);
+    // The end of a terminal is an error.
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        if let Some((_, lines)) = line.split_once(" were dropped, since nobody read them lines=") {
+            dropped += lines.trim().parse::<usize>().expect("it is a number");
+            if let Some(child) = child.take() {
+                // The log was full long before the last thousand connections.
+                assert!(written < 2 * (CONNECTIONS - 1000), "{written} were written");
+                terminate(child);
+            }
+        }
+        written += usize::from(is_of_a_connection(&line));
+    }
+    assert!(child.is_none(), "it says that lines were dropped");
+    assert_eq!(written + dropped, 2 * CONNECTIONS);
 }
 
 fn a_status_line_is_logged_when_asked_for_and_the_log_may_be_json() -> Result<(), Stop> {
