@@ -32,6 +32,7 @@ use crate::worker::{Source, WAKE, Worker, listener_token};
 pub struct Builder {
     settings: Settings,
     observer: Option<Arc<dyn Observer>>,
+    identify: Option<Arc<str>>,
     #[cfg(unix)]
     shutdown_on: Vec<(UnixStream, Duration)>,
 }
@@ -113,6 +114,16 @@ impl Builder {
         self
     }
 
+    /// Has the server identify itself: each connection begins with one line of JSON, an
+    /// [`Identity`], with this name (at most 255 characters of it) and the addresses that the
+    /// server sees. The echo follows. This one line is not in the contract of a line echo; a
+    /// [`Client`](crate::Client) takes it out. A session's counters do not count it. Default: no
+    /// greeting.
+    pub fn identify(mut self, name: &str) -> Self {
+        self.identify = Some(name.into());
+        self
+    }
+
     /// Makes a server that listens on all these addresses. Port 0 becomes a free port.
     ///
     /// # Errors
@@ -168,7 +179,12 @@ impl Builder {
         let first = iter::once(Source::Acceptor(acceptor));
         let sources = first.chain(inboxes.into_iter().map(Source::Inbox));
         let worker = |(index, (poll, source))| {
-            let recorder = Recorder::new(shared.clone(), index, observer.clone());
+            let recorder = Recorder::new(
+                shared.clone(),
+                index,
+                observer.clone(),
+                self.identify.clone(),
+            );
             Worker::new(index, shared.clone(), recorder, settings, poll, source)
         };
         #[cfg_attr(not(unix), expect(unused_mut))]

@@ -1,6 +1,7 @@
 //! One connection of a worker, and its turn.
 
 use std::io;
+use std::mem;
 use std::net::Shutdown;
 use std::time::Duration;
 
@@ -13,12 +14,14 @@ use socket2::SockRef;
 
 use crate::acceptor::Accepted;
 use crate::connection_info::ConnectionInfo;
+use crate::greeting::{Greeted, Greeting};
 use crate::header_wait::{HeaderWait, Look};
 use crate::linger::Linger;
 use crate::next::Next;
 use crate::observer::{Observed, Refusal, SessionEnd};
 use crate::peer::Peer;
 use crate::pool::{Pool, Storage};
+use crate::proxy_header::ProxyHeader;
 use crate::recorder::Recorder;
 use crate::socket::{Ready, Socket, interest};
 
@@ -38,6 +41,8 @@ pub(crate) struct Connection {
 enum Stage {
     /// The session has not begun: its listener wants a PROXY header.
     Header(HeaderWait),
+    /// The greeting goes first: the server identifies itself.
+    Greeting(Box<Greeting>),
     Serving(Session<Storage>),
     /// Everything has been written and our side is shut down. Input is read and dropped: closing a
     /// socket with unread input resets the connection, and the reset may destroy echo that the peer
@@ -71,8 +76,14 @@ impl Connection {
         }
     }
 
-    /// Begins the session. Returns `false` if the connection is refused and to be dropped.
-    pub(crate) fn begin(&mut self, recorder: &Recorder, now: Instant) -> bool {
+    /// Begins the session, after this PROXY header if there was one. Returns `false` if the
+    /// connection is refused and to be dropped.
+    pub(crate) fn begin(
+        &mut self,
+        header: Option<&ProxyHeader>,
+        recorder: &Recorder,
+        now: Instant,
+    ) -> bool {
         let Stage::Header(wait) = &self.stage else {
             return true;
         };
@@ -84,7 +95,10 @@ impl Connection {
         if wait.shutting_down {
             session.shutdown();
         }
-        self.stage = Stage::Serving(session);
+        self.stage = match recorder.greeting(&self.info(recorder), header) {
+            Some(bytes) => Stage::Greeting(Box::new(Greeting::new(session, bytes, now))),
+            None => Stage::Serving(session),
+        };
         recorder.opened(&self.info(recorder));
         true
     }
@@ -99,7 +113,7 @@ impl Connection {
             Look::Wait(until) => Next::Wait(Some(until)),
             Look::Header(header) => {
                 self.peer = header.source.map_or(self.peer, Peer::from);
-                match self.begin(recorder, now) {
+                match self.begin(Some(&header), recorder, now) {
                     true => Next::Again,
                     false => Next::Close,
                 }
@@ -108,6 +122,49 @@ impl Connection {
                 self.refuse(&Refusal::ProxyHeader(fault), recorder);
                 Next::Close
             }
+        }
+    }
+
+    /// Writes the greeting, and begins to serve once it is written.
+    #[cold]
+    fn greet(&mut self, recorder: &Recorder, now: Instant) -> Next {
+        let Stage::Greeting(greeting) = &mut self.stage else {
+            return Next::Again;
+        };
+        let mut socket = Socket {
+            stream: &self.stream,
+            ready: &mut self.ready,
+        };
+        match greeting.write(&mut socket, now) {
+            Greeted::Wait(until) => Next::Wait(Some(until)),
+            Greeted::Failed(reason) => {
+                greeting.session.end(reason);
+                self.end(reason, recorder, now)
+            }
+            Greeted::Whole => {
+                let ended = Stage::Lingering(Linger::new(now));
+                if let Stage::Greeting(greeting) = mem::replace(&mut self.stage, ended) {
+                    self.stage = Stage::Serving(greeting.session);
+                }
+                Next::Again
+            }
+        }
+    }
+
+    /// Returns the session, if it has begun and not ended.
+    fn session(&self) -> Option<&Session<Storage>> {
+        match &self.stage {
+            Stage::Greeting(greeting) => Some(&greeting.session),
+            Stage::Serving(session) => Some(session),
+            Stage::Header(_) | Stage::Lingering(_) => None,
+        }
+    }
+
+    fn session_mut(&mut self) -> Option<&mut Session<Storage>> {
+        match &mut self.stage {
+            Stage::Greeting(greeting) => Some(&mut greeting.session),
+            Stage::Serving(session) => Some(session),
+            Stage::Header(_) | Stage::Lingering(_) => None,
         }
     }
 
@@ -151,6 +208,7 @@ impl Connection {
         };
         let session = match &mut self.stage {
             Stage::Header(_) => return self.read_header(recorder, now),
+            Stage::Greeting(_) => return self.greet(recorder, now),
             Stage::Serving(session) => session,
             Stage::Lingering(linger) => return linger.turn(&mut socket, self.peer, now),
         };
@@ -193,6 +251,7 @@ impl Connection {
     pub(crate) fn shut_down(&mut self) {
         match &mut self.stage {
             Stage::Header(wait) => wait.shutting_down = true,
+            Stage::Greeting(greeting) => greeting.session.shutdown(),
             Stage::Serving(session) => session.shutdown(),
             Stage::Lingering(_) => return,
         }
@@ -201,7 +260,7 @@ impl Connection {
 
     /// Has the session read nothing more and send what it holds.
     pub(crate) fn end_input(&mut self) {
-        if let Stage::Serving(session) = &mut self.stage {
+        if let Some(session) = self.session_mut() {
             session.end_of_input();
         }
     }
@@ -209,10 +268,14 @@ impl Connection {
     /// Ends the session now, before the connection is dropped. Returns the number of bytes that are
     /// lost with it.
     pub(crate) fn cut(&mut self, recorder: &Recorder, now: Instant) -> usize {
-        let Stage::Serving(session) = &mut self.stage else {
+        let greeting = match &self.stage {
+            Stage::Greeting(greeting) => greeting.left(),
+            _ => 0,
+        };
+        let Some(session) = self.session_mut() else {
             return 0;
         };
-        let held = session.held();
+        let held = session.held() + greeting;
         session.end(Reason::Shutdown);
         // A reset tells the peer that something is missing.
         if held > 0 {
@@ -248,7 +311,7 @@ impl Connection {
 
     /// Records the session's end.
     pub(crate) fn record(&self, reason: Reason, recorder: &Recorder, now: Instant) {
-        if let Stage::Serving(session) = &self.stage {
+        if let Some(session) = self.session() {
             let end = SessionEnd {
                 reason,
                 counters: session.counters(),

@@ -11,10 +11,12 @@ mod connection;
 mod connection_info;
 mod drain;
 mod endpoint;
+mod greeting;
 mod handle;
 #[cfg(unix)]
 mod handover;
 mod header_wait;
+mod identity;
 mod linger;
 mod listen;
 mod listener;
@@ -41,6 +43,7 @@ mod worker;
 
 pub use builder::Builder;
 pub use client::Client;
+pub use client::backends::{Backends, Served};
 pub use client::connect::{ClientBuilder, Preface, look_up};
 pub use client::error::{Cause, ClientError, ConnectError, Ended};
 pub use client::filter::{Ending, FilterSummary};
@@ -59,6 +62,7 @@ pub use handle::{AcceptCounters, Handle};
 #[cfg(unix)]
 pub use handover::{receive_listeners, send_listeners};
 pub use header_wait::ProxyFault;
+pub use identity::{Backend, Identity, ProxyIdentity};
 pub use linecho_core::{
     Config, Counters, Instant, LongLines, Position, ProbeError, Reason, Totals,
 };

@@ -23,6 +23,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProxyHeader {
+    /// The version of the protocol, 1 or 2.
+    pub version: u8,
     /// The length of the header in bytes. The peer's own bytes follow.
     pub length: usize,
     /// The relay speaks for itself, for example to check whether the server is there.
@@ -90,6 +92,7 @@ fn parse_v1(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let ends = line.strip_suffix(b"\r").and_then(v1_ends);
     let (source, destination) = ends.ok_or(ProxyHeaderError::Malformed)?.unzip();
     Ok(Some(ProxyHeader {
+        version: 1,
         length: end.saturating_add(1),
         local: false,
         source,
@@ -166,6 +169,7 @@ fn parse_v2(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     };
     let (source, destination) = ends.unzip();
     Ok(Some(ProxyHeader {
+        version: 2,
         length,
         local,
         source,

@@ -6,9 +6,11 @@ use std::sync::atomic::Ordering::SeqCst;
 use linecho_core::Counters;
 
 use crate::connection_info::ConnectionInfo;
+use crate::identity::Identity;
 use crate::listener::ListenerInfo;
 use crate::observer::{Observer, Refusal, SessionEnd};
 use crate::peer::Peer;
+use crate::proxy_header::ProxyHeader;
 use crate::shared::Shared;
 
 /// Counts the sessions of one worker and passes events on to the observer.
@@ -16,6 +18,8 @@ pub(crate) struct Recorder {
     shared: Arc<Shared>,
     worker: usize,
     observer: Option<Arc<dyn Observer>>,
+    /// The name by which the server identifies itself, if it does.
+    name: Option<Arc<str>>,
     /// The observer wants the content, too.
     wants_content: bool,
 }
@@ -25,11 +29,13 @@ impl Recorder {
         shared: Arc<Shared>,
         worker: usize,
         observer: Option<Arc<dyn Observer>>,
+        name: Option<Arc<str>>,
     ) -> Self {
         Self {
             shared,
             worker,
             observer,
+            name,
             wants_content: false,
         }
     }
@@ -47,6 +53,17 @@ impl Recorder {
 
     pub(crate) fn listener(&self, index: u16) -> &ListenerInfo {
         &self.shared.listeners[usize::from(index)]
+    }
+
+    /// Makes the greeting for a connection, which began with this PROXY header if with any. `None`
+    /// if the server does not identify itself.
+    pub(crate) fn greeting(
+        &self,
+        connection: &ConnectionInfo<'_>,
+        header: Option<&ProxyHeader>,
+    ) -> Option<Vec<u8>> {
+        let name = self.name.as_ref()?;
+        Some(Identity::of(name, connection, header).to_line())
     }
 
     /// Counts one more connection of this peer.

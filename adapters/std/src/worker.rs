@@ -277,7 +277,7 @@ impl Worker {
         if self.drain.is_some() {
             connection.shut_down();
         }
-        if !with_header && !connection.begin(&self.recorder, now) {
+        if !with_header && !connection.begin(None, &self.recorder, now) {
             return self.close(key);
         }
         // Its first turn, which tells its deadline, comes soon: the socket is ready to be written

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod descriptors;
+mod identify;
 mod kit;
 mod log;
 mod options;

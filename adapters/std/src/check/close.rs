@@ -9,6 +9,7 @@ use super::Check;
 use super::pattern::{LINE, Pattern};
 use super::row::{Grade, Question, Row};
 use super::wire::{End, Trouble};
+use crate::identity::BEGIN;
 
 /// Bytes that are on their way when the client shuts down, in whole lines.
 const IN_FLIGHT: u64 = 2048 * LINE;
@@ -127,6 +128,14 @@ impl Check {
             });
             match result {
                 Ok(()) => {}
+                Err(Trouble::Wrong { came, .. }) if came.starts_with(BEGIN) => {
+                    return Row::new(question, Grade::Bad, "another takes over")
+                        .figure(f64::from(number), "lines")
+                        .found(format!(
+                            "before line {number} was back a server greeted once more: the connection \
+                             goes on to another one"
+                        ));
+                }
                 Err(Trouble::Wrong { came, .. })
                     if halves[1].as_bytes().starts_with(&came)
                         || came.starts_with(halves[1].as_bytes()) =>

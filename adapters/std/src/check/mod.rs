@@ -19,6 +19,7 @@
 mod bytes;
 mod close;
 mod flow;
+mod identity;
 mod pattern;
 mod reach;
 mod row;
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use crate::ClientBuilder;
 pub use row::{Figure, Grade, Question, Row};
-use wire::{Trouble, Wire};
+use wire::{Greetings, Trouble, Wire};
 
 /// Counts of a server, as far as a [`Check`] uses them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +53,7 @@ pub struct Check {
     most_buffered: u64,
     idle: Option<Duration>,
     counts: Option<AskCounts>,
+    greetings: Greetings,
 }
 
 impl Check {
@@ -67,6 +69,7 @@ impl Check {
             most_buffered: 256 << 20,
             idle: None,
             counts: None,
+            greetings: Greetings::default(),
         }
     }
 
@@ -150,12 +153,17 @@ impl Check {
                 on_row(&ask(&self));
             }
         }
+        self.identities().iter().for_each(&mut on_row);
         if let Some(idle) = self.idle {
             on_row(&self.idle_connection(idle));
         }
     }
 
     fn wire(&self) -> Result<Wire, Trouble> {
-        Wire::connect(&self.builder, &self.addresses, self.patience)
+        self.wire_to(&self.builder, &self.addresses)
+    }
+
+    fn wire_to(&self, builder: &ClientBuilder, addresses: &[SocketAddr]) -> Result<Wire, Trouble> {
+        Wire::connect(builder, addresses, self.patience, &self.greetings)
     }
 }

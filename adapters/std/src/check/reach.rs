@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Check;
 use super::row::{Grade, Question, Row};
-use super::wire::{Trouble, Wire};
+use super::wire::Trouble;
 use crate::{ConnectError, TcpInfo};
 
 impl Check {
@@ -16,7 +16,7 @@ impl Check {
         let mut fastest = Duration::MAX;
         for &address in &self.addresses {
             let began = Instant::now();
-            match Wire::connect(&self.builder, &[address], self.patience) {
+            match self.wire_to(&self.builder, &[address]) {
                 Ok(_) => {
                     let took = began.elapsed();
                     fastest = fastest.min(took);
@@ -136,7 +136,7 @@ impl Check {
         let server = self.addresses[0];
         let mut builder = self.builder.clone().with_own_port(server);
         for time in 0..times {
-            let connected = Wire::connect(&builder, &[server], self.patience);
+            let connected = self.wire_to(&builder, &[server]);
             let echoed = connected.and_then(|mut wire| {
                 wire.echo(b"again\n")?;
                 builder = builder.clone().source(wire.stream.local_addr()?);

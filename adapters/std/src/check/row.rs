@@ -46,6 +46,10 @@ pub enum Question {
     LocalPort,
     /// The passing on of a client's reset to the server.
     Reset,
+    /// The servers that answered, of those that identify themselves.
+    Backends,
+    /// The client's address as the server sees it, and the PROXY header that names it.
+    ProxyHeader,
     /// The survival of an idle connection.
     Idle,
 }
@@ -74,6 +78,8 @@ impl Question {
             Self::Connections => "connections",
             Self::LocalPort => "local port",
             Self::Reset => "reset",
+            Self::Backends => "backends",
+            Self::ProxyHeader => "PROXY header",
             Self::Idle => "idle",
         }
     }

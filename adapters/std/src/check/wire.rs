@@ -3,19 +3,26 @@
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
 use super::pattern::{Difference, Pattern};
-use crate::{Cause, ClientBuilder, ConnectError, Text};
+use crate::client::beginning::Beginning;
+use crate::{Cause, ClientBuilder, ConnectError, Identity, Text};
 
 /// A connection whose reads and writes take at most `patience`.
 pub(super) struct Wire {
     pub(super) stream: TcpStream,
     pub(super) patience: Duration,
+    beginning: Beginning,
+    greetings: Greetings,
 }
+
+/// The greetings that came in a check, each with the client's own address and the server's.
+pub(super) type Greetings = Arc<Mutex<Vec<(Identity, SocketAddr, SocketAddr)>>>;
 
 /// The end of a connection as the client sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,13 +110,19 @@ impl Wire {
         builder: &ClientBuilder,
         addresses: &[SocketAddr],
         patience: Duration,
+        greetings: &Greetings,
     ) -> Result<Self, Trouble> {
         let builder = builder.clone().connect_timeout(patience);
         let stream = builder
             .connect_stream(addresses)
             .map_err(Trouble::Connect)?;
         stream.set_write_timeout(Some(patience))?;
-        Ok(Self { stream, patience })
+        Ok(Self {
+            stream,
+            patience,
+            beginning: Beginning::default(),
+            greetings: Arc::clone(greetings),
+        })
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
@@ -172,15 +185,26 @@ impl Wire {
     fn read_some(&mut self, buffer: &mut [u8], patience: Duration) -> Result<usize, End> {
         let began = Instant::now();
         loop {
+            if let Some(n) = self.beginning.take(buffer) {
+                return Ok(n);
+            }
             let left = patience.saturating_sub(began.elapsed());
+            if left.is_zero() && self.beginning.is_open() {
+                // Half a greeting is no greeting.
+                self.beginning.give_up();
+                continue;
+            }
             if left.is_zero() {
                 return Err(End::Never);
             }
             // It takes any time but zero.
             let _ = self.stream.set_read_timeout(Some(left));
             match self.stream.read(buffer) {
-                Ok(0) => return Err(End::Fin),
-                Ok(n) => return Ok(n),
+                Ok(n) => match self.pass(buffer, n) {
+                    Some(0) => return Err(End::Fin),
+                    Some(n) => return Ok(n),
+                    None => {}
+                },
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted
                     | io::ErrorKind::WouldBlock
@@ -189,6 +213,22 @@ impl Wire {
                 },
             }
         }
+    }
+
+    /// Takes a greeting out of what came, and keeps it for all.
+    fn pass(&mut self, buffer: &mut [u8], n: usize) -> Option<usize> {
+        let was_known = self.beginning.identity().is_some();
+        let passed = self.beginning.pass(buffer, n);
+        if let Some(identity) = self.beginning.identity().filter(|_| !was_known)
+            && let (Ok(ours), Ok(theirs)) = (self.stream.local_addr(), self.stream.peer_addr())
+        {
+            let mut all = self
+                .greetings
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            all.push((identity.clone(), ours, theirs));
+        }
+        passed
     }
 
     /// Reads to the end of the connection, at most `most` bytes.

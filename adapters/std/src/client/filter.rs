@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use super::error::ClientError;
 use super::input::Input;
 use super::{Client, Step};
+use crate::Identity;
 
 /// The work of a [filter](Client::filter) in which everything came back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FilterSummary {
     /// Lines that came back, the unterminated rest not counted.
@@ -18,6 +19,8 @@ pub struct FilterSummary {
     pub bytes: u64,
     /// The end of the connection.
     pub ending: Ending,
+    /// The server's identity, if it has told it.
+    pub identity: Option<Identity>,
 }
 
 /// The end of a connection on which everything had come back.
@@ -61,6 +64,7 @@ impl Client {
             lines: self.probe.lines(),
             bytes: self.probe.bytes(),
             ending,
+            identity: self.identity().cloned(),
         })
     }
 

@@ -1,5 +1,7 @@
 //! A client that blocks: one connection, every byte that comes back checked.
 
+pub(crate) mod backends;
+pub(crate) mod beginning;
 pub(crate) mod cause;
 pub(crate) mod connect;
 pub(crate) mod error;
@@ -25,7 +27,9 @@ use linecho_core::{Probe, ProbeError};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token};
 
+use crate::Identity;
 use crate::socket::{LONGEST_SLEEP, Ready, Socket, interest};
+use beginning::Beginning;
 use connect::ClientBuilder;
 use error::{ClientError, ConnectError, Ended};
 use input::Input;
@@ -79,6 +83,7 @@ pub struct Client {
     events: Events,
     probe: Probe<Box<[u8]>, WINDOW>,
     scratch: Box<[u8]>,
+    beginning: Beginning,
     received: Received,
     half_closed: bool,
     began: Instant,
@@ -137,6 +142,7 @@ impl Client {
             events: Events::with_capacity(8),
             probe: Probe::new(vec![0; BUFFER].into_boxed_slice()),
             scratch: vec![0; BUFFER].into_boxed_slice(),
+            beginning: Beginning::default(),
             received: Received::default(),
             half_closed: false,
             began: Instant::now(),
@@ -175,6 +181,13 @@ impl Client {
     #[must_use]
     pub fn tcp_info(&self) -> Option<TcpInfo> {
         TcpInfo::of(&self.stream)
+    }
+
+    /// Returns the identity of the server, if it has greeted us with one (`echo-server
+    /// --identify`). A greeting comes before the first line is back; nothing waits for it.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.beginning.identity()
     }
 
     /// Starts to read `reader` in a thread, for [`next_line`](Self::next_line). A client has one
@@ -315,6 +328,15 @@ impl Client {
         }
     }
 
+    /// Ends the wait for the rest of a greeting. What has come of it is wrong then.
+    fn end_beginning(&mut self) -> Result<(), ClientError> {
+        if !self.beginning.is_open() {
+            return Ok(());
+        }
+        self.beginning.give_up();
+        self.turn(&mut io::sink(), |_| ()).map(|_| ())
+    }
+
     /// Queues lines and the beginning of the next, as much as there is room for.
     fn queue(&mut self, bytes: &mut &[u8]) {
         while !bytes.is_empty() && self.make_room() > 0 {
@@ -357,7 +379,7 @@ impl Client {
             stream: &self.stream,
             ready: &mut self.ready,
         };
-        let mut tee = Tee::new(socket, copy, &mut self.received);
+        let mut tee = Tee::new(socket, &mut self.beginning, copy, &mut self.received);
         let mut result = polled::exchange(
             &mut self.probe,
             &mut tee,
@@ -417,6 +439,11 @@ impl Client {
         self.poll(Some(left))?;
         // We may have been stopped (Ctrl-Z) while the server was not.
         if left.is_zero() && self.events.is_empty() {
+if self.beginning.is_open() {
+                // The next turn finds that it is not what was due.
+                self.beginning.give_up();
+                return Ok(());
+            }
             return Err(ClientError::TimedOut(Box::new(self.silence())));
         }
         Ok(())

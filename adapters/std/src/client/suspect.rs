@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::identity::BEGIN;
+
 /// A service or a fault that people meet where they expect a line echo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -14,6 +16,8 @@ pub enum Suspect {
     TlsAlert,
     /// The greeting of a mail or file server.
     Greeting,
+    /// The greeting of a line echo in mid-stream: a new connection to a server.
+    NewConnection,
     /// A PROXY header, which a relay put in front.
     ProxyHeader,
     /// A telnet command.
@@ -48,6 +52,7 @@ impl Suspect {
             () if starts(&[b"SSH-"]) => Self::Ssh,
             () if tls => Self::TlsAlert,
             () if starts(&[b"220 ", b"220-", b"+OK", b"* OK", b"421 ", b"554 "]) => Self::Greeting,
+            () if starts(&[BEGIN]) => Self::NewConnection,
             () if starts(&[b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"]) => Self::ProxyHeader,
             () if telnet => Self::Telnet,
             () if came.starts_with(b"\r\n") && expected.starts_with(b"\n") => Self::CrAdded,
@@ -85,6 +90,10 @@ impl fmt::Display for Suspect {
             Self::Ssh => "that is an SSH server",
             Self::TlsAlert => "that is a TLS alert, the other side expects TLS",
             Self::Greeting => "that is the greeting of a mail or file server",
+            Self::NewConnection => {
+                "that is the greeting of echo-server --identify in the wrong place or form, as when \
+                 something on the way goes on to a new connection"
+            }
             Self::ProxyHeader => {
                 "that is a PROXY header, which a relay sends and the server echoes (see echo-server \
                  --help)"
@@ -108,7 +117,8 @@ mod tests {
     fn each_suspect_is_found_by_what_it_sends() {
         use Suspect::*;
         type Case = (Suspect, &'static [u8], &'static [u8], &'static [u8]);
-        let cases: [Case; 13] = [
+        let cases: [Case; 14] = [
+            (NewConnection, b"", b"hello\n", b"{\"linecho\":1,\"name\":"),
             (Http, b"", b"hello\n", b"HTTP/1.1 400 Bad Request\r\n"),
             (Ssh, b"", b"", b"SSH-2.0-OpenSSH_9.2p1\r\n"),
             (TlsAlert, b"", b"hello\n", &[0x15, 3, 3, 0, 2, 2, 22]),

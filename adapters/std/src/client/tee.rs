@@ -4,13 +4,15 @@ use std::io;
 
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 
+use super::beginning::Beginning;
 use super::mismatch::KEPT;
 use crate::socket::Socket;
 
-/// A socket that writes a copy of what was read from it, and keeps its errors, of which a probe
-/// sees the kind alone.
+/// A socket that takes a greeting out, writes a copy of what else was read from it, and keeps its
+/// errors, of which a probe sees the kind alone.
 pub(crate) struct Tee<'a, W> {
     socket: Socket<'a>,
+    beginning: &'a mut Beginning,
     copy: &'a mut W,
     received: &'a mut Received,
     /// Set if a byte was sent or came back.
@@ -53,9 +55,15 @@ impl Received {
 }
 
 impl<'a, W> Tee<'a, W> {
-    pub(crate) fn new(socket: Socket<'a>, copy: &'a mut W, received: &'a mut Received) -> Self {
+    pub(crate) fn new(
+        socket: Socket<'a>,
+        beginning: &'a mut Beginning,
+        copy: &'a mut W,
+        received: &'a mut Received,
+    ) -> Self {
         Self {
             socket,
+            beginning,
             copy,
             received,
             moved: false,
@@ -83,7 +91,8 @@ impl<W> ErrorType for Tee<'_, W> {
 
 impl<W: io::Write> Read for Tee<'_, W> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-        let n = self.socket.read(buffer).map_err(|e| self.keep(e))?;
+        let result = self.beginning.read(&mut self.socket, buffer);
+        let n = result.map_err(|e| self.keep(e))?;
         self.moved |= n > 0;
         self.received.note(&buffer[..n]);
         self.copy.write_all(&buffer[..n]).map_err(|error| {
@@ -104,6 +113,8 @@ impl<W> Write for Tee<'_, W> {
                 Ok(0)
             }
             result => {
+                let sent = &bytes[..result.unwrap_or(0)];
+                self.beginning.note_sent(sent);
                 self.moved |= result.is_ok();
                 result
             }
@@ -117,6 +128,9 @@ impl<W> Write for Tee<'_, W> {
 
 impl<W> ReadReady for Tee<'_, W> {
     fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        if self.beginning.has_bytes() {
+            return Ok(true);
+        }
         self.socket.read_ready().map_err(|e| self.keep(e))
     }
 }

@@ -16,7 +16,9 @@
 //! ```
 
 mod connector;
+mod counted;
 mod lines;
+mod place;
 mod run;
 mod schedule;
 
@@ -27,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::{Cause, ClientBuilder};
+use crate::{Backends, Cause, ClientBuilder};
 
 /// Configures a load.
 #[derive(Clone, Debug)]
@@ -85,6 +87,8 @@ pub struct LoadStats {
     pub open: usize,
     /// Connections that were made.
     pub connected: u64,
+    /// The servers that have answered, as far as they identify themselves.
+    pub backends: Backends,
     /// Failures by reason: of connections, and of attempts to connect.
     pub failures: BTreeMap<Cause, u64>,
     /// The first failure, in words.
@@ -151,7 +155,7 @@ impl Load {
     /// Sets how many lines a connection has on their way at most, from 1 to 1,024.
     #[must_use]
     pub fn in_flight(mut self, lines: usize) -> Self {
-        self.in_flight = lines.clamp(1, run::WINDOW);
+        self.in_flight = lines.clamp(1, place::WINDOW);
         self
     }
 

@@ -6,21 +6,19 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
+use linecho_core::ProbeError;
 use linecho_core::polled::{self, ProbeTurn};
-use linecho_core::{Probe, ProbeError};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use super::connector::Connector;
-use super::lines::Lines;
+use super::counted::{Counted, listen};
+use super::place::Place;
 use super::schedule::Schedule;
 use super::{Length, Load, LoadStats, Sample};
-use crate::socket::{Ready, Socket, interest};
+use crate::socket::{Socket, interest};
 use crate::{Cause, ConnectError};
 
-/// Lines in flight on a connection at most.
-pub(super) const WINDOW: usize = 1024;
 /// Bytes that one connection reads before the others have their turn.
 const BUDGET: usize = 64 * 1024;
 /// The longest time in which nothing is noticed, when a line is due in less than a millisecond.
@@ -28,22 +26,6 @@ const SHORT_SLEEP: Duration = Duration::from_micros(50);
 const PROGRESS: Duration = Duration::from_millis(100);
 /// The pause before a failed connection is made again.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// One connection, or the place for one.
-struct Place {
-    stream: Option<TcpStream>,
-    ready: Ready,
-    probe: Probe<Box<[u8]>, WINDOW>,
-    lines: Lines,
-    /// The times at which the lines in flight were due.
-    due: VecDeque<Instant>,
-    /// With a rate: lines that are due and not sent.
-    waiting: VecDeque<Instant>,
-    /// The time at which a byte last went either way while something was to come.
-    heard: Instant,
-    /// It is in the queue of places to serve.
-    queued: bool,
-}
 
 struct Run<'a> {
     load: &'a Load,
@@ -269,6 +251,7 @@ impl<'a> Run<'a> {
                 stream,
                 ready: &mut place.ready,
             },
+            beginning: &mut place.beginning,
             moved: false,
             ended: false,
             failed: None,
@@ -298,23 +281,32 @@ impl<'a> Run<'a> {
             Ok(ProbeTurn::Done) if !io.ended => listen(&mut io, &mut self.scratch),
             _ => false,
         };
+        let Counted {
+            moved,
+            ended,
+            failed,
+            ..
+        } = io;
         self.stats.lines += lines;
+        if lines > 0 {
+            place.count_backend(lines, &mut self.stats.backends);
+        }
         self.stats.bytes += place.probe.bytes() - before;
-        if io.moved {
+        if moved {
             place.heard = now;
         }
         match result {
             Ok(_) if unasked => Err((Cause::Mismatch, "bytes came that nobody asked for".into())),
-            Ok(ProbeTurn::Done) if io.failed.is_some() => {
+            Ok(ProbeTurn::Done) if failed.is_some() => {
                 Err((Cause::Reset, "a connection was reset".into()))
             }
-            Ok(_) if io.ended => Err((Cause::Eof, "the server has closed a connection".into())),
+            Ok(_) if ended => Err((Cause::Eof, "the server has closed a connection".into())),
             Ok(ProbeTurn::Done) => Ok(!self.finishing && place.can_send(self.load, &self.schedule)),
             Ok(ProbeTurn::Again) => Ok(true),
             Ok(ProbeTurn::Wait { .. }) => {
                 Ok(!self.finishing && lines > 0 && place.can_send(self.load, &self.schedule))
             }
-            Err(error) => Err(match (&error, io.failed) {
+            Err(error) => Err(match (&error, failed) {
                 (ProbeError::Io(_), Some(error)) => (Cause::of_io(&error), error.to_string()),
                 (ProbeError::Missing { .. }, _) => (Cause::Eof, error.to_string()),
                 (ProbeError::Io(_), None) => (Cause::Other, error.to_string()),
@@ -347,132 +339,12 @@ impl<'a> Run<'a> {
         for number in 0..self.places.len() {
             let place = &self.places[number];
             if !place.due.is_empty() && now.saturating_duration_since(place.heard) >= timeout {
-                self.fail(number, Cause::Timeout, || {
-                    format!("nothing came back for {timeout:?}")
-                });
+                let (cause, what) = match place.beginning.is_open() {
+                    true => (Cause::Mismatch, "half a greeting came, and nothing more"),
+                    false => (Cause::Timeout, "nothing came back"),
+                };
+                self.fail(number, cause, || format!("{what} for {timeout:?}"));
             }
         }
-    }
-}
-
-impl Place {
-    fn new(number: usize, load: &Load) -> Self {
-        Self {
-            stream: None,
-            ready: Ready::NEW,
-            probe: probe(0),
-            lines: Lines::new(number, load.size),
-            due: VecDeque::new(),
-            waiting: VecDeque::new(),
-            heard: Instant::now(),
-            queued: false,
-        }
-    }
-
-    fn open(&mut self, stream: TcpStream, load: &Load) {
-        self.stream = Some(stream);
-        self.ready = Ready::NEW;
-        // Twice, so that room is made by moving little.
-        self.probe = probe(2 * load.size * load.in_flight);
-        self.heard = Instant::now();
-    }
-
-    fn can_send(&self, load: &Load, schedule: &Schedule) -> bool {
-        let more = match schedule.has_rate() {
-            true => !self.waiting.is_empty(),
-            false => !schedule.is_done(),
-        };
-        more && self.due.len() < load.in_flight && self.probe.room() >= load.size
-    }
-
-    /// Queues the lines that may go now. Returns how many.
-    fn queue_lines(&mut self, now: Instant, load: &Load, schedule: &mut Schedule) -> u64 {
-        let mut queued = 0;
-        while self.can_send(load, schedule) {
-            let due = match schedule.has_rate() {
-                true => self.waiting.pop_front(),
-                false => schedule.next(now),
-            };
-            let Some(due) = due else {
-                break;
-            };
-            if self.probe.queue(self.lines.next()).is_err() {
-                schedule.give_back();
-                break;
-            }
-            if self.due.is_empty() {
-                self.heard = now;
-            }
-            self.due.push_back(due);
-            queued += 1;
-        }
-        queued
-    }
-}
-
-/// Looks whether something came though everything is back. Returns whether there were bytes.
-fn listen(io: &mut Counted<'_>, scratch: &mut [u8]) -> bool {
-    match io.read_ready() {
-        Ok(true) => matches!(io.read(scratch), Ok(1..)),
-        _ => false,
-    }
-}
-
-fn probe(bytes: usize) -> Probe<Box<[u8]>, WINDOW> {
-    Probe::new(vec![0; bytes].into_boxed_slice())
-}
-
-/// A socket that keeps what the probe has no place for.
-struct Counted<'a> {
-    socket: Socket<'a>,
-    moved: bool,
-    ended: bool,
-    failed: Option<io::Error>,
-}
-
-impl Counted<'_> {
-    fn keep(&mut self, error: io::Error) -> ErrorKind {
-        let kind = error.kind().into();
-        if kind != ErrorKind::Interrupted {
-            self.failed.get_or_insert(error);
-        }
-        kind
-    }
-}
-
-impl ErrorType for Counted<'_> {
-    type Error = ErrorKind;
-}
-
-impl Read for Counted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-        let n = self.socket.read(buffer).map_err(|error| self.keep(error))?;
-        self.moved |= n > 0;
-        self.ended |= n == 0;
-        Ok(n)
-    }
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        let n = self.socket.write(bytes).map_err(|error| self.keep(error))?;
-        self.moved |= n > 0;
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> Result<(), ErrorKind> {
-        Ok(())
-    }
-}
-
-impl ReadReady for Counted<'_> {
-    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
-        self.socket.read_ready().map_err(|error| self.keep(error))
-    }
-}
-
-impl WriteReady for Counted<'_> {
-    fn write_ready(&mut self) -> Result<bool, ErrorKind> {
-        self.socket.write_ready().map_err(|error| self.keep(error))
     }
 }

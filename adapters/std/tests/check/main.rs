@@ -9,15 +9,22 @@ use std::time::Duration;
 
 use bad_relay::Fault;
 use linecho_std::check::{Check, Grade, Question, Row, ServerCounts};
-use linecho_std::{Client, Handle, Server};
+use linecho_std::{Builder, Client, Handle, Listener, Server, listen, proxy_v1, proxy_v2};
 
 /// An echo that runs until this is dropped.
 struct Backend(SocketAddr, Handle);
 
 impl Backend {
     fn start() -> Self {
-        let server = Server::builder().listen(["127.0.0.1:0".parse().unwrap()]);
-        let server = server.unwrap();
+        Self::with(Server::builder())
+    }
+
+    fn with(builder: Builder) -> Self {
+        let server = builder.listen(["127.0.0.1:0".parse().unwrap()]).unwrap();
+        Self::run(server)
+    }
+
+    fn run(server: Server) -> Self {
         let echo = Self(server.addresses()[0], server.handle());
         thread::spawn(|| server.run());
         echo
@@ -63,6 +70,78 @@ fn on_a_plain_connection_everything_is_good() {
     assert_eq!(rows.len(), 20);
     for row in &rows {
         assert_eq!(row.grade, Grade::Good, "{row:#?}");
+    }
+}
+
+#[test]
+fn a_server_that_identifies_itself_is_named() {
+    let echo = Backend::with(Server::builder().identify("pod-1"));
+    let rows = rows(echo.check(echo.0));
+    assert_eq!(rows.len(), 21);
+    for row in &rows {
+        assert_eq!(row.grade, Grade::Good, "{row:#?}");
+    }
+    let found = row(&rows, Question::Backends);
+    assert_eq!((found.verdict, found.figure.unwrap().value), ("one", 1.0));
+    let named = format!("pod-1 ({}) of version ", echo.0);
+    assert!(found.found.starts_with(&named), "{found:#?}");
+    let found = row(&rows, Question::ProxyHeader);
+    assert_eq!(found.verdict, "none");
+    assert!(
+        found.found.contains("sees this end as its peer"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_relay_hides_the_client_and_two_servers_are_both_named() {
+    let (one, two) = (
+        Backend::with(Server::builder().identify("pod-1")),
+        Backend::with(Server::builder().identify("pod-2")),
+    );
+    let relays = [one.0, two.0].map(|server| bad_relay::start(server, Fault::None));
+    // Both relays are the addresses of one name: the check uses the first that answers.
+    let rows = rows(Check::new(&Client::builder(), &relays).most_buffered(1 << 20));
+    let found = row(&rows, Question::Backends);
+    assert!(found.found.starts_with("pod-1 ("), "{found:#?}");
+    let found = row(&rows, Question::ProxyHeader);
+    assert!(
+        found.found.contains("as its peer, this end is"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_proxy_header_is_compared_with_the_connection() {
+    for (version, preface) in [(1, proxy_v1 as linecho_std::Preface), (2, proxy_v2)] {
+        let socket = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = Listener::from(socket).require_proxy_header();
+        let server = Server::builder().identify("pod-1").on([listener]).unwrap();
+        let echo = Backend::run(server);
+        let check = |preface| {
+            let builder = Client::builder().preface(preface);
+            rows(Check::new(&builder, &[echo.0]).most_buffered(1 << 20))
+        };
+        let good = check(preface);
+        let found = row(&good, Question::ProxyHeader);
+        assert_eq!(
+            (found.verdict, found.grade),
+            ("right", Grade::Good),
+            "{found:#?}"
+        );
+        let text = format!("version {version} from 127.0.0.1:");
+        assert!(found.found.starts_with(&text), "{found:#?}");
+
+        let others = check(|_, server| proxy_v1("192.0.2.1:9".parse().unwrap(), server));
+        let found = row(&others, Question::ProxyHeader);
+        assert_eq!(
+            (found.verdict, found.grade),
+            ("another client", Grade::Poor),
+            "{found:#?}"
+        );
+
+        let nobody = check(|_, _| b"PROXY UNKNOWN\r\n".to_vec());
+        assert_eq!(row(&nobody, Question::ProxyHeader).verdict, "names nobody");
     }
 }
 
@@ -200,6 +279,17 @@ fn faults_of_connections_are_told_apart() {
             ],
         ),
     ]);
+}
+
+/// Its greeting shows the new connection, also where no line is cut in two.
+#[test]
+fn a_greeting_in_mid_stream_is_another_server() {
+    let echo = Backend::with(Server::builder().identify("pod-1"));
+    let relay = bad_relay::start(echo.0, Fault::AnotherServer);
+    let rows = rows(echo.check(relay).patience(Duration::from_millis(1500)));
+    let found = row(&rows, Question::OneServer);
+    assert_eq!(found.verdict, "another takes over", "{rows:#?}");
+    assert!(found.found.contains("greeted once more"), "{found:#?}");
 }
 
 #[test]

@@ -3,4 +3,5 @@
 mod connect;
 mod echo;
 mod filter;
+mod identity;
 mod kit;

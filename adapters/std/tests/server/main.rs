@@ -3,6 +3,7 @@
 mod closing;
 #[cfg(unix)]
 mod handover;
+mod identify;
 mod limits;
 mod listeners;
 mod proxy;

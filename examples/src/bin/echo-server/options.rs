@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::BoolishValueParser;
 use linecho_examples::command_line;
 use linecho_examples::listen_address::{ListenAddress, Place};
 use linecho_examples::options::{LogOptions, SessionOptions};
@@ -86,6 +87,21 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) stdio: bool,
 
+    /// Greet each connection with one line of JSON that says who answers: name, version, and the
+    /// addresses that the server sees. echo-client takes it out; to others it is a line that they
+    /// did not send
+    #[arg(long, env = "LINECHO_IDENTIFY", value_parser = BoolishValueParser::new())]
+    pub(crate) identify: bool,
+
+    // Not a doc comment: clippy would take the variable for code.
+    #[arg(
+        long,
+        value_name = "NAME",
+        help = "The name for --identify [default: POD_NAME of the environment, or that of the host]",
+        env = "LINECHO_NAME"
+    )]
+    name: Option<String>,
+
     #[command(flatten)]
     pub(crate) log: LogOptions,
 }
@@ -114,6 +130,17 @@ fn mode(text: &str) -> Result<u32, String> {
 }
 
 impl Arguments {
+    /// Returns the name by which the server identifies itself, if it does.
+    pub(crate) fn identity(&self) -> Option<String> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+        self.identify.then(|| {
+            let given = self.name.clone().or_else(|| variable("POD_NAME"));
+            given
+                .or_else(host_name)
+                .unwrap_or_else(|| "echo-server".into())
+        })
+    }
+
     /// Returns the addresses to listen on, and those for relays. Without any, and without sockets
     /// from elsewhere, there is a default.
     pub(crate) fn addresses(&self, has_sockets: bool) -> Vec<(ListenAddress, bool)> {
@@ -126,6 +153,18 @@ impl Arguments {
         }
         addresses
     }
+}
+
+#[cfg(unix)]
+fn host_name() -> Option<String> {
+    let names = rustix::system::uname();
+    let name = names.nodename().to_string_lossy().into_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(not(unix))]
+fn host_name() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok()
 }
 
 #[cfg(test)]

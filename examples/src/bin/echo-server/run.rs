@@ -54,7 +54,7 @@ type AnyError = Box<dyn Error>;
 #[cfg(unix)]
 fn serve_stdio(arguments: &Arguments, log: &Log) -> Result<ExitCode, AnyError> {
     use linecho_std::Reason;
-    let reason = crate::stdio::serve(&arguments.session, log)?;
+    let reason = crate::stdio::serve(arguments, log)?;
     Ok(match reason.is_orderly() || reason == Reason::Idle {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -161,7 +161,11 @@ fn serve(arguments: &Arguments, inherited: Vec<Listener>, log: &Log) -> Result<E
 
 fn builder(arguments: &Arguments, log: &Log) -> Builder {
     let most = arguments.max_connections;
-    Server::builder()
+    let builder = match arguments.identity() {
+        Some(name) => Server::builder().identify(&name),
+        None => Server::builder(),
+    };
+    builder
         .session(arguments.session.config())
         .max_line(arguments.session.max_line as usize)
         .max_connections(most.map_or(usize::MAX, |it| it as usize))

@@ -6,6 +6,7 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::time::{self, Duration};
@@ -14,10 +15,12 @@ use linecho_core::polled::{self, Turn};
 use linecho_core::transport::Join;
 use linecho_core::{Instant, Reason, Session, embedded_io};
 use linecho_examples::log::{Level, Log, Value};
-use linecho_examples::options::SessionOptions;
 use linecho_examples::server_log;
 use linecho_examples::signals::{Signal, Signals};
+use linecho_std::Identity;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::options::Arguments;
 
 /// The bytes that a pipe takes without blocking when it is ready (POSIX `PIPE_BUF`). Sockets and
 /// terminals that are ready also take some of them.
@@ -27,7 +30,8 @@ const MOST_AT_ONCE: usize = match cfg!(target_os = "linux") {
 };
 
 /// Serves the peer on stdin and stdout. Returns the reason for the end.
-pub(crate) fn serve(options: &SessionOptions, log: &Log) -> io::Result<Reason> {
+pub(crate) fn serve(arguments: &Arguments, log: &Log) -> io::Result<Reason> {
+    let options = &arguments.session;
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let mut signals = Signals::handle()?;
@@ -38,6 +42,13 @@ pub(crate) fn serve(options: &SessionOptions, log: &Log) -> io::Result<Reason> {
     let now = || Instant::ZERO + start.elapsed();
     let storage = vec![0; options.max_line as usize];
     let mut session = Session::new(storage, options.config(), now());
+    if let Some(name) = arguments.identity() {
+        let (peer, local) = addresses(peer.clone());
+        let greeting = Identity::new(&name, peer, local).to_line();
+        if let Some(reason) = greet(&greeting, &output, &mut signals)? {
+            session.end(reason);
+        }
+    }
     let mut end = None;
     let reason = loop {
         let mut transport = Join::new(Reader(&input), Writer(&output));
@@ -78,6 +89,45 @@ pub(crate) fn serve(options: &SessionOptions, log: &Log) -> io::Result<Reason> {
     details.push(("reason", reason.to_string().into()));
     log.event(Level::Info, "closed", &details);
     Ok(reason)
+}
+
+/// Writes the greeting. Returns the reason if the session ends meanwhile: a signal comes while the
+/// peer takes nothing, or writing fails.
+fn greet(greeting: &[u8], output: &File, signals: &mut Signals) -> io::Result<Option<Reason>> {
+    use linecho_core::embedded_io::{Write as _, WriteReady as _};
+    let mut writer = Writer(output);
+    let mut left = greeting;
+    while !left.is_empty() {
+        if !writer.write_ready()? {
+            wait(None, Some(output), signals, None)?;
+            let stops = |it: Signal| !matches!(it, Signal::Status | Signal::Child);
+            if signals.take().any(stops) {
+                return Ok(Some(Reason::Shutdown));
+            }
+            continue;
+        }
+        match writer.write(left) {
+            Ok(n) => left = &left[n..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Ok(Some(embedded_io::ErrorKind::from(error.kind()).into())),
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the addresses of the peer and of this end, of which a super-server names the first.
+fn addresses(named: String) -> (String, String) {
+    let Ok(descriptor) = io::stdin().as_fd().try_clone_to_owned() else {
+        return (named, "stdin".into());
+    };
+    // If it is no socket, its addresses cannot be had.
+    let stream = TcpStream::from(descriptor);
+    let text = |address: io::Result<SocketAddr>| address.ok().map(|it| it.to_string());
+    let peer = text(stream.peer_addr()).unwrap_or(named);
+    (
+        peer,
+        text(stream.local_addr()).unwrap_or_else(|| "stdin".into()),
+    )
 }
 
 /// Returns `true` if stderr is the connection itself, as inetd and systemd leave it: a log there

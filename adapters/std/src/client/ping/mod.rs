@@ -1,17 +1,17 @@
 //! A line each interval: how fast it comes back, and when it does not.
 
+mod stats;
+
 use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::Client;
 use super::connect::ClientBuilder;
-use super::error::{Cause, ClientError};
-
-/// A reply that takes at least as long counts as an outage.
-const OUTAGE: Duration = Duration::from_secs(1);
+use super::error::{Cause, ClientError, ConnectError};
+use crate::Backend;
+pub use stats::{Outage, PingStats, PingView, RoundTrips};
 
 /// The time at which a [`Ping`] connects again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +36,10 @@ pub struct Ping<A> {
     size: usize,
     reconnect: Reconnect,
     timeout: Duration,
-    stats: Arc<Mutex<PingStats>>,
+    stats: PingView,
     connection: Option<Client>,
+    /// The number of its server, once it has identified itself.
+    backend: Option<usize>,
     /// The lines that have not come back: number, and when they were due.
     in_flight: VecDeque<(u64, Instant)>,
 }
@@ -61,6 +63,8 @@ pub enum PingEvent {
         bytes: usize,
         /// The time that it took.
         round_trip: Duration,
+        /// The server, if it has identified itself.
+        backend: Option<Backend>,
     },
     /// Lines are lost.
     Lost {
@@ -75,154 +79,6 @@ pub enum PingEvent {
     Recovered(Outage),
 }
 
-/// A time without service, from when the first lost line was due, or the connection ended, to the
-/// next line that came back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Outage {
-    /// The time at which it began.
-    pub began: SystemTime,
-    /// The time that it took.
-    pub length: Duration,
-    /// True if it was over.
-    pub over: bool,
-}
-
-/// The figures of a [`Ping`].
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct PingStats {
-    /// Lines that were sent, or could not be.
-    pub sent: u64,
-    /// Lines that came back right.
-    pub echoed: u64,
-    /// Lines that will not come back. Those that are neither echoed nor lost are on their way.
-    pub lost: u64,
-    /// The number of connections.
-    pub connections: u64,
-    /// Losses by reason.
-    pub causes: std::collections::BTreeMap<Cause, u64>,
-    /// The round-trip times.
-    pub round_trips: RoundTrips,
-    /// Outages that are over, in order.
-    outages: Vec<Outage>,
-    /// An outage that is not.
-    out_since: Option<(SystemTime, Instant)>,
-    began: Instant,
-}
-
-impl PingStats {
-    fn new() -> Self {
-        Self {
-            sent: 0,
-            echoed: 0,
-            lost: 0,
-            connections: 0,
-            causes: std::collections::BTreeMap::new(),
-            round_trips: RoundTrips::default(),
-            outages: Vec::new(),
-            out_since: None,
-            began: Instant::now(),
-        }
-    }
-
-    /// The time since the first line was due.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.began.elapsed()
-    }
-
-    /// The outages, in order, with the one that is not over.
-    #[must_use]
-    pub fn outages(&self) -> Vec<Outage> {
-        let current = self.out_since.map(|(began, since)| Outage {
-            began,
-            length: since.elapsed(),
-            over: false,
-        });
-        self.outages.iter().copied().chain(current).collect()
-    }
-
-    fn fail(&mut self, since: Instant) {
-        let began = SystemTime::now() - since.elapsed();
-        self.out_since.get_or_insert((began, since));
-    }
-
-    /// Takes in a reply to a line that was due then. Returns the outage that it ends.
-    fn reply(&mut self, due: Instant, round_trip: Duration) -> Option<Outage> {
-        self.echoed += 1;
-        self.round_trips.record(round_trip);
-        if due.elapsed() >= OUTAGE && !self.is_in_last_outage(due) {
-            self.fail(due);
-        }
-        let (began, since) = self.out_since.take()?;
-        let outage = Outage {
-            began,
-            length: since.elapsed(),
-            over: true,
-        };
-        self.outages.push(outage);
-        Some(outage)
-    }
-
-    /// Lines that were due while one was awaited come back with it.
-    fn is_in_last_outage(&self, due: Instant) -> bool {
-        let last = self.outages.last();
-        last.is_some_and(|last| SystemTime::now() - due.elapsed() < last.began + last.length)
-    }
-}
-
-/// Figures of many round-trip times, which need no memory for each. Percentiles do: record what
-/// [`PingEvent::Reply`] brings where you need them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RoundTrips {
-    count: u64,
-    min: Duration,
-    max: Duration,
-    /// In seconds.
-    mean: f64,
-    /// The sum of squared differences from the mean (Welford's method).
-    squares: f64,
-}
-
-impl RoundTrips {
-    fn record(&mut self, time: Duration) {
-        self.count += 1;
-        self.max = self.max.max(time);
-        self.min = match self.count {
-            1 => time,
-            _ => self.min.min(time),
-        };
-        let difference = time.as_secs_f64() - self.mean;
-        self.mean += difference / self.count as f64;
-        self.squares += difference * (time.as_secs_f64() - self.mean);
-    }
-
-    /// The shortest; zero if there is none.
-    #[must_use]
-    pub fn min(&self) -> Duration {
-        self.min
-    }
-
-    /// The average.
-    #[must_use]
-    pub fn mean(&self) -> Duration {
-        Duration::from_secs_f64(self.mean)
-    }
-
-    /// The longest.
-    #[must_use]
-    pub fn max(&self) -> Duration {
-        self.max
-    }
-
-    /// The standard deviation.
-    #[must_use]
-    pub fn deviation(&self) -> Duration {
-        Duration::from_secs_f64((self.squares / self.count.max(1) as f64).max(0.0).sqrt())
-    }
-}
-
 impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
     /// Prepares to ping `server`, on connections that `builder` makes: a line of 64 bytes each
     /// second, which may take as long as the timeout of `builder`.
@@ -235,8 +91,9 @@ impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
             size: 64,
             reconnect: Reconnect::default(),
             timeout: builder.timeout,
-            stats: Arc::new(Mutex::new(PingStats::new())),
+            stats: PingView::new(),
             connection: None,
+            backend: None,
             in_flight: VecDeque::new(),
         }
     }
@@ -265,7 +122,7 @@ impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
     /// Returns a view of the figures for another thread.
     #[must_use]
     pub fn stats(&self) -> PingView {
-        PingView(Arc::clone(&self.stats))
+        self.stats.clone()
     }
 
     /// Sends `count` lines, or without end; stops after `limit` if there is one. Waits for the last
@@ -277,7 +134,7 @@ impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
         mut on_event: impl FnMut(&PingEvent),
     ) {
         let began = Instant::now();
-        self.lock().began = began;
+        self.stats.lock().began = began;
         let end = limit.map(|limit| began + limit);
         let is_over = |now: Instant| end.is_some_and(|end| now >= end);
         let mut due = began;
@@ -304,7 +161,7 @@ impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
     }
 
     fn send(&mut self, number: u64, due: Instant, on_event: &mut impl FnMut(&PingEvent)) {
-        self.lock().sent += 1;
+        self.stats.lock().sent += 1;
         if self.connection.is_none() && !self.connect(number, due, on_event) {
             return;
         }
@@ -332,12 +189,12 @@ impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
         let connected = self.builder.connect(self.server.clone());
         match connected.and_then(|client| {
             let peer = client.peer_addr();
-            peer.map(|peer| (client, peer))
-                .map_err(super::error::ConnectError::SetUp)
+            peer.map(|peer| (client, peer)).map_err(ConnectError::SetUp)
         }) {
             Ok((client, peer)) => {
                 self.connection = Some(client);
-                self.lock().connections += 1;
+                self.backend = None;
+                self.stats.lock().connections += 1;
                 let took = began.elapsed();
                 on_event(&PingEvent::Connected { peer, took });
                 true
@@ -399,11 +256,12 @@ impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
     }
 
     fn take(&mut self, replies: &[Duration], on_event: &mut impl FnMut(&PingEvent)) {
+        let backend = self.count_backend(replies.len() as u64);
         for &round_trip in replies {
             let Some((number, due)) = self.in_flight.pop_front() else {
                 return;
             };
-            let recovered = self.lock().reply(due, round_trip);
+            let recovered = self.stats.lock().reply(due, round_trip);
             if let Some(outage) = recovered {
                 on_event(&PingEvent::Recovered(outage));
             }
@@ -411,11 +269,26 @@ impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
                 number,
                 bytes: self.size,
                 round_trip,
+                backend: backend.clone(),
             });
         }
     }
 
+    /// Counts replies of the server, if it has identified itself.
+    fn count_backend(&mut self, replies: u64) -> Option<Backend> {
+        let identity = self.connection.as_ref()?.identity()?;
+        let mut stats = self.stats.lock();
+        let backends = &mut stats.backends;
+        let connected = || backends.connected(&identity.backend);
+        let number = *self.backend.get_or_insert_with(connected);
+        backends.answered(number, replies);
+        Some(backends.get(number).clone())
+    }
+
     fn give_up(&mut self, on_event: &mut impl FnMut(&PingEvent)) {
+        if let Some(Err(error)) = self.connection.as_mut().map(Client::end_beginning) {
+            return self.fail(&error, on_event);
+        }
         let reason = format!("nothing came back for {:?}", self.timeout);
         self.drop_connection(Cause::Timeout, reason, on_event);
     }
@@ -449,7 +322,7 @@ impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
         reason: String,
         on_event: &mut impl FnMut(&PingEvent),
     ) {
-        let mut stats = self.lock();
+        let mut stats = self.stats.lock();
         stats.fail(since);
         let lost = numbers.map_or(0, |(first, last)| last - first + 1);
         stats.lost += lost;
@@ -460,23 +333,6 @@ impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
             cause,
             reason,
         });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, PingStats> {
-        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The figures of a [`Ping`], for another thread.
-#[derive(Clone, Debug)]
-pub struct PingView(Arc<Mutex<PingStats>>);
-
-impl PingView {
-    /// The figures as they are now.
-    #[must_use]
-    pub fn get(&self) -> PingStats {
-        let stats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        stats.clone()
     }
 }
 
@@ -498,38 +354,5 @@ mod tests {
             assert_eq!(line(7, size).len() + 1, size);
         }
         assert!(line(7, 64).starts_with(b"linecho ping 7 a"));
-    }
-
-    #[test]
-    fn round_trips_are_summed_up() {
-        let mut round_trips = RoundTrips::default();
-        for millis in [2, 4, 4, 4, 5, 5, 7, 9] {
-            round_trips.record(Duration::from_millis(millis));
-        }
-        let nanos = [
-            round_trips.min(),
-            round_trips.mean(),
-            round_trips.max(),
-            round_trips.deviation(),
-        ]
-        .map(|time| time.as_secs_f64() * 1e3);
-        for (nanos, expected) in nanos.iter().zip([2.0, 5.0, 9.0, 2.0]) {
-            assert!((nanos - expected).abs() < 1e-6, "{nanos} {expected}");
-        }
-    }
-
-    #[test]
-    fn a_long_wait_is_one_outage_however_many_lines_it_held_up() {
-        let mut stats = PingStats::new();
-        let Some(first) = Instant::now().checked_sub(Duration::from_secs(2)) else {
-            return;
-        };
-        for i in 0..10 {
-            let due = first + i * Duration::from_millis(100);
-            stats.reply(due, due.elapsed());
-        }
-        let outages = stats.outages();
-        assert_eq!(outages.len(), 1);
-        assert!(outages[0].over && outages[0].length >= Duration::from_secs(2));
     }
 }
