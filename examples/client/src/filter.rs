@@ -6,7 +6,7 @@ use linecho_std::Ending;
 use serde_json::json;
 
 use crate::Outcome;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::server::Server;
 
 pub(crate) fn run(server: &Server, output: &Output) -> Outcome {
@@ -23,7 +23,13 @@ pub(crate) fn run(server: &Server, output: &Output) -> Outcome {
     };
     output.object(
         "summary",
-        &json!({"ok": true, "lines": summary.lines, "bytes": summary.bytes, "ending": ending}),
+        &json!({
+            "ok": true,
+            "lines": summary.lines,
+            "bytes": summary.bytes,
+            "ending": ending,
+            "backend": output::backend(summary.identity.as_ref()),
+        }),
     );
     let remark = match summary.ending {
         Ending::Closed => return Ok(()),

@@ -17,7 +17,7 @@ use crate::Outcome;
 use crate::bars;
 use crate::failure::Failure;
 use crate::latency;
-use crate::output::{Output, millis};
+use crate::output::{self, Output, millis};
 use crate::plot::{self, Timeline, Titles};
 use crate::server::Server;
 use crate::signals;
@@ -236,6 +236,9 @@ fn print(
             percentiles("since sent", &latencies.since_sent);
         }
     }
+    for line in output::backend_lines(&stats.backends) {
+        output.line(&line);
+    }
     for (cause, number) in &stats.failures {
         output.line(&format!("{number} failures by {cause}"));
     }
@@ -288,6 +291,7 @@ fn object(
         "unsent": stats.unsent,
         "lines_per_s": (stats.lines as f64 / seconds).round(),
         "connected": stats.connected,
+        "backends": output::backends(&stats.backends),
         "failures": stats.failed(),
         "failures_by_cause": failures,
         "since_due": percentiles(&latencies.since_due),

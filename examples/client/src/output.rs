@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use linecho_std::Cause;
+use linecho_std::{Backend, Backends, Cause, Identity};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -93,6 +93,42 @@ pub(crate) fn print(object: &Value) {
 /// The words of a summary for wrong usage.
 pub(crate) fn wrong_usage(text: &str) -> Value {
     json!({"ok": false, "cause": Cause::Usage.as_str(), "error": text})
+}
+
+/// A server that has identified itself, as JSON; null if it has not.
+pub(crate) fn backend(identity: Option<&Identity>) -> Value {
+    identity.map_or(Value::Null, |it| backend_object(&it.backend).into())
+}
+
+/// All servers that have answered, and how much, as JSON.
+pub(crate) fn backends(backends: &Backends) -> Value {
+    let all = backends.iter().map(|it| {
+        let mut object = backend_object(&it.backend);
+        object.insert("connections".into(), it.connections.into());
+        object.insert("lines".into(), it.lines.into());
+        object
+    });
+    all.collect()
+}
+
+fn backend_object(backend: &Backend) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("name".into(), (&*backend.name).into());
+    object.insert("version".into(), (&*backend.version).into());
+    object.insert("address".into(), (&*backend.address).into());
+    object
+}
+
+/// All servers that have answered, and how much, in lines for people.
+pub(crate) fn backend_lines(backends: &Backends) -> Vec<String> {
+    let line = |it: &linecho_std::Served| {
+        let (lines, connections) = (it.lines, it.connections);
+        format!(
+            "{lines} lines by {} on {connections} connections",
+            it.backend
+        )
+    };
+    backends.iter().map(line).collect()
 }
 
 /// A time as JSON, in milliseconds.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::failure::Failure;
 use crate::latency;
-use crate::output::{Output, millis};
+use crate::output::{self, Output, millis};
 use crate::server::Server;
 use crate::signals;
 
@@ -160,6 +160,7 @@ impl Printer {
                     number,
                     bytes,
                     round_trip,
+                    ..
                 },
                 true,
             ) => {
@@ -187,10 +188,14 @@ impl Printer {
                     number,
                     bytes,
                     round_trip,
+                    backend,
                 },
                 _,
             ) => {
-                let from = peer.map_or_else(|| self.name.clone(), |peer| peer.to_string());
+                let mut from = peer.map_or_else(|| self.name.clone(), |peer| peer.to_string());
+                if let Some(backend) = backend {
+                    from += &format!(" ({})", backend.name.escape_debug());
+                }
                 format!(
                     "{bytes} bytes from {from}: seq={number} time={:.3} ms",
                     ms(*round_trip)
@@ -232,11 +237,13 @@ impl Printer {
                 number,
                 bytes,
                 round_trip,
+                backend,
             } => (
                 "reply",
                 json!({
                     "time_s": time, "seq": number, "bytes": bytes, "rtt_ms": millis(*round_trip),
                     "peer": peer.map(|peer| peer.to_string()),
+                    "backend": backend.as_ref().map(|it| &it.name),
                 }),
             ),
             PingEvent::Lost {
@@ -303,6 +310,9 @@ impl Printer {
                 ms(self.percentile(50.0)), ms(self.percentile(90.0)), ms(self.percentile(99.0)),
             ));
         }
+        for line in output::backend_lines(&stats.backends) {
+            self.output.line(&line);
+        }
         for (cause, number) in stats.causes.iter().filter(|(_, number)| **number > 0) {
             self.output.line(&format!("{number} lost by {cause}"));
         }
@@ -355,6 +365,7 @@ fn summary_object(printer: &Printer, stats: &PingStats, outages: &[Outage]) -> V
         "lost": stats.lost,
         "lost_by_cause": causes,
         "connections": stats.connections,
+        "backends": output::backends(&stats.backends),
         "elapsed_ms": millis(stats.elapsed()),
         "rtt_min_ms": rtt(it.min()),
         "rtt_avg_ms": rtt(it.mean()),

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::Outcome;
 use crate::failure::Failure;
-use crate::output::{Output, millis};
+use crate::output::{self, Output, millis};
 use crate::server::Server;
 
 pub(crate) fn run(server: &Server, words: &[OsString], output: &Output) -> Outcome {
@@ -21,7 +21,8 @@ pub(crate) fn run(server: &Server, words: &[OsString], output: &Output) -> Outco
         });
     }
     line.extend(server.carriage_return());
-    let round_trip = server.connect()?.echo(&line)?;
+    let mut client = server.connect()?;
+    let round_trip = client.echo(&line)?;
     output.object(
         "summary",
         &json!({
@@ -29,6 +30,7 @@ pub(crate) fn run(server: &Server, words: &[OsString], output: &Output) -> Outco
             "text": String::from_utf8_lossy(&line),
             "bytes": line.len() + 1,
             "rtt_ms": millis(round_trip),
+            "backend": output::backend(client.identity()),
         }),
     );
     if !output.json {

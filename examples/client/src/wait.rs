@@ -6,14 +6,16 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::Outcome;
-use crate::output::{Output, millis};
+use crate::output::{self, Output, millis};
 use crate::server::Server;
 
 pub(crate) fn run(server: &Server, limit: Duration, output: &Output) -> Outcome {
     let waited = server.builder().wait_for_echo(&server.name(), limit)?;
     let peer = waited.client.peer_addr()?;
+    let identity = waited.client.identity();
+    let by = identity.map_or_else(String::new, |it| format!(", it is {}", it.backend));
     output.line(&format!(
-        "{peer} echoes after {:.3} s ({} attempts)",
+        "{peer} echoes after {:.3} s ({} attempts){by}",
         waited.took.as_secs_f64(),
         waited.attempts
     ));
@@ -25,6 +27,7 @@ pub(crate) fn run(server: &Server, limit: Duration, output: &Output) -> Outcome 
             "attempts": waited.attempts,
             "waited_ms": millis(waited.took),
             "rtt_ms": millis(waited.round_trip),
+            "backend": output::backend(identity),
         }),
     );
     Ok(())

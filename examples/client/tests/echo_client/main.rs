@@ -1,5 +1,7 @@
 //! The program echo-client: arguments, environment, exit codes, messages.
 
+#[cfg(unix)]
+mod identify;
 mod kit;
 #[cfg(unix)]
 mod load;
