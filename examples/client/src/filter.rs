@@ -28,7 +28,7 @@ pub(crate) fn run(server: &Server, output: &Output) -> Outcome {
             "lines": summary.lines,
             "bytes": summary.bytes,
             "ending": ending,
-            "backend": output::backend(summary.identity.as_ref()),
+            "backend": output::backend(summary.identity.as_deref()),
         }),
     );
     let remark = match summary.ending {

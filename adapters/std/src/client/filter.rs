@@ -20,7 +20,7 @@ pub struct FilterSummary {
     /// The end of the connection.
     pub ending: Ending,
     /// The server's identity, if it has told it.
-    pub identity: Option<Identity>,
+    pub identity: Option<Box<Identity>>,
 }
 
 /// The end of a connection on which everything had come back.
@@ -64,7 +64,7 @@ impl Client {
             lines: self.probe.lines(),
             bytes: self.probe.bytes(),
             ending,
-            identity: self.identity().cloned(),
+            identity: self.identity().cloned().map(Box::new),
         })
     }
 

@@ -439,7 +439,7 @@ impl Client {
         self.poll(Some(left))?;
         // We may have been stopped (Ctrl-Z) while the server was not.
         if left.is_zero() && self.events.is_empty() {
-if self.beginning.is_open() {
+            if self.beginning.is_open() {
                 // The next turn finds that it is not what was due.
                 self.beginning.give_up();
                 return Ok(());
