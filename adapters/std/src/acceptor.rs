@@ -15,6 +15,8 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use linecho_core::Instant;
+#[cfg(unix)]
+use mio::Registry;
 use mio::net::TcpStream;
 use socket2::SockRef;
 
@@ -51,7 +53,7 @@ pub(crate) struct Acceptor {
 }
 
 struct Listening {
-    socket: AcceptSocket,
+    socket: Arc<AcceptSocket>,
     /// An event said that connections wait, and accept(2) has not denied it since.
     waiting: bool,
 }
@@ -72,7 +74,7 @@ impl Acceptor {
         shared: Arc<Shared>,
         observer: Option<Arc<dyn Observer>>,
         settings: Settings,
-        listeners: impl IntoIterator<Item = AcceptSocket>,
+        listeners: impl IntoIterator<Item = Arc<AcceptSocket>>,
         outlets: impl IntoIterator<Item = Sender<Accepted>>,
     ) -> Self {
         let listening = |socket| Listening {
@@ -96,9 +98,14 @@ impl Acceptor {
         }
     }
 
+    /// Takes the sockets out of the event loop. To close them is not enough while another process
+    /// has them, too: each connection would still wake this one.
     #[cfg(unix)]
-    pub(crate) fn sockets(&self) -> impl Iterator<Item = &AcceptSocket> {
-        self.listeners.iter().map(|listening| &listening.socket)
+    pub(crate) fn deregister(&self, registry: &Registry) {
+        for listener in &self.listeners {
+            // It has been registered, and nothing else could fail.
+            let _: io::Result<()> = listener.socket.deregister(registry);
+        }
     }
 
     pub(crate) fn listeners(&self) -> usize {

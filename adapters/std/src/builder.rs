@@ -171,8 +171,9 @@ impl Builder {
                 .map_err(StartError::Socket)?;
         }
 
+        let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
         let peer_limit = settings.max_per_peer.map(PeerLimit::new);
-        let shared = Arc::new(Shared::new(infos, wakers, peer_limit));
+        let shared = Arc::new(Shared::new(infos, &sockets, wakers, peer_limit));
         let (outlets, inboxes): (Vec<_>, Vec<_>) = (1..count).map(|_| mpsc::channel()).unzip();
         let observer = self.observer;
         let acceptor = Acceptor::new(shared.clone(), observer.clone(), settings, sockets, outlets);

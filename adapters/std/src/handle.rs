@@ -1,11 +1,17 @@
 //! A program's handle on a server.
 
+#[cfg(unix)]
+use std::io;
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::Weak;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use linecho_core::Totals;
 
+#[cfg(unix)]
+use crate::listener::Listener;
 use crate::shared::{Phase, Shared};
 
 /// A handle on a [`Server`](crate::Server), for other threads than those that run it.
@@ -53,10 +59,25 @@ impl Handle {
         self.0.shut_down(delay);
     }
 
+    /// Returns the listeners with descriptors of their own, to [send](crate::send_listeners) them to
+    /// the process that takes over. A server that accepts no more has none.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more file descriptors.
+    #[cfg(unix)]
+    pub fn duplicate_listeners(&self) -> io::Result<Vec<Listener>> {
+        let sockets = self.0.sockets.iter().map(Weak::upgrade);
+        let listeners = sockets.zip(&self.0.listeners);
+        let open = listeners.filter_map(|(socket, info)| Some((socket?, info)));
+        open.map(|(socket, info)| info.of_duplicate(socket.duplicate()?))
+            .collect()
+    }
+
     /// Closes the listening sockets at once, leaves the connections that wait there to another
     /// process that has [received](crate::receive_listeners) them, and begins a
     /// [shutdown](Self::shutdown) after this delay. Until then the open connections are served as
-    /// before.
+    /// before. A shutdown that has been asked for already goes on as it is.
     #[cfg(unix)]
     pub fn hand_over(&self, delay: Duration) {
         self.0.hand_over(delay);

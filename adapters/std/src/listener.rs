@@ -4,12 +4,14 @@ use std::fmt;
 use std::io;
 use std::net::TcpListener;
 #[cfg(unix)]
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 #[cfg(unix)]
 use std::os::unix::net::UnixListener;
 
 use mio::event::Source;
 use mio::net::TcpStream;
+#[cfg(unix)]
+use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
@@ -263,6 +265,11 @@ impl AcceptSocket {
         registry.register(source, token, Interest::READABLE)
     }
 
+    #[cfg(unix)]
+    pub(crate) fn deregister(&self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut SourceFd(&self.as_fd().as_raw_fd()))
+    }
+
     /// Accepts a connection. One of a UNIX socket comes as a `TcpStream`, too, which is a
     /// descriptor whose `read`, `write` and `shutdown` are those of any stream socket: an enum
     /// would make each idle connection larger.
@@ -278,13 +285,18 @@ impl AcceptSocket {
         }
     }
 
+    #[cfg(unix)]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        }
+    }
+
     /// Returns another descriptor of the socket.
     #[cfg(unix)]
     pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
-        match self {
-            Self::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
-            Self::Unix(socket) => socket.as_fd().try_clone_to_owned(),
-        }
+        self.as_fd().try_clone_to_owned()
     }
 
     pub(crate) fn as_sock_ref(&self) -> SockRef<'_> {

@@ -8,8 +8,6 @@ use std::thread;
 use crate::endpoint::Endpoint;
 use crate::handle::Handle;
 use crate::listener::ListenerInfo;
-#[cfg(unix)]
-use crate::listener::{AcceptSocket, Listener};
 use crate::report::{Report, Unfinished};
 use crate::shared::{Phase, Shared};
 use crate::worker::Worker;
@@ -73,22 +71,6 @@ impl Server {
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle(self.shared.clone())
-    }
-
-    /// Returns the listeners with descriptors of their own, to
-    /// [send](crate::send_listeners) them to the process that takes over.
-    ///
-    /// # Errors
-    ///
-    /// When the process may open no more file descriptors.
-    #[cfg(unix)]
-    pub fn duplicate_listeners(&self) -> io::Result<Vec<Listener>> {
-        let first = self.workers.first();
-        let sockets = first.into_iter().flat_map(Worker::accept_sockets);
-        let listeners = sockets.zip(&self.shared.listeners);
-        let duplicate =
-            |(socket, info): (&AcceptSocket, &ListenerInfo)| info.of_duplicate(socket.duplicate()?);
-        listeners.map(duplicate).collect()
     }
 
     /// Serves, with this thread as the first worker, until a [`Handle`] shuts it down.

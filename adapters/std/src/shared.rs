@@ -5,14 +5,14 @@ use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{self, Duration};
 
 use linecho_core::{Counters, Instant, Totals};
 use mio::Waker;
 
-use crate::listener::ListenerInfo;
+use crate::listener::{AcceptSocket, ListenerInfo};
 use crate::peer_limit::PeerLimit;
 use crate::turns::Turns;
 
@@ -38,6 +38,9 @@ pub(crate) struct Shared {
     drain_at: AtomicU64,
     handed_over: AtomicBool,
     pub(crate) listeners: Box<[ListenerInfo]>,
+    /// The socket of each listener, as long as it accepts.
+    #[cfg(unix)]
+    pub(crate) sockets: Box<[Weak<AcceptSocket>]>,
     pub(crate) workers: Box<[WorkerState]>,
     /// The next connection that closes wakes the first worker, which waits for it.
     pub(crate) wake_on_close: AtomicBool,
@@ -117,6 +120,7 @@ impl WorkerState {
 impl Shared {
     pub(crate) fn new(
         listeners: impl IntoIterator<Item = ListenerInfo>,
+        sockets: &[Arc<AcceptSocket>],
         wakers: impl IntoIterator<Item = Waker>,
         peer_limit: Option<PeerLimit>,
     ) -> Self {
@@ -134,6 +138,8 @@ impl Shared {
             drain_at: AtomicU64::new(0),
             handed_over: AtomicBool::new(false),
             listeners: listeners.into_iter().collect(),
+            #[cfg(unix)]
+            sockets: sockets.iter().map(Arc::downgrade).collect(),
             workers: wakers.into_iter().map(state).collect(),
             wake_on_close: AtomicBool::new(false),
             accept_counters: AtomicAcceptCounters::default(),
@@ -178,11 +184,15 @@ impl Shared {
         self.enter(next);
     }
 
-    /// Has the first worker close the listening sockets, which another process has, too.
+    /// Has the first worker close the listening sockets, which another process has, too. A shutdown
+    /// that has been asked for goes on as it is.
     #[cfg(unix)]
     pub(crate) fn hand_over(&self, delay: Duration) {
         self.handed_over.store(true, SeqCst);
-        self.shut_down(delay);
+        match self.phase() {
+            Phase::Serving => self.shut_down(delay),
+            _ => self.wake_all(),
+        }
     }
 
     pub(crate) fn is_handed_over(&self) -> bool {

@@ -16,8 +16,6 @@ use crate::acceptor::{Accepted, Acceptor};
 use crate::connection::Connection;
 use crate::drain::{Drain, Step};
 use crate::listen::BACKLOG;
-#[cfg(unix)]
-use crate::listener::AcceptSocket;
 use crate::next::Next;
 use crate::pool::Pool;
 use crate::recorder::Recorder;
@@ -112,16 +110,6 @@ impl Worker {
         stream.register(self.poll.registry(), token)?;
         self.shutdown_streams.push(stream);
         Ok(())
-    }
-
-    /// Returns the sockets that it accepts from.
-    #[cfg(unix)]
-    pub(crate) fn accept_sockets(&self) -> impl Iterator<Item = &AcceptSocket> {
-        let acceptor = match &self.source {
-            Source::Acceptor(acceptor) => Some(acceptor),
-            Source::Inbox(_) | Source::Closed => None,
-        };
-        acceptor.into_iter().flat_map(Acceptor::sockets)
     }
 
     /// Serves until the server has been shut down. Returns what was cut off then.
@@ -300,7 +288,7 @@ impl Worker {
             Phase::Serving | Phase::Leaving => return false,
             Phase::Draining => self.drain(now),
             Phase::Stopping => {
-                self.source = Source::Closed;
+                self.close_listeners();
                 self.cut_all(now);
             }
         }
@@ -339,10 +327,14 @@ impl Worker {
         }
     }
 
-    /// Closes the listening sockets and the inboxes, and tells the other workers.
+    /// Closes the listening sockets and the ways to the other workers, and tells the other workers.
     fn close_listeners(&mut self) {
-        self.source = Source::Closed;
-        self.shared.wake_all();
+        let source = mem::replace(&mut self.source, Source::Closed);
+        if let Source::Acceptor(_acceptor) = &source {
+            #[cfg(unix)]
+            _acceptor.deregister(self.poll.registry());
+            self.shared.wake_all();
+        }
     }
 
     /// Does something to each connection, and gives it a turn.

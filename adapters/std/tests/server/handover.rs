@@ -30,7 +30,7 @@ fn listeners_arrive_as_they_were() {
         Listener::from(unix).name("\u{00e4} unix one"),
     ];
     let server = Server::builder().on(listeners).unwrap();
-    let taken = take_over(&server.duplicate_listeners().unwrap());
+    let taken = take_over(&server.handle().duplicate_listeners().unwrap());
     let next = Server::builder().on(taken).unwrap();
     assert_eq!(next.listeners(), server.listeners());
     std::fs::remove_file(path).unwrap();
@@ -51,8 +51,8 @@ fn other_bytes_are_no_listeners() {
 #[test]
 fn what_waits_is_left_to_the_next_server_and_what_is_open_is_served() {
     let old = Listening::on(Server::builder().workers(2).max_connections(1), local());
-    let duplicates = old.server.duplicate_listeners().unwrap();
     let old = old.start();
+    let duplicates = old.handle.duplicate_listeners().unwrap();
     let mut open = old.connect();
     echo(&mut open, b"open\n");
     // The old server is full, so this one waits.
@@ -67,6 +67,7 @@ fn what_waits_is_left_to_the_next_server_and_what_is_open_is_served() {
     let next = thread::spawn(move || next.run().unwrap());
     crate::running::expect(&mut waiting, b"waiting\n");
     echo(&mut connect(old.address), b"new\n");
+    assert!(old.handle.duplicate_listeners().unwrap().is_empty());
     old.handle.shutdown();
     assert_eq!(rest(&mut open), b"");
     drop(open);
@@ -83,7 +84,6 @@ fn no_connection_is_lost_while_servers_follow_one_another() {
     const SERVERS: usize = 3;
     let first = Listening::on(Server::builder(), local());
     let address = first.server.addresses()[0];
-    let mut listeners = first.server.duplicate_listeners().unwrap();
     // The one server that accepts. The last of them is dropped after the clients have ended.
     let mut running: Vec<Running> = vec![first.start()];
     let (done, served) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -102,9 +102,10 @@ fn no_connection_is_lost_while_servers_follow_one_another() {
         for _ in 0..SERVERS {
             let before = served.load(SeqCst);
             wait_until("some were served", || served.load(SeqCst) > before + 200);
-            let next = Listening::on_all(Server::builder(), take_over(&listeners));
-            listeners = next.server.duplicate_listeners().unwrap();
-            let next = next.start();
+            let next = {
+                let listeners = running[0].handle.duplicate_listeners().unwrap();
+                Listening::on_all(Server::builder(), take_over(&listeners)).start()
+            };
             let old = running.remove(0);
             running.push(next);
             old.handle.hand_over(Duration::from_millis(500));
@@ -112,4 +113,27 @@ fn no_connection_is_lost_while_servers_follow_one_another() {
         }
         done.store(true, SeqCst);
     });
+}
+
+/// The successor came while the old server was about to end anyway.
+#[test]
+fn a_hand_over_does_not_hurry_a_shutdown() {
+    let old = Listening::on(Server::builder(), local()).start();
+    let mut open = old.connect();
+    echo(&mut open, b"open\n");
+    old.handle.shutdown_after(PATIENCE * 100);
+    let taken = take_over(&old.handle.duplicate_listeners().unwrap());
+    old.handle.hand_over(Duration::ZERO);
+    wait_until("it accepts no more", || {
+        old.handle.duplicate_listeners().unwrap().is_empty()
+    });
+    echo(&mut open, b"still served\n");
+    old.handle.shutdown();
+    // The session ends, and the peer has not closed its side: it is not cut.
+    assert_eq!(rest(&mut open), b"");
+    old.handle.hand_over(Duration::ZERO);
+    drop(open);
+    let report = old.join();
+    assert!(!report.hurried);
+    drop(taken);
 }
