@@ -25,6 +25,14 @@ pub enum Place {
     Unix(PathBuf),
 }
 
+impl ListenAddress {
+    /// Returns `true` if it means any free port.
+    #[must_use]
+    pub fn is_any_port(&self) -> bool {
+        matches!(&self.place, Place::Tcp(address) if address.port == 0)
+    }
+}
+
 impl FromStr for ListenAddress {
     type Err = String;
 

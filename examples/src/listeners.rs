@@ -1,7 +1,7 @@
 //! Listening sockets for the addresses on a command line.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 #[cfg(unix)]
 use std::path::Path;
 
@@ -23,20 +23,25 @@ pub struct Listeners {
 const PORT_TRIES: usize = 16;
 
 /// Listens on every socket address that `address` means, or on the UNIX socket, whose file gets
-/// this mode. Socket addresses that this machine does not have may be missing as long as there is
-/// another.
+/// this mode. Sockets that listen there already are taken out of `inherited`; an IPv6 socket may
+/// take IPv4 connections, too. Socket addresses that this machine does not have may be missing as
+/// long as there is another.
 ///
-/// With port 0, all get the same port where that is possible.
+/// With port 0, all get the same port where that is possible, and an inherited socket may have any.
 ///
 /// # Errors
 ///
 /// When the host is not found, or there is no socket in the end, or one of the addresses is taken
 /// or not permitted: the text says what to do about it.
-pub fn listen(address: &ListenAddress, unix_mode: Option<u32>) -> io::Result<Listeners> {
+pub fn listen(
+    address: &ListenAddress,
+    unix_mode: Option<u32>,
+    inherited: &mut Vec<Listener>,
+) -> io::Result<Listeners> {
     let mut found = match &address.place {
-        Place::Tcp(address) => listen_tcp(address)?,
+        Place::Tcp(address) => listen_tcp(address, inherited)?,
         #[cfg(unix)]
-        Place::Unix(path) => listen_unix(path, unix_mode)?,
+        Place::Unix(path) => listen_unix(path, unix_mode, inherited)?,
         #[cfg(not(unix))]
         Place::Unix(_) => {
             let _ = unix_mode;
@@ -50,25 +55,20 @@ pub fn listen(address: &ListenAddress, unix_mode: Option<u32>) -> io::Result<Lis
     Ok(found)
 }
 
-/// Returns `true` if sockets listen on all that the address means already. A port 0 means any of
-/// them.
-#[must_use]
-pub fn are_there(address: &ListenAddress, there: &[Endpoint]) -> bool {
-    match &address.place {
-        Place::Tcp(address) => address.resolve().is_ok_and(|addresses| {
-            let is_there = |wanted: &SocketAddr| {
-                let found = there.iter().filter_map(Endpoint::socket_addr);
-                let mut same = found.filter(|it| it.ip() == wanted.ip());
-                same.any(|it| wanted.port() == 0 || it.port() == wanted.port())
-            };
-            addresses.iter().all(is_there)
-        }),
-        Place::Unix(path) => there.contains(&Endpoint::Unix(Some(path.clone()))),
-    }
-}
-
 #[cfg(unix)]
-fn listen_unix(path: &Path, mode: Option<u32>) -> io::Result<Listeners> {
+fn listen_unix(
+    path: &Path,
+    mode: Option<u32>,
+    inherited: &mut Vec<Listener>,
+) -> io::Result<Listeners> {
+    let is_there =
+        |it: &Listener| it.address().ok() == Some(Endpoint::Unix(Some(path.to_path_buf())));
+    if let Some(index) = inherited.iter().position(is_there) {
+        return Ok(Listeners {
+            sockets: vec![inherited.remove(index)],
+            missing: Vec::new(),
+        });
+    }
     let socket = linecho_std::listen_unix(path, mode).map_err(|error| {
         let advice = match error.error.kind() {
             io::ErrorKind::AddrInUse => {
@@ -85,15 +85,65 @@ fn listen_unix(path: &Path, mode: Option<u32>) -> io::Result<Listeners> {
     })
 }
 
-fn listen_tcp(address: &Address) -> io::Result<Listeners> {
-    let addresses = address.resolve()?;
+fn listen_tcp(address: &Address, inherited: &mut Vec<Listener>) -> io::Result<Listeners> {
+    let mut sockets: Vec<Listener> = Vec::new();
+    let mut absent = Vec::new();
+    for wanted in address.resolve()? {
+        if let Some(index) = inherited.iter().position(|it| serves(it, wanted)) {
+            sockets.push(inherited.remove(index));
+        } else if !sockets.iter().any(|it| serves(it, wanted)) {
+            absent.push(wanted);
+        }
+    }
+    if sockets.is_empty() {
+        return listen_anew(&absent);
+    }
+    let first = sockets[0].address()?;
+    let mut missing = Vec::new();
+    for mut wanted in absent {
+        wanted.set_port(first.socket_addr().map_or(wanted.port(), |it| it.port()));
+        match linecho_std::listen(wanted) {
+            Ok(socket) => sockets.push(socket.into()),
+            Err(error) if is_of_the_address(&error.error) => missing.push(error),
+            Err(error) => return Err(explained(&error)),
+        }
+    }
+    Ok(Listeners { sockets, missing })
+}
+
+/// Returns `true` if the socket takes connections to this address. A port 0 means any.
+fn serves(socket: &Listener, wanted: SocketAddr) -> bool {
+    let address = socket.address().ok();
+    let Some(own) = address.as_ref().and_then(Endpoint::socket_addr) else {
+        return false;
+    };
+    let takes_both = || {
+        wanted.ip() == Ipv4Addr::UNSPECIFIED
+            && own.ip() == Ipv6Addr::UNSPECIFIED
+            && is_for_both_families(socket)
+    };
+    [0, own.port()].contains(&wanted.port()) && (own.ip() == wanted.ip() || takes_both())
+}
+
+#[cfg(unix)]
+fn is_for_both_families(socket: &Listener) -> bool {
+    rustix::net::sockopt::ipv6_v6only(socket).is_ok_and(|only_v6| !only_v6)
+}
+
+#[cfg(not(unix))]
+fn is_for_both_families(_: &Listener) -> bool {
+    false
+}
+
+fn listen_anew(addresses: &[SocketAddr]) -> io::Result<Listeners> {
     for _ in 1..PORT_TRIES {
-        match listen_on(&addresses, true) {
-            Err(error) if address.port == 0 && error.error.kind() == io::ErrorKind::AddrInUse => {}
+        let is_any_port = addresses.iter().all(|it| it.port() == 0);
+        match listen_on(addresses, true) {
+            Err(error) if is_any_port && error.error.kind() == io::ErrorKind::AddrInUse => {}
             result => return result.map_err(|error| explained(&error)),
         }
     }
-    listen_on(&addresses, false).map_err(|error| explained(&error))
+    listen_on(addresses, false).map_err(|error| explained(&error))
 }
 
 fn listen_on(addresses: &[SocketAddr], same_port: bool) -> Result<Listeners, ListenError> {
@@ -173,7 +223,7 @@ mod tests {
             let address = socket.address().unwrap();
             address.socket_addr().unwrap().port()
         };
-        let listeners = listen(&"localhost:0".parse().unwrap(), None).unwrap();
+        let listeners = listen(&"localhost:0".parse().unwrap(), None, &mut Vec::new()).unwrap();
         let ports: Vec<_> = listeners.sockets.iter().map(port).collect();
         assert_ne!(ports[0], 0);
         assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
@@ -194,15 +244,66 @@ mod tests {
         assert!(explained(&error).to_string().contains("192.0.2.1:0"));
     }
 
+    fn addresses(sockets: &[Listener]) -> Vec<String> {
+        let address = |it: &Listener| it.address().unwrap().to_string();
+        sockets.iter().map(address).collect()
+    }
+
+    #[test]
+    fn what_listens_already_is_taken() {
+        let inherited = || -> Listener { TcpListener::bind("127.0.0.1:0").unwrap().into() };
+        let mut there = vec![inherited(), inherited()];
+        let before = addresses(&there);
+        let second = listen(&before[1].parse().unwrap(), None, &mut there).unwrap();
+        assert_eq!(addresses(&second.sockets), before[1..]);
+        assert_eq!(addresses(&there), before[..1]);
+        // Any port, also the one that is there.
+        let any = "127.0.0.1:0".parse().unwrap();
+        let first = listen(&any, None, &mut there).unwrap();
+        assert_eq!(addresses(&first.sockets), before[..1]);
+        let new = listen(&any, None, &mut there).unwrap();
+        assert!(!before.contains(&addresses(&new.sockets)[0]));
+    }
+
+    #[test]
+    fn a_part_that_listens_already_is_completed() {
+        let mut there = vec![TcpListener::bind("127.0.0.1:0").unwrap().into()];
+        let before = addresses(&there);
+        let (_, port) = before[0].rsplit_once(':').unwrap();
+        let localhost = listen(&port.parse().unwrap(), None, &mut there).unwrap();
+        let mut expected = before.clone();
+        // Unless the machine has no IPv6.
+        let missing = localhost.missing.iter().map(|it| it.address.to_string());
+        let found = addresses(&localhost.sockets).into_iter().chain(missing);
+        expected.push(format!("[::1]:{port}"));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
+
+    /// As systemd opens one for `ListenStream=PORT`.
+    #[test]
+    #[cfg(unix)]
+    fn a_socket_of_both_families_listens_on_all_interfaces() {
+        // A machine without IPv6 has none.
+        let Ok(both) = TcpListener::bind("[::]:0") else {
+            return;
+        };
+        let port = both.local_addr().unwrap().port();
+        let mut there = vec![both.into()];
+        let all = listen(&format!(":{port}").parse().unwrap(), None, &mut there).unwrap();
+        assert_eq!(addresses(&all.sockets), [format!("[::]:{port}")]);
+        assert!(all.missing.is_empty() && there.is_empty());
+    }
+
     #[test]
     fn a_taken_port_is_an_error_that_says_what_to_do() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let error = listen(&address.to_string().parse().unwrap(), None).unwrap_err();
+        let address = address.to_string();
+        let error = listen(&address.parse().unwrap(), None, &mut Vec::new()).unwrap_err();
         let text = error.to_string();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(
-            text.contains(&address.to_string()) && text.contains("--listen"),
+            text.contains(&address) && text.contains("--listen"),
             "{text}"
         );
     }

@@ -59,8 +59,8 @@ impl Handle {
         self.0.shut_down(delay);
     }
 
-    /// Returns the listeners with descriptors of their own, to [send](crate::send_listeners) them to
-    /// the process that takes over. A server that accepts no more has none.
+    /// Returns the listeners with descriptors of their own, to [send](crate::send_listeners) them
+    /// to the process that takes over. A server that accepts no more has none.
     ///
     /// # Errors
     ///

@@ -56,9 +56,11 @@ pub fn send_listeners(mut stream: &UnixStream, listeners: &[Listener]) -> io::Re
 pub fn receive_listeners(mut stream: &UnixStream) -> io::Result<Vec<Listener>> {
     let mut head = [0; 3];
     stream.read_exact(&mut head)?;
-    let [VERSION, high, low] = head else {
-        return Err(ErrorKind::InvalidData.into());
-    };
+    let [version, high, low] = head;
+    if version != VERSION {
+        let text = format!("it sends listeners in version {version}, not {VERSION}");
+        return Err(io::Error::new(ErrorKind::InvalidData, text));
+    }
     let mut listeners = Vec::new();
     for _ in 0..u16::from_be_bytes([high, low]) {
         let (flags, descriptor) = receive(stream)?;

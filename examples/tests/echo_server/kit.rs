@@ -2,7 +2,10 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,6 +46,8 @@ impl Server {
         for _ in 0..addresses {
             let line = output.recv_timeout(PATIENCE).unwrap();
             let address = line.strip_prefix("listening ").unwrap();
+            // A name comes after it.
+            let address = address.split(' ').next().unwrap();
             server.addresses.push(address.parse().unwrap());
         }
         server
@@ -78,6 +83,34 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// A path that is removed in the end.
+pub(crate) struct Path(pub(crate) PathBuf);
+
+impl Path {
+    pub(crate) fn new(name: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Relaxed);
+        let name = format!("echo-server-{}-{number}-{name}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    pub(crate) fn connect(&self) -> UnixStream {
+        let stream = UnixStream::connect(&self.0).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -141,4 +174,18 @@ pub(crate) fn echo_of(mut stream: TcpStream, bytes: &[u8]) -> String {
     let mut echo = Vec::new();
     stream.read_to_end(&mut echo).unwrap();
     echo.escape_ascii().to_string()
+}
+
+/// The status and the body of an answer.
+pub(crate) fn get(mut stream: impl std::io::Read + std::io::Write, path: &str) -> (u16, String) {
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap();
+    (status.parse().unwrap(), body.into())
 }

@@ -9,3 +9,4 @@ mod options;
 #[cfg(target_os = "linux")]
 mod service;
 mod stop;
+mod takeover;

@@ -2,48 +2,18 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
-use crate::kit::{PATIENCE, PROGRAM, Server, command, connect, echo_of, wait};
-
-/// A path that is removed in the end.
-struct Path(PathBuf);
-
-impl Path {
-    fn new(name: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Relaxed);
-        let name = format!("echo-server-{}-{number}-{name}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-
-    fn text(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-
-    fn connect(&self) -> UnixStream {
-        let stream = UnixStream::connect(&self.0).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
-    }
-}
-
-impl Drop for Path {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
+use crate::kit::{PATIENCE, PROGRAM, Path, Server, command, connect, echo_of, get, wait};
 
 /// The program with a listening socket as descriptor 3, as systemd starts it. `LISTEN_PID` is its
 /// own, or this one.
@@ -104,13 +74,32 @@ fn sockets_for_another_process_are_left_alone() {
 fn listen_adds_to_the_sockets_of_systemd() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let listen = format!("127.0.0.1:0,more={address}");
     let mut command = activated(socket, "$$");
     command.env_remove("LISTEN_FDNAMES");
-    // The second address is there already.
-    let server = Server::start_command(command.args(["--listen", &listen]), 1);
-    assert_eq!(server.addresses, [address]);
-    assert_eq!(echo_of(server.connect(), b"x\n"), "x\\n");
+    let server = Server::start_command(command.args(["--listen", "127.0.0.1:0"]), 2);
+    assert_eq!(server.addresses[0], address);
+    for address in &server.addresses {
+        assert_eq!(echo_of(connect(*address), b"x\n"), "x\\n");
+    }
+}
+
+/// The socket is there already; the command line says what is done with its connections.
+#[test]
+fn an_option_may_name_a_socket_of_systemd() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut command = activated(socket, "$$");
+    let server = Server::start_command(
+        command.args(["--proxy-listen", &format!("relays={address}"), "-v"]),
+        0,
+    );
+    let header = b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 7\r\nx\n";
+    assert_eq!(echo_of(connect(address), header), "x\\n");
+    let line = server.log_line("opened");
+    assert!(
+        line.contains("peer=192.0.2.1:40000") && line.contains("listener=relays"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -301,20 +290,6 @@ fn a_unix_socket_has_its_mode_and_is_removed_in_the_end() {
     assert!(!path.0.exists());
 }
 
-/// The status and the body of an answer.
-fn get(mut stream: impl std::io::Read + std::io::Write, path: &str) -> (u16, String) {
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap();
-    (status.parse().unwrap(), body.into())
-}
-
 /// A metric's value.
 fn metric(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -370,57 +345,6 @@ fn the_administration_shows_what_is_and_goes_first() {
     server.signal(Signal::SIGTERM);
     assert_eq!(open.read(&mut [0]).unwrap(), 0);
     drop(open);
-    assert!(server.end().0.success());
-    assert!(!path.0.exists());
-}
-
-#[test]
-fn a_successor_takes_over_and_nobody_is_turned_away() {
-    let path = Path::new("takeover");
-    let start = |listen: &str| {
-        let mut command = command();
-        command.args(["--listen", listen, "--takeover", path.text()]);
-        Server::start_command(&mut command, 1)
-    };
-    let mut server = start("127.0.0.1:0");
-    let address = server.addresses[0];
-    let (done, stop) = std::sync::mpsc::channel::<()>();
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
-            let done = done.clone();
-            thread::spawn(move || {
-                let mut served = 0;
-                // Until nobody listens to `done` any more.
-                while done.send(()).is_ok() {
-                    let mut peer: TcpStream = connect(address);
-                    peer.write_all(b"a line\n").unwrap();
-                    peer.read_exact(&mut [0; 7]).unwrap();
-                    served += 1;
-                    thread::sleep(Duration::from_millis(1));
-                }
-                served
-            })
-        })
-        .collect();
-    for listen in ["127.0.0.1:0", &address.to_string()] {
-        for _ in 0..100 {
-            stop.recv_timeout(PATIENCE).unwrap();
-        }
-        let next = start(listen);
-        assert_eq!(next.addresses, [address]);
-        // The old one ends by itself.
-        let (status, log) = std::mem::replace(&mut server, next).end();
-        assert!(status.success(), "{log:?}");
-        assert!(
-            log.iter().any(|line| line.contains("taken over")),
-            "{log:?}"
-        );
-    }
-    drop(stop);
-    let served: u32 = clients.into_iter().map(|it| it.join().unwrap()).sum();
-    assert!(served > 200);
-    assert!(path.0.exists());
-    server.signal(Signal::SIGTERM);
     assert!(server.end().0.success());
     assert!(!path.0.exists());
 }

@@ -1,137 +1,114 @@
 //! The administration interface: health, metrics, and a page that shows them live.
 //!
-//! It has threads of its own, and serves until the process ends. It has no authentication.
+//! It has a thread of its own, and serves until the process ends. It has no authentication.
 
-use std::io::{self, Cursor};
-use std::net::TcpListener;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
-use std::thread;
-use std::time::Duration;
+mod http;
+
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+use std::thread::{self, JoinHandle};
 
 use linecho_examples::listen_address::{ListenAddress, Place};
 use linecho_examples::listeners;
 use linecho_examples::log::{Level, Log};
-use linecho_std::{Endpoint, Handle};
-use tiny_http::{Header, Method, Request, Response, Server};
+use linecho_std::{Handle, Listener};
 
 use crate::metrics;
+use http::Response;
 
 const PAGE: &str = include_str!("page.html");
 
-/// The interface, before it listens.
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The interface, while it serves.
 pub(crate) struct Admin {
-    place: Place,
-    unix_mode: Option<u32>,
-    server: Handle,
-    log: Log,
+    listeners: Vec<Listener>,
+    /// The thread stops accepting when this is closed.
+    running: UnixStream,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// The pause between two attempts to listen on an address that another server still has.
-const RETRY: Duration = Duration::from_millis(200);
-
 impl Admin {
-    pub(crate) fn new(place: Place, unix_mode: Option<u32>, server: Handle, log: Log) -> Self {
-        Self {
-            place,
-            unix_mode,
-            server,
-            log,
-        }
-    }
-
-    /// Listens, and starts the threads.
-    pub(crate) fn start(&self) -> io::Result<()> {
+    /// Listens, or takes what listens there already out of `inherited`, and starts the thread.
+    pub(crate) fn start(
+        place: &Place,
+        unix_mode: Option<u32>,
+        inherited: &mut Vec<Listener>,
+        server: Handle,
+        log: &Log,
+    ) -> io::Result<Self> {
         let address = ListenAddress {
             name: None,
-            place: self.place.clone(),
+            place: place.clone(),
         };
-        for listener in listeners::listen(&address, self.unix_mode)?.sockets {
+        let listeners = listeners::listen(&address, unix_mode, inherited)?.sockets;
+        for listener in &listeners {
             let endpoint = listener.address()?;
             if endpoint.ip().is_some_and(|ip| !ip.is_loopback()) {
                 let text =
                     format!("{endpoint} (--admin) is open to others, without authentication");
-                self.log.event(Level::Warning, &text, &[]);
+                log.event(Level::Warning, &text, &[]);
             }
             let details = [("address", endpoint.to_string().into())];
-            self.log.event(Level::Info, "administration", &details);
-            let descriptor = OwnedFd::from(listener);
-            let socket: tiny_http::Listener = match endpoint {
-                Endpoint::Ip(_) => TcpListener::from(descriptor).into(),
-                _ => UnixListener::from(descriptor).into(),
-            };
-            let http = Server::from_listener(socket, None).map_err(io::Error::other)?;
-            let (server, log) = (self.server.clone(), self.log.clone());
-            let serve = move || {
-                for request in http.incoming_requests() {
-                    answer(request, &server, &log);
-                }
-            };
-            thread::Builder::new().name("admin".into()).spawn(serve)?;
+            log.event(Level::Info, "administration", &details);
+            rustix::io::ioctl_fionbio(listener, true)?;
         }
-        Ok(())
+        let (running, stop) = UnixStream::pair()?;
+        let own = duplicate(&listeners)?;
+        let log = log.clone();
+        let serve = move || http::serve(&own, &stop, |path| answer(path, &server, &log));
+        let thread = thread::Builder::new().name("admin".into()).spawn(serve)?;
+        Ok(Self {
+            listeners,
+            running,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
-    /// Starts a thread that listens as soon as another server no longer does.
-    pub(crate) fn start_later(self) -> io::Result<()> {
-        let wait = move || {
-            loop {
-                match self.start() {
-                    Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(RETRY),
-                    Err(error) => {
-                        let text = format!("cannot start --admin: {error}");
-                        return self.log.event(Level::Warning, &text, &[]);
-                    }
-                    Ok(()) => return,
-                }
-            }
-        };
-        thread::Builder::new().name("admin".into()).spawn(wait)?;
-        Ok(())
+    pub(crate) fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// Returns its sockets with descriptors of their own.
+    pub(crate) fn duplicate_listeners(&self) -> io::Result<Vec<Listener>> {
+        duplicate(&self.listeners)
+    }
+
+    /// Accepts no more, since the successor does, and waits until those who have asked have their
+    /// answers: none of them says that the server is about to end.
+    pub(crate) fn hand_over(&self) {
+        // It cannot fail for a connected pair.
+        let _ = self.running.shutdown(Shutdown::Both);
+        let thread = self.thread.lock().map(|mut it| it.take());
+        if let Ok(Some(thread)) = thread {
+            // A panic in there has been reported.
+            let _ = thread.join();
+        }
     }
 }
 
-type Body = Response<Cursor<Vec<u8>>>;
+fn duplicate(listeners: &[Listener]) -> io::Result<Vec<Listener>> {
+    let duplicate = |it: &Listener| Listener::from_fd(it.as_fd().try_clone_to_owned()?);
+    listeners.iter().map(duplicate).collect()
+}
 
-fn answer(request: Request, server: &Handle, log: &Log) {
-    let path = request.url().split(['?', '#']).next().unwrap_or_default();
-    let response = match (request.method(), path) {
-        (Method::Get | Method::Head, "/") => with_type(PAGE, "text/html; charset=utf-8"),
-        (Method::Get | Method::Head, "/healthz") => text("ok\n"),
-        (Method::Get | Method::Head, "/readyz") => match server.is_leaving() {
-            false => text("ready\n"),
-            true => text("about to end\n").with_status_code(503),
-        },
-        (Method::Get | Method::Head, "/metrics") => {
-            with_type(&metrics::text(server, log), metrics::CONTENT_TYPE)
+fn answer(path: &str, server: &Handle, log: &Log) -> Response {
+    let (status, content_type, body) = match path {
+        "/" => ("200 OK", "text/html; charset=utf-8", PAGE.into()),
+        "/healthz" => ("200 OK", TEXT, "ok\n".into()),
+        "/readyz" if server.is_leaving() => {
+            ("503 Service Unavailable", TEXT, "about to end\n".into())
         }
-        (Method::Get | Method::Head, _) => text("not found\n").with_status_code(404),
-        _ => text("only GET and HEAD\n").with_status_code(405),
+        "/readyz" => ("200 OK", TEXT, "ready\n".into()),
+        "/metrics" => ("200 OK", metrics::CONTENT_TYPE, metrics::text(server, log)),
+        _ => ("404 Not Found", TEXT, "not found\n".into()),
     };
-    // A client that does not wait for its answer has none.
-    let _ = request.respond(response);
-}
-
-fn text(text: &str) -> Body {
-    with_type(text, "text/plain; charset=utf-8")
-}
-
-fn with_type(text: &str, content_type: &str) -> Body {
-    let headers = [
-        ("Content-Type", content_type),
-        ("Cache-Control", "no-store"),
-        (
-            "Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
-        ),
-    ];
-    headers
-        .into_iter()
-        .fold(
-            Response::from_string(text),
-            |response, (name, value)| match Header::from_bytes(name, value) {
-                Ok(header) => response.with_header(header),
-                Err(()) => response,
-            },
-        )
+    Response {
+        status,
+        content_type,
+        body,
+    }
 }

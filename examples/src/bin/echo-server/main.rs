@@ -8,6 +8,7 @@ mod control;
 mod metrics;
 mod options;
 mod run;
+mod sockets;
 #[cfg(unix)]
 mod stdio;
 #[cfg(unix)]

@@ -79,8 +79,9 @@ pub(crate) struct Arguments {
     pub(crate) admin: Option<Place>,
 
     /// Take the listening sockets over from the server that waits at this path, if one does, and
-    /// wait there for the next. No connection is refused or reset meanwhile
-    #[arg(long, value_name = "PATH", env = "LINECHO_TAKEOVER")]
+    /// wait there for the next. No connection is refused or reset meanwhile. Without --listen and
+    /// --proxy-listen all its sockets are taken, else those that they name, and the others closed
+    #[arg(long, value_name = "PATH", env = "LINECHO_TAKEOVER", value_parser = meeting)]
     pub(crate) takeover: Option<PathBuf>,
 
     /// Serve one peer on stdin and stdout, and end: for inetd, systemd's Accept=yes, ssh, socat
@@ -126,6 +127,17 @@ fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
         _ => Err("three octal digits are needed, such as 660".into()),
+    }
+}
+
+/// Parses the path of a UNIX socket that is a file.
+fn meeting(text: &str) -> Result<PathBuf, String> {
+    match text.strip_prefix("unix:").unwrap_or(text) {
+        "" => Err("a path is needed".into()),
+        name if name.starts_with('@') => {
+            Err("a path is needed: any user could connect to an abstract name".into())
+        }
+        path => Ok(path.into()),
     }
 }
 
@@ -191,6 +203,13 @@ mod tests {
         let both = ["--listen", "a=:7", "--proxy-listen", "unix:/p"];
         let expected = [("a=:7".into(), false), ("unix:/p".into(), true)];
         assert_eq!(addresses(&both, true), expected);
+    }
+
+    #[test]
+    fn servers_meet_at_a_file() {
+        assert_eq!(meeting("/run/x"), Ok("/run/x".into()));
+        assert_eq!(meeting("unix:/run/x"), Ok("/run/x".into()));
+        assert!(meeting("@x").is_err() && meeting("").is_err());
     }
 
     #[test]

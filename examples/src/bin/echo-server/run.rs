@@ -2,20 +2,20 @@
 
 use std::error::Error;
 use std::io;
+#[cfg(unix)]
+use std::mem;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use linecho_examples::listeners;
 #[cfg(unix)]
 use linecho_examples::log::Value;
 use linecho_examples::log::{Level, Log};
 use linecho_examples::outlet::Outlet;
 use linecho_examples::server_log;
-#[cfg(unix)]
-use linecho_std::Endpoint;
 use linecho_std::{Builder, Listener, Report, Server};
 
 use crate::options::Arguments;
+use crate::sockets;
 
 /// Runs the program.
 ///
@@ -68,91 +68,73 @@ fn serve_stdio(_: &Arguments, _: &Log) -> Result<ExitCode, AnyError> {
 
 /// Opens the sockets, and serves until the server is stopped.
 #[cfg(unix)]
-fn serve(arguments: &Arguments, inherited: Vec<Listener>, log: &Log) -> Result<ExitCode, AnyError> {
-    use std::sync::atomic::Ordering::SeqCst;
-
-    use linecho_examples::listen_address::Place;
-
+fn serve(arguments: &Arguments, activated: Vec<Listener>, log: &Log) -> Result<ExitCode, AnyError> {
     use crate::admin::Admin;
     use crate::control::{self, Beside};
-    use crate::takeover::{self, Waiting};
+    use crate::sockets::Sockets;
+    use crate::takeover::{self, Outcome, Waiting};
 
     allow_many_connections(log);
-    let mut sockets = inherited;
-    let kept = sockets.len();
-    let mut predecessor = None;
-    if let Some(path) = &arguments.takeover {
-        let received = takeover::receive(path).map_err(|error| {
-            format!(
-                "cannot take over from the server at {}: {error}",
-                path.display()
-            )
-        })?;
-        if let Some((server, listeners)) = received {
-            sockets.extend(listeners);
-            predecessor = Some(server);
-        }
-    }
-    open_missing(arguments, &mut sockets, log)?;
+    let of_systemd = sockets::addresses(&activated)?;
+    let (meeting, mut old) = match &arguments.takeover {
+        Some(path) => takeover::meet(path).map_err(|error| {
+            let path = path.display();
+            format!("cannot take over from the server at {path}: {error}")
+        })?,
+        None => Default::default(),
+    };
+    let handed = mem::take(&mut old.listeners);
+    let Sockets { open, mut left } = sockets::open(arguments, activated, handed, log)?;
 
     let (signals, builder) =
         control::handle_signals(builder(arguments, log), arguments.drain_delay)
             .map_err(|error| format!("cannot handle signals: {error}"))?;
-    let server = builder.on(sockets)?;
+    let server = builder.on(open)?;
     let handle = server.handle();
-    let mut own_paths: Vec<_> = server.listeners()[kept..]
-        .iter()
-        .map(|it| it.address().clone())
-        .collect();
+    let infos = server.listeners().iter();
+    let mut own: Vec<_> = infos.map(|it| it.address().clone()).collect();
+    own.retain(|it| !of_systemd.contains(it));
+    let mut admin = None;
     if let Some(place) = &arguments.admin {
-        let admin = Admin::new(
-            place.clone(),
-            arguments.unix_mode,
-            handle.clone(),
-            log.clone(),
-        );
-        match predecessor {
-            None => admin
-                .start()
-                .map_err(|error| format!("cannot start --admin: {error}"))?,
-            // It has the address until it ends.
-            Some(_) => admin.start_later()?,
-        }
-        if let Place::Unix(path) = place {
-            own_paths.push(Endpoint::Unix(Some(path.clone())));
-        }
+        let mode = arguments.unix_mode;
+        let started = Admin::start(place, mode, &mut old.admin, handle.clone(), log);
+        let started = started.map_err(|error| format!("cannot start --admin: {error}"))?;
+        own.extend(sockets::addresses(started.listeners())?);
+        admin = Some(Arc::new(started));
     }
     tell_addresses(&server, log)?;
     let (beside, stop) = Beside::new(handle.clone(), log.clone(), arguments.drain_delay);
     beside.start(signals)?;
-    let mut is_taken_over = Arc::default();
-    if let Some(path) = &arguments.takeover {
-        // From here on the old server accepts no more. What waits is for this one, which runs at
-        // once.
-        if let Some(old) = predecessor {
-            old.release()?;
-        }
-        let listeners = server.duplicate_listeners()?;
-        let waiting = Waiting::at(path).map_err(|error| {
-            format!("cannot wait for a successor at {}: {error}", path.display())
-        })?;
-        is_taken_over = waiting.start(listeners, handle, arguments.drain_delay, log.clone())?;
-        own_paths.push(Endpoint::Unix(Some(path.clone())));
-    }
 
-    let report = server.run()?;
-    if !is_taken_over.load(SeqCst) {
-        stop.wait();
-        remove(&own_paths);
+    // From here on the old server accepts no more. What waits is for this one, which runs at once.
+    left.extend(sockets::addresses(&old.admin)?);
+    old.release();
+    sockets::close(&left, log);
+    let mut outcome = Outcome::default();
+    if let Some(meeting) = meeting {
+        own.push(meeting.address()?);
+        let waiting = Waiting {
+            server: handle,
+            admin: admin.clone(),
+            delay: arguments.drain_delay,
+            log: log.clone(),
+        };
+        outcome = waiting.start(meeting)?;
     }
+    let report = server.run()?;
+    if !outcome.is_taken_over() {
+        stop.wait();
+        own.iter().for_each(sockets::remove);
+    }
+    // It has served until here.
+    drop(admin);
     Ok(conclude(&report, log))
 }
 
 #[cfg(not(unix))]
-fn serve(arguments: &Arguments, inherited: Vec<Listener>, log: &Log) -> Result<ExitCode, AnyError> {
-    let mut sockets = inherited;
-    open_missing(arguments, &mut sockets, log)?;
-    let server = builder(arguments, log).on(sockets)?;
+fn serve(arguments: &Arguments, _: Vec<Listener>, log: &Log) -> Result<ExitCode, AnyError> {
+    let sockets = sockets::open(arguments, Vec::new(), Vec::new(), log)?;
+    let server = builder(arguments, log).on(sockets.open)?;
     tell_addresses(&server, log)?;
     // Ctrl-C ends the program at once.
     let report = server.run()?;
@@ -174,32 +156,6 @@ fn builder(arguments: &Arguments, log: &Log) -> Builder {
         .workers(arguments.workers.map_or(0, usize::from))
         .drain_timeout(arguments.session.drain_timeout)
         .observer(Arc::new(log.clone()))
-}
-
-/// Listens on the addresses of the command line that are not there yet.
-fn open_missing(
-    arguments: &Arguments,
-    sockets: &mut Vec<Listener>,
-    log: &Log,
-) -> Result<(), AnyError> {
-    let mut there = Vec::new();
-    for socket in &*sockets {
-        there.push(socket.address()?);
-    }
-    for (address, with_header) in arguments.addresses(!sockets.is_empty()) {
-        if listeners::are_there(&address, &there) {
-            continue;
-        }
-        let found = listeners::listen(&address, arguments.unix_mode)?;
-        for missing in found.missing {
-            log.event(Level::Warning, &missing.to_string(), &[]);
-        }
-        sockets.extend(found.sockets.into_iter().map(|socket| match with_header {
-            true => socket.require_proxy_header(),
-            false => socket,
-        }));
-    }
-    Ok(())
 }
 
 /// Prints the addresses. Whoever wanted them may have gone after the first, or may not read at all.
@@ -241,16 +197,6 @@ fn allow_many_connections(log: &Log) {
         Err(error) => {
             let text = format!("cannot raise the limit of open files: {error}");
             log.event(Level::Debug, &text, &[]);
-        }
-    }
-}
-
-/// Removes the files of UNIX sockets. One that is not there any more needs no removal.
-#[cfg(unix)]
-fn remove(endpoints: &[Endpoint]) {
-    for endpoint in endpoints {
-        if let Endpoint::Unix(Some(path)) = endpoint {
-            let _ = std::fs::remove_file(path);
         }
     }
 }
