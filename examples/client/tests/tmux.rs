@@ -25,6 +25,8 @@ mod unix {
         conclude(trials![
             a_reply_does_not_tear_what_is_typed,
             a_stopped_prompt_is_drawn_again,
+            another_width_wraps_the_line_anew,
+            the_servers_end_leaves_a_shell_in_order,
         ])
     }
 
@@ -173,6 +175,53 @@ mod unix {
         while !terminal.wait_for_last(">").contains("\nhalf a line   (") {
             assert!(began.elapsed() < PATIENCE, "the line does not come back");
         }
+        Ok(())
+    }
+
+    fn another_width_wraps_the_line_anew() -> Result<(), Stop> {
+        let terminal = Terminal::start()?;
+        let (address, go) = server();
+        terminal.client(address);
+        let line = "0123456789".repeat(5);
+        terminal.keys(&[&line]);
+        terminal.wait_for_last(&format!("> {line}"));
+        // A width of 30 has room for 28 characters behind the prompt.
+        terminal.tmux(&["resize-window", "-x", "30", "-y", "24"]);
+        terminal.keys(&["abc"]);
+        let before = terminal.wait_for_last(&format!("{}abc", &line[28..]));
+        assert!(
+            before.ends_with(&format!("\n> {}", &line[..28])),
+            "{before}"
+        );
+        terminal.tmux(&["resize-window", "-x", "80", "-y", "24"]);
+        terminal.keys(&["d"]);
+        terminal.wait_for_last(&format!("> {line}abcd"));
+        go.send(()).unwrap();
+        terminal.keys(&["Enter"]);
+        let began = Instant::now();
+        while !terminal
+            .wait_for_last(">")
+            .contains(&format!("\n{line}abcd   ("))
+        {
+            assert!(began.elapsed() < PATIENCE, "the line does not come back");
+        }
+        Ok(())
+    }
+
+    fn the_servers_end_leaves_a_shell_in_order() -> Result<(), Stop> {
+        let terminal = Terminal::start()?;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        terminal.client(listener.local_addr().unwrap());
+        let (stream, _) = listener.accept().unwrap();
+        terminal.keys(&["half a li"]);
+        terminal.wait_for_last("> half a li");
+        drop(stream);
+        let screen = terminal.wait_for_last("$");
+        let told = "> half a li\necho-client: the server has closed the connection";
+        assert!(screen.ends_with(told), "{screen}");
+        // The shell shows again what is typed.
+        terminal.keys(&["cat", "Enter", "shown"]);
+        terminal.wait_for_last("shown");
         Ok(())
     }
 }

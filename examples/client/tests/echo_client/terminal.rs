@@ -49,9 +49,46 @@ impl Terminal {
         }
     }
 
+    /// Pastes as terminals do that mark a paste, and ends the line.
+    fn paste(&mut self, text: &str) {
+        let keys = format!("\x1b[200~{text}\x1b[201~\r");
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Presses Ctrl-D at the next prompt.
+    fn end(&mut self, code: i32) {
+        // Between two prompts the terminal would take the key for itself.
+        while !self.seen.ends_with("> \r\x1b[2C\x1b[?2026l") {
+            self.look();
+        }
+        self.keys.write_all(b"\x04").unwrap();
+        assert_eq!(self.process.wait().unwrap().code(), Some(code));
+    }
+
+    /// True if the terminal has the modes of a shell, rather than those of an editor.
+    fn is_cooked(&self) -> bool {
+        use nix::sys::termios::{LocalFlags, tcgetattr};
+        let modes = tcgetattr(&self.keys).unwrap();
+        let shell = LocalFlags::ICANON | LocalFlags::ECHO;
+        modes.local_flags.contains(shell)
+    }
+
+    fn look(&mut self) {
+        match self.printed.recv_timeout(LIMIT) {
+            Ok(bytes) => self.seen += &String::from_utf8_lossy(&bytes),
+            Err(error) => panic!("{error}: {:?}", self.seen),
+        }
+    }
+
     fn wait_for(&mut self, text: &str) {
         let began = Instant::now();
-        while !self.seen.contains(text) {
+        // What was looked at, but for the beginning of a match.
+        let mut looked = 0;
+        while !self.seen[looked..].contains(text) {
+            looked = self.seen.len().saturating_sub(text.len());
+            while !self.seen.is_char_boundary(looked) {
+                looked -= 1;
+            }
             let left = LIMIT.saturating_sub(began.elapsed());
             match self.printed.recv_timeout(left) {
                 Ok(bytes) => self.seen += &String::from_utf8_lossy(&bytes),
@@ -103,27 +140,20 @@ fn a_greeting_is_told_at_once() {
 /// back.
 #[test]
 fn the_servers_end_does_not_tear_what_is_typed() {
-    use nix::sys::termios::{LocalFlags, tcgetattr};
     let (go, is_going) = channel::<()>();
     let address = server(move |stream| {
         let _ = is_going.recv_timeout(LIMIT);
         drop(stream);
     });
     let mut terminal = Terminal::start(&address);
-    let cooked = |terminal: &Terminal| {
-        let modes = tcgetattr(&terminal.keys).unwrap();
-        modes
-            .local_flags
-            .contains(LocalFlags::ICANON | LocalFlags::ECHO)
-    };
     terminal.wait_for("> ");
     terminal.keys.write_all(b"half a li").unwrap();
     terminal.wait_for("half a li");
-    assert!(!cooked(&terminal), "an editor reads keys one by one");
+    assert!(!terminal.is_cooked(), "an editor reads keys one by one");
     go.send(()).unwrap();
     terminal.wait_for("\r\necho-client: the server has closed the connection");
     assert_eq!(terminal.process.wait().unwrap().code(), Some(1));
-    assert!(cooked(&terminal));
+    assert!(terminal.is_cooked());
 }
 
 #[test]
@@ -138,4 +168,77 @@ fn the_arrow_brings_back_the_line_before() {
     terminal.wait_for("first, again   (");
     terminal.keys.write_all(b"\x04").unwrap();
     assert_eq!(terminal.process.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_reply_cannot_drive_the_terminal() {
+    let server = Running::start();
+    let mut terminal = Terminal::start(&server.address());
+    terminal.wait_for("> ");
+    // Ctrl-V takes the next key as it is.
+    terminal
+        .keys
+        .write_all(b"a\x16\x1b[31mred\x16\x07\r")
+        .unwrap();
+    terminal.wait_for("a\\x1b[31mred\\x07   (");
+    terminal.end(0);
+}
+
+#[test]
+fn characters_may_come_in_pieces_and_wrong_ones_end_nothing() {
+    let server = Running::start();
+    let mut terminal = Terminal::start(&server.address());
+    terminal.wait_for("> ");
+    terminal.keys.write_all(b"\xc3").unwrap();
+    terminal.keys.write_all(b"\xa9 and \xe6\x97").unwrap();
+    terminal.keys.write_all(b"\xa5\r").unwrap();
+    terminal.wait_for("\u{e9} and \u{65e5}   (");
+    terminal.keys.write_all(b"\xff").unwrap();
+    terminal.wait_for("That was not UTF-8, and was dropped.\r\n\x1b[?2004h\x1b[?2026h\r\x1b[K> ");
+    terminal.keys.write_all(b"after\r").unwrap();
+    terminal.wait_for("after   (");
+    terminal.end(0);
+}
+
+#[test]
+fn a_very_long_line_comes_back() {
+    let server = Running::start();
+    let mut terminal = Terminal::start(&server.address());
+    terminal.wait_for("> ");
+    let line = "y".repeat(60_000);
+    terminal.paste(&line);
+    terminal.wait_for(&format!("{line}   ("));
+    terminal.end(0);
+}
+
+/// As a terminal marks it, and as keys that come fast: lines that are typed ahead are not lost.
+#[test]
+fn a_paste_of_ten_thousand_lines_comes_back() {
+    let server = Running::start();
+    let mut terminal = Terminal::start(&server.address());
+    terminal.wait_for("> ");
+    let lines: Vec<_> = (0..10_000).map(|i| format!("pasted {i}\n")).collect();
+    terminal.paste(&lines.concat());
+    terminal.wait_for("pasted 9999   (");
+    let lines: Vec<_> = (0..1_000).map(|i| format!("typed {i}\r")).collect();
+    terminal.keys.write_all(lines.concat().as_bytes()).unwrap();
+    terminal.wait_for("typed 999   (");
+    for line in ["pasted 0", "pasted 5000", "typed 0", "typed 500"] {
+        assert!(terminal.seen.contains(&format!("{line}   (")), "{line}");
+    }
+    let replies = terminal.seen.matches(" ms)").count();
+    assert_eq!(replies, 11_000);
+    terminal.end(0);
+}
+
+#[test]
+fn ctrl_c_ends_it_and_leaves_the_terminal_in_order() {
+    let server = Running::start();
+    let mut terminal = Terminal::start(&server.address());
+    terminal.wait_for("> ");
+    terminal.keys.write_all(b"half a li").unwrap();
+    terminal.wait_for("half a li");
+    terminal.keys.write_all(b"\x03").unwrap();
+    assert_eq!(terminal.process.wait().unwrap().code(), Some(0));
+    assert!(terminal.is_cooked());
 }
