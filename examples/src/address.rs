@@ -48,7 +48,11 @@ impl Address {
         };
         let mut addresses: Vec<_> = (name.as_str(), self.port)
             .to_socket_addrs()
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot find {name}: {error}")))?
+            .map_err(|error| {
+                let advice = "check its spelling and the network, or give an address";
+                let text = format!("cannot find {name}: {error}; {advice}");
+                io::Error::new(error.kind(), text)
+            })?
             .collect();
         addresses.sort_unstable();
         addresses.dedup();
@@ -100,6 +104,7 @@ impl FromStr for Address {
             Some(Some(v6)) if is_v6(v6) => Host::V6(v6.into()),
             Some(_) => return Err(format!("{host} is not an IPv6 address in brackets")),
             None if host.is_empty() => Host::All,
+            None if host == "*" => return Err(format!("all interfaces are written as :{port}")),
             None if host.contains(':') => {
                 return Err(format!("an IPv6 address takes brackets: [{host}]:{port}"));
             }
@@ -176,6 +181,7 @@ mod tests {
             ("[::1]", "[::1]:PORT"),
             ("fe80::1%eth0", "[fe80::1%eth0]:PORT"),
             ("http://host:80", "plain TCP"),
+            ("*:80", "written as :80"),
             ("[host]:80", "not an IPv6 address"),
             ("[::1:80", "not an IPv6 address"),
         ] {

@@ -67,6 +67,10 @@ pub(crate) struct Target {
 
     #[arg(value_name = "PORT", hide = true)]
     port: Option<String>,
+
+    /// One word too many, as behind a mode that is misspelt.
+    #[arg(value_name = "WORD", hide = true)]
+    more: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -265,23 +269,28 @@ impl Target {
         let is_v6 = target.matches(':').count() > 1 && !target.starts_with('[');
         Ok(Some(match &self.port {
             None => target.into(),
-            Some(port) if is_v6 => format!("[{target}]:{port}"),
             Some(port) if port.starts_with(|it: char| !it.is_ascii_digit()) => {
-                let modes: Vec<_> = Arguments::command()
-                    .get_subcommands()
-                    .map(|mode| mode.get_name().to_owned())
-                    .collect();
-                let modes = modes.join(", ");
-                return Err(format!(
-                    "{target} {port} is neither HOST PORT nor a mode; the modes are {modes}"
-                ));
+                return Err(not_a_mode(target, port));
             }
+            Some(port) if self.more.iter().any(|word| !word.is_empty()) => {
+                return Err(not_a_mode(&format!("{target} {port}"), &self.more[0]));
+            }
+            Some(port) if is_v6 => format!("[{target}]:{port}"),
             Some(port) if target.ends_with(']') || !target.contains(':') => {
                 format!("{target}:{port}")
             }
             Some(port) => return Err(format!("{target} has a port, and {port} is one too many")),
         }))
     }
+}
+
+fn not_a_mode(before: &str, word: &str) -> String {
+    let modes: Vec<_> = Arguments::command()
+        .get_subcommands()
+        .map(|mode| mode.get_name().to_owned())
+        .collect();
+    let modes = modes.join(", ");
+    format!("{before} {word} is neither HOST PORT nor a mode; the modes are {modes}")
 }
 
 fn address(text: &str) -> Result<Address, String> {
@@ -332,6 +341,8 @@ mod tests {
             (&["host:7", "8"], "one too many"),
             (&["snd", "hello"], "the modes are send, "),
             (&["host:7", "snd"], "the modes are send, "),
+            (&["host:7", "snd", "hello", "you"], "the modes are send, "),
+            (&["host", "7", "snd", "hello"], "host 7 snd is neither"),
             (&["host:0"], "port 0"),
             (&["-4", "-6"], "cannot be used with"),
         ] {

@@ -23,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         the_status_of_the_command_becomes_its_own,
         what_it_tells_people_to_type_works_and_ctrl_c_ends_it_with_a_summary,
         limits_end_connections_for_a_reason,
+        what_is_cut_and_a_second_signal_fail,
         the_mtu_of_a_path_can_be_given,
         frames_are_captured_in_a_file_and_on_stdout,
         a_capture_that_nobody_opens_holds_nothing_up,
@@ -49,6 +50,8 @@ fn wrong_usage_is_2_and_what_cannot_be_is_1() -> Result<(), Stop> {
         "--tap / --port 0",
         "--tap / --ip 192.168.69.1",
         "--tap / --ip 224.0.0.1/24",
+        "--tap / --ip 10.0.0.255/24",
+        "--tap / --ip 10.0.0.1/24 --ip 10.0.0.1/16",
         "--tap / --gateway 10.0.0.1 --gateway 10.0.0.2",
         "--tap / -- true",
         "--netns --ip 10.0.0.1/32",
@@ -158,6 +161,49 @@ fn limits_end_connections_for_a_reason() -> Result<(), Stop> {
         stderr.contains("2 connections: 1 idle, 1 line too long"),
         "{stderr}"
     );
+    Ok(())
+}
+
+fn what_is_cut_and_a_second_signal_fail() -> Result<(), Stop> {
+    can_make_namespaces()?;
+    for (drain_timeout, signals) in [("200ms", 1), ("1h", 2)] {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--netns", "--verbose", "--drain-timeout", drain_timeout]);
+        let mut program = Running::start(&mut command);
+        program.says("nc -N fdaa::1 18080");
+        // It sends until nothing more is taken, and reads nothing.
+        let script = "import socket, time
+server = socket.create_connection(('192.168.69.1', 18080), 30)
+server.settimeout(1)
+try:
+    while True: server.send(b'a line that is not read\\n' * 1000)
+except TimeoutError: print('stuck', flush=True)
+time.sleep(600)";
+        let pid = program.id().to_string();
+        let mut peer = Command::new("nsenter");
+        peer.args(["--target", &pid, "--net"]);
+        if !nix::unistd::geteuid().is_root() {
+            peer.args(["--user", "--preserve-credentials"]);
+        }
+        peer.args(["python3", "-c", script]);
+        let mut peer = peer.stdout(Stdio::piped()).spawn().expect("it is there");
+        let mut said = String::new();
+        let stdout = peer.stdout.take().expect("it is piped");
+        let _ = BufReader::new(stdout).read_line(&mut said);
+        assert_eq!(said, "stuck\n");
+        program.signal(Signal::SIGTERM);
+        if signals == 2 {
+            // Two that come at once are one.
+            program.signal(Signal::SIGUSR1);
+            program.says("status");
+            program.signal(Signal::SIGTERM);
+        }
+        let (status, said) = program.end();
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains("1 connections: 1 cut\n"), "{said}");
+        let _ = peer.kill();
+        let _ = peer.wait();
+    }
     Ok(())
 }
 

@@ -20,7 +20,19 @@ pub(crate) fn cidr(text: &str) -> Result<IpCidr, String> {
         return Err(format!("a prefix of {address} has at most {bits} bits"));
     }
     host(&address.to_string())?;
-    Ok(IpCidr::new(address, prefix))
+    let cidr = IpCidr::new(address, prefix);
+    // The first and the last address of a network are no host's, unless there are but two.
+    if let IpCidr::Ipv4(v4) = cidr
+        && prefix < 31
+    {
+        if v4.address() == v4.network().address() {
+            return Err(format!("{address} is that of the network, not of a host"));
+        }
+        if Some(v4.address()) == v4.broadcast() {
+            return Err(format!("{address} is for all hosts of the network at once"));
+        }
+    }
+    Ok(cidr)
 }
 
 /// Takes an address without a prefix length.
@@ -120,6 +132,9 @@ mod tests {
             cidr("10.0.0.1/8").map(|it| it.to_string()),
             Ok("10.0.0.1/8".into())
         );
+        for text in ["10.0.0.0/31", "10.0.0.1/31", "10.0.0.255/32", "10.0.1.0/23"] {
+            assert_eq!(cidr(text).map(|it| it.to_string()), Ok(text.into()));
+        }
         assert_eq!(
             cidr("fdaa::1/64").map(|it| it.to_string()),
             Ok("fdaa::1/64".into())
@@ -133,6 +148,8 @@ mod tests {
             ("224.0.0.1/8", "not the address of a host"),
             ("0.0.0.0/0", "not the address of a host"),
             ("ff02::1/64", "not the address of a host"),
+            ("192.168.69.0/24", "of the network"),
+            ("192.168.69.255/24", "for all hosts"),
         ] {
             let error = cidr(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");

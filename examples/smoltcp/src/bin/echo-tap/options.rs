@@ -152,6 +152,16 @@ impl Arguments {
             let message = format!("--ip can be given at most {most} times");
             return Some((ErrorKind::TooManyValues, message));
         }
+        let is_again = |(i, it): &(usize, &IpCidr)| {
+            let before = self.ip[..*i].iter();
+            before
+                .into_iter()
+                .any(|other| other.address() == it.address())
+        };
+        if let Some((_, own)) = self.ip.iter().enumerate().find(is_again) {
+            let message = format!("--ip {} is given twice", own.address());
+            return Some((ErrorKind::ArgumentConflict, message));
+        }
         let of_family = |v4| self.gateway.iter().filter(|it| it.is_ipv4() == v4).count();
         if of_family(true) > 1 || of_family(false) > 1 {
             let message = "--gateway can be given once for IPv4 and once for IPv6".into();
