@@ -77,3 +77,70 @@ fn has_everything(socket: &Socket, peer: Peer) -> bool {
         || TcpInfo::of(socket.stream)
             .is_some_and(|info| info.unacknowledged_segments == 0 && info.unsent_bytes == Some(0))
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+    use std::thread;
+
+    use mio::net::TcpStream as MioStream;
+
+    use super::*;
+    use crate::socket::Ready;
+
+    const START: Instant = Instant::from_millis(1000);
+
+    /// Our end of a connection that we have shut down, and the peer's end, which has seen that.
+    fn shut_down() -> (MioStream, TcpStream, Peer) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, address): (_, SocketAddr) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let stream = MioStream::from_std(stream);
+        stream.shutdown(Shutdown::Write).unwrap();
+        while TcpInfo::of(&stream).unwrap().unacknowledged_segments > 0 {
+            thread::yield_now();
+        }
+        (stream, peer, address.into())
+    }
+
+    #[test]
+    fn a_peer_that_closes_is_not_waited_for() {
+        let (stream, peer, address) = shut_down();
+        drop(peer);
+        // Its end is here then.
+        while stream.peek(&mut [0]).is_err() {
+            thread::yield_now();
+        }
+        let mut ready = Ready::NEW;
+        ready.suppose_input();
+        let mut socket = Socket {
+            stream: &stream,
+            ready: &mut ready,
+        };
+        let mut linger = Linger::new(START);
+        assert!(matches!(
+            linger.turn(&mut socket, address, START),
+            Next::Close
+        ));
+    }
+
+    #[test]
+    fn a_peer_that_has_everything_and_stays_is_waited_for_a_tenth_of_a_second() {
+        let (stream, _peer, address) = shut_down();
+        let mut ready = Ready::NEW;
+        let mut socket = Socket {
+            stream: &stream,
+            ready: &mut ready,
+        };
+        let mut linger = Linger::new(START);
+        let Next::Wait(Some(end)) = linger.turn(&mut socket, address, START) else {
+            panic!("it is waited for");
+        };
+        assert_eq!(end, START + Duration::from_millis(100));
+        assert!(matches!(
+            linger.turn(&mut socket, address, end),
+            Next::Close
+        ));
+    }
+}

@@ -51,6 +51,11 @@ impl Client {
         self.stdin.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
+    /// Sends these bytes, unless the client has ended.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) {
+        let _ = self.stdin.as_mut().unwrap().write_all(bytes);
+    }
+
     /// Sends a line, and waits for its echo.
     pub(crate) fn echo(&mut self, line: &[u8]) {
         self.send(line);

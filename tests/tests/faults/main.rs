@@ -34,12 +34,14 @@ fn main() -> std::process::ExitCode {
             an_mtu_black_hole_after_short_lines
             an_mtu_black_hole_from_the_start;
         server: a_server_that_is_down_behind_a_syn_proxy
+            a_server_that_is_killed
             a_server_that_hangs
             a_server_that_hangs_before_it_accepts
             a_server_that_does_not_read
             a_server_that_did_not_read_and_went;
         resolver: a_resolver_that_is_silent;
-        sockets: both_programs_work_under_mptcpize
+        sockets: a_server_that_would_be_the_client_itself
+            both_programs_work_under_mptcpize
             each_option_may_be_refused;
     };
     namespace::inside(tests).unwrap_or_else(|| linecho_trials::conclude(namespace::trials(tests)))

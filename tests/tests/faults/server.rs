@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::time::Instant;
 
 use linecho_trials::Stop;
 use linecho_trials::process::Running;
@@ -59,6 +60,25 @@ pub(crate) fn a_server_that_hangs() -> Result<(), Stop> {
         "line 1, byte 1: nothing came back for 3s: everything that was sent is acknowledged, so a \
          TCP at the other end has it, but nothing answers",
     ]);
+    Ok(())
+}
+
+/// Its kernel closes its connections, and the input of the client is open.
+pub(crate) fn a_server_that_is_killed() -> Result<(), Stop> {
+    let network = Network::new()?;
+    for line in [None, Some(b"one\n")] {
+        let (server, address) = network.serve()?;
+        // It has all the time that it wants.
+        let mut client = Client::start(address, &["--timeout=0s"])?;
+        match line {
+            Some(line) => client.echo(line),
+            None => wait_for("a connection", || sockets().contains("ESTAB")),
+        }
+        drop(server);
+        let began = Instant::now();
+        client.assert_fails(&["echo-client: the server has closed the connection\n"]);
+        println!("told after {:?}", began.elapsed());
+    }
     Ok(())
 }
 

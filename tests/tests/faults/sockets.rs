@@ -1,6 +1,7 @@
 //! Sockets that refuse options which the programs would like to set.
 
 use std::fs;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -10,6 +11,31 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::client::Client;
+
+/// TCP connects to itself when the kernel picks the server's port for the client: with two ports to
+/// choose from, about every second time.
+pub(crate) fn a_server_that_would_be_the_client_itself() -> Result<(), Stop> {
+    fs::write("/proc/sys/net/ipv4/ip_local_port_range", "50000 50001").unwrap();
+    let address: SocketAddr = "127.0.0.1:50000".parse().unwrap();
+    // So it is with a socket of the standard library.
+    let is_own = || {
+        let stream = TcpStream::connect(address);
+        stream.is_ok_and(|it| it.local_addr().unwrap() == it.peer_addr().unwrap())
+    };
+    assert!((0..200).any(|_| is_own()), "it does not happen here");
+    for _ in 0..100 {
+        let mut client = Client::start(address, &[])?;
+        // It may have ended.
+        client.try_send(b"one\n");
+        let text = client.fails();
+        assert!(text.to_lowercase().contains("connection refused"), "{text}");
+        assert!(
+            text.contains("echo-server --listen 127.0.0.1:50000"),
+            "{text}"
+        );
+    }
+    Ok(())
+}
 
 /// MPTCP sockets refuse some options.
 pub(crate) fn both_programs_work_under_mptcpize() -> Result<(), Stop> {

@@ -114,6 +114,9 @@ Signals:
   USR1                 log a status line: connections, lines and bytes so far
   USR2                 ignored
 
+A stop waits for peers that have not received everything, as long as --drain-timeout at most, and a tenth
+of a second for those that have and do not close.
+
 With --drain-delay, the first TERM only begins the delay; a second signal ends it.
 
 systemd: sockets of a socket unit are taken over with their names, and its notifications and watchdog
