@@ -127,17 +127,23 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         };
         let (mut full, mut last_rank, mut in_order) = (true, None, true);
         let (mut deadline, mut line_wanted) = (None, false);
-        let slots = self.slots.iter_mut().enumerate();
-        for ((number, slot), tcp) in with_sockets(&self.handles, slots, sockets) {
-            slot.turn(number, tcp, &mut turn);
-            let rank = rank(tcp);
+        for (number, tcp) in with_sockets(&self.handles, sockets) {
+            let Some(slot) = self.slots.get_mut(number) else {
+                continue;
+            };
+            let rank = if slot.rests(tcp, turn.service) {
+                Some(Rank::Listening)
+            } else {
+                slot.turn(number, tcp, &mut turn);
+                deadline = earlier(deadline, slot.deadline(&turn.service.options, self.full));
+                line_wanted |= slot.waits_for_line();
+                rank(tcp)
+            };
             full &= rank != Some(Rank::Listening);
             if rank.is_some() {
                 in_order &= last_rank <= rank;
                 last_rank = rank;
             }
-            deadline = earlier(deadline, slot.deadline(&turn.service.options, self.full));
-            line_wanted |= slot.waits_for_line();
         }
         if let Some(probe) = turn.probe {
             probe.send(now, iface, device, sockets);
@@ -170,7 +176,7 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         while !in_order {
             in_order = true;
             let mut last: Option<(Rank, &mut tcp::Socket<'_>)> = None;
-            for (_, tcp) in with_sockets(&self.handles, 0.., sockets) {
+            for (_, tcp) in with_sockets(&self.handles, sockets) {
                 let Some(rank) = rank(tcp) else { continue };
                 if let Some((last_rank, last)) = last
                     && last_rank > rank
@@ -234,18 +240,18 @@ fn rank(tcp: &tcp::Socket<'_>) -> Option<Rank> {
     }
 }
 
-/// Returns the sockets in `set` that `handles` name, each with its item of `items`. Unlike
+/// Returns the sockets in `set` that `handles` name, each with the number of its handle. Unlike
 /// `SocketSet::get_mut`, it does not panic when a socket has been removed.
-fn with_sockets<'x, 'b, T>(
+fn with_sockets<'x, 'b>(
     handles: &'x [SocketHandle],
-    items: impl IntoIterator<Item = T> + 'x,
     set: &'x mut SocketSet<'b>,
-) -> impl Iterator<Item = (T, &'x mut tcp::Socket<'b>)> {
-    let mut own = handles.iter().zip(items).peekable();
+) -> impl Iterator<Item = (usize, &'x mut tcp::Socket<'b>)> {
+    let mut next = 0;
     set.iter_mut().filter_map(move |(handle, socket)| {
-        while own.next_if(|(own, _)| **own < handle).is_some() {}
-        let (_, item) = own.next_if(|(own, _)| **own == handle)?;
-        let tcp = tcp::Socket::downcast_mut(socket)?;
-        Some((item, tcp))
+        while *handles.get(next)? < handle {
+            next += 1;
+        }
+        let number = (*handles.get(next)? == handle).then_some(next)?;
+        Some((number, tcp::Socket::downcast_mut(socket)?))
     })
 }

@@ -15,7 +15,7 @@
 use core::time::Duration;
 
 use linecho_core::Instant;
-use smoltcp::socket::tcp;
+use smoltcp::socket::tcp::{self, State};
 use smoltcp::wire::IpEndpoint;
 
 use crate::connection::Connection;
@@ -23,7 +23,7 @@ use crate::event::Event;
 use crate::keep_alive::ProbeAt;
 use crate::lifecycle::{self, Stage, stage};
 use crate::options::Options;
-use crate::service::Turn;
+use crate::service::{ServiceView, Turn};
 
 /// The time that the RST of an aborted connection has, when the device or the neighbour cache holds
 /// it back. After that the slot listens again without it.
@@ -115,13 +115,22 @@ impl<'a> Slot<'a> {
         }
     }
 
+    /// Returns `true` if it listens as it should, so that a turn would change nothing.
+    pub(crate) fn rests(&self, tcp: &tcp::Socket<'_>, service: &ServiceView<'_>) -> bool {
+        // A SYN and its RST between two turns leave a trace: timestamps that are off.
+        self.is_idle()
+            && tcp.state() == State::Listen
+            && service.accepting
+            && tcp.timestamp_enabled() == service.options.timestamps.is_some()
+    }
+
     /// Listens, and accepts: an established connection is served, also when the peer's data and
     /// FIN have already come.
     fn idle(&mut self, number: usize, tcp: &mut tcp::Socket<'_>, turn: &mut Turn<'_, 'a>) {
-        // A SYN and its RST between two turns leave a trace: timestamps that are off.
-        let as_armed = tcp.timestamp_enabled() == turn.service.options.timestamps.is_some();
+        if self.rests(tcp, turn.service) {
+            return;
+        }
         match stage(tcp) {
-            Stage::Listening if turn.service.accepting && as_armed => {}
             Stage::HalfOpen if turn.service.accepting => {
                 self.phase = Phase::HalfOpen { since: turn.now };
             }

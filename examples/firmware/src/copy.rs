@@ -10,6 +10,9 @@
 
 const WORD: usize = size_of::<u32>();
 
+/// The bytes that are copied by one turn of the longest loop.
+const BLOCK: usize = 8 * WORD;
+
 /// Copies `bytes` bytes from the first to the last.
 ///
 /// # Safety
@@ -18,17 +21,16 @@ const WORD: usize = size_of::<u32>();
 /// before `from`.
 #[inline(never)]
 pub(crate) unsafe fn forwards(mut to: *mut u8, mut from: *const u8, mut bytes: usize) {
-    /// Words for each turn of the loop.
-    const BLOCK: usize = 4 * WORD;
     // SAFETY: `bytes` can still be read and written. Of an overlap, what is written lies before all
     // that is still to be read.
     unsafe {
-        while bytes >= BLOCK {
-            copy_word(to, from);
-            copy_word(to.add(WORD), from.add(WORD));
-            copy_word(to.add(2 * WORD), from.add(2 * WORD));
-            copy_word(to.add(3 * WORD), from.add(3 * WORD));
-            (to, from, bytes) = (to.add(BLOCK), from.add(BLOCK), bytes - BLOCK);
+        if bytes >= BLOCK + WORD {
+            while !to.addr().is_multiple_of(WORD) {
+                *to = *from;
+                (to, from, bytes) = (to.add(1), from.add(1), bytes - 1);
+            }
+            (to, from) = copy_blocks(to, from, bytes / BLOCK);
+            bytes %= BLOCK;
         }
         while bytes >= WORD {
             copy_word(to, from);
@@ -60,6 +62,59 @@ pub(crate) unsafe fn backwards(to: *mut u8, from: *const u8, mut bytes: usize) {
             bytes -= 1;
             *to.add(bytes) = *from.add(bytes);
         }
+    }
+}
+
+/// Copies blocks to where a word begins, and returns the addresses behind them. One instruction
+/// stores a block; loads may be at any address (ARMv7-M, A3.2.1). Compilers make such a loop a call
+/// of `memcpy`.
+///
+/// # Safety
+///
+/// As for [`forwards`], with at least one block, and `to` at a word.
+#[cfg(target_arch = "arm")]
+#[inline(always)]
+unsafe fn copy_blocks(mut to: *mut u8, mut from: *const u8, blocks: usize) -> (*mut u8, *const u8) {
+    // SAFETY: the caller's. Registers, flags and memory are all that changes.
+    unsafe {
+        core::arch::asm!(
+            "2:",
+            "ldr r3, [{from}], #4",
+            "ldr r4, [{from}], #4",
+            "ldr r5, [{from}], #4",
+            "ldr r8, [{from}], #4",
+            "ldr r9, [{from}], #4",
+            "ldr r10, [{from}], #4",
+            "ldr r12, [{from}], #4",
+            "ldr lr, [{from}], #4",
+            "stmia {to}!, {{r3, r4, r5, r8, r9, r10, r12, lr}}",
+            "subs {blocks}, #1",
+            "bne 2b",
+            to = inout(reg) to,
+            from = inout(reg) from,
+            blocks = inout(reg) blocks => _,
+            out("r3") _, out("r4") _, out("r5") _, out("r8") _,
+            out("r9") _, out("r10") _, out("r12") _, out("lr") _,
+            options(nostack),
+        );
+    }
+    (to, from)
+}
+
+/// Copies blocks, on the machine that tests the rest.
+///
+/// # Safety
+///
+/// As for [`forwards`].
+#[cfg(not(target_arch = "arm"))]
+unsafe fn copy_blocks(to: *mut u8, from: *const u8, blocks: usize) -> (*mut u8, *const u8) {
+    let bytes = blocks * BLOCK;
+    // SAFETY: the caller's.
+    unsafe {
+        for word in (0..bytes).step_by(WORD) {
+            copy_word(to.add(word), from.add(word));
+        }
+        (to.add(bytes), from.add(bytes))
     }
 }
 

@@ -51,6 +51,7 @@ pub fn obey<const SLOTS: usize>(listener: &mut Listener<SLOTS>) {
         Some(b'w') => write_nowhere(),
         Some(b's') => stall(),
         Some(b'q') => listener.shutdown(),
+        Some(b'c') => copy(),
         Some(other) => log!("no such command: ", other),
         None => {}
     }
@@ -88,4 +89,32 @@ fn stall() {
         now = next;
     }
     log!("STALLED");
+}
+
+/// Copies every length between every two alignments: `copy.rs` has loops for this processor alone,
+/// which the tests on other machines do not run.
+fn copy() {
+    const LONGEST: usize = 80;
+    const UNTOUCHED: u8 = 0xFF;
+    let source: [u8; LONGEST + 4] = core::array::from_fn(|place| place as u8);
+    for (from, to) in (0..16).map(|pair| (pair / 4, pair % 4)) {
+        for length in 0..=LONGEST {
+            let mut room = [UNTOUCHED; LONGEST + 8];
+            let bytes = black_box(&source[from..from + length]);
+            black_box(&mut room[to..to + length]).copy_from_slice(bytes);
+            for (place, byte) in room.into_iter().enumerate() {
+                let copied = (to..to + length).contains(&place);
+                let expected = if copied {
+                    source[place - to + from]
+                } else {
+                    UNTOUCHED
+                };
+                assert!(
+                    byte == expected,
+                    "{length} bytes from {from} to {to}: {byte} at {place}"
+                );
+            }
+        }
+    }
+    log!("COPIED");
 }

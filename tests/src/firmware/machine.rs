@@ -13,6 +13,7 @@ use linecho_core::LongLines;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::counter::Counter;
 use super::elf::Elf;
 use super::{Board, Problem};
 
@@ -33,6 +34,7 @@ pub struct Machine {
     log: Vec<String>,
     port: u16,
     udp_port: u16,
+    counter: Option<Counter>,
 }
 
 /// The options of the sessions of an image with `test-commands`.
@@ -63,6 +65,22 @@ impl fmt::Display for Session {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speed {
+    Full,
+    /// One instruction at a time, each of them logged.
+    Counted,
+}
+
+impl Speed {
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Full => &[],
+            Self::Counted => &["-singlestep", "-d", "exec,nochain"],
+        }
+    }
+}
+
 impl Machine {
     /// Starts the board and waits until it says `READY`. `port` of 127.0.0.1 leads to its echo
     /// port; `None` takes a free one.
@@ -71,7 +89,16 @@ impl Machine {
     ///
     /// [`Problem::Missing`] without QEMU; [`Problem::Failed`] when the board does not start.
     pub fn boot(image: &Path, board: Board, port: Option<u16>) -> Result<Self, Problem> {
-        Self::boot_with(image, board, port, None)
+        Self::boot_with(image, board, port, None, Speed::Full)
+    }
+
+    /// Starts a board whose [`instructions`](Self::instructions) are counted.
+    ///
+    /// # Errors
+    ///
+    /// As [`boot`](Self::boot).
+    pub fn boot_counted(image: &Path, board: Board) -> Result<Self, Problem> {
+        Self::boot_with(image, board, None, None, Speed::Counted)
     }
 
     /// Starts a board whose image has `test-commands`, with these options of its sessions.
@@ -80,7 +107,7 @@ impl Machine {
     ///
     /// As [`boot`](Self::boot).
     pub fn boot_for_test(image: &Path, board: Board, session: &Session) -> Result<Self, Problem> {
-        Self::boot_with(image, board, None, Some(session))
+        Self::boot_with(image, board, None, Some(session), Speed::Full)
     }
 
     fn boot_with(
@@ -88,10 +115,11 @@ impl Machine {
         board: Board,
         port: Option<u16>,
         session: Option<&Session>,
+        speed: Speed,
     ) -> Result<Self, Problem> {
         const ATTEMPTS: usize = 5;
         for _ in 0..ATTEMPTS {
-            let mut machine = Self::start(image, board, port)?;
+            let mut machine = Self::start(image, board, port, speed)?;
             match (machine.be_ready(session), port) {
                 (Ok(()), _) => return Ok(machine),
                 (Err(_), None) if machine.has_logged(PORT_TAKEN) => {}
@@ -117,7 +145,7 @@ impl Machine {
         self.wait_for("READY").map(drop)
     }
 
-    fn start(image: &Path, board: Board, port: Option<u16>) -> Result<Self, Problem> {
+    fn start(image: &Path, board: Board, port: Option<u16>, speed: Speed) -> Result<Self, Problem> {
         let port = port.map_or_else(free_tcp_port, Ok)?;
         let udp_port = free_udp_port()?;
         let network = format!(
@@ -137,6 +165,7 @@ impl Machine {
             ])
             // For the exit code of a failure.
             .args(["-semihosting-config", "enable=on,target=native"])
+            .args(speed.arguments())
             .arg("-kernel")
             .arg(image)
             .stdin(Stdio::piped())
@@ -153,7 +182,14 @@ impl Machine {
         let (sender, lines) = channel();
         // Both are always read: a full pipe would stop the board, and QEMU with it.
         forward(qemu.stdout.take(), sender.clone());
-        forward(qemu.stderr.take(), sender);
+        let stderr = qemu.stderr.take();
+        let counter = match speed {
+            Speed::Counted => stderr.map(|stderr| Counter::of(stderr, sender)),
+            Speed::Full => {
+                forward(stderr, sender);
+                None
+            }
+        };
         Ok(Self {
             image: image.to_owned(),
             qemu,
@@ -161,6 +197,7 @@ impl Machine {
             log: Vec::new(),
             port,
             udp_port,
+            counter,
         })
     }
 
@@ -174,6 +211,10 @@ impl Machine {
     #[must_use]
     pub fn udp_port(&self) -> u16 {
         self.udp_port
+    }
+
+    pub(crate) fn counter(&self) -> Option<&Counter> {
+        self.counter.as_ref()
     }
 
     /// All lines so far, of the board and of QEMU.

@@ -8,10 +8,13 @@ use std::path::PathBuf;
 
 use linecho_trials::Stop;
 
+pub mod budget;
 pub mod checks;
 pub mod core_alone;
+pub mod counter;
 pub mod elf;
 pub mod image;
+pub mod instructions;
 pub mod machine;
 pub mod parts;
 pub mod toolchain;

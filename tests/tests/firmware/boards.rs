@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_panic_ends_in_a_message_and_a_failure_code,
         a_stack_overflow_ends_in_a_message_and_a_failure_code,
         a_write_to_a_bad_address_ends_in_a_message_and_a_failure_code,
+        a_board_copies_exactly,
         a_port_that_is_taken_is_named_with_the_way_out,
         both_boards_serve_from_a_cold_start,
         four_clients_stream_a_megabyte_each,
@@ -158,6 +159,15 @@ fn a_flood_of_frames_during_a_stall_loses_nothing() -> Result<(), Stop> {
         checks::streams_at_once(port, 4, 10_000).unwrap();
         machine.stop().unwrap();
     }
+    Ok(())
+}
+
+/// Every length and alignment, by the instructions that only the boards have.
+fn a_board_copies_exactly() -> Result<(), Stop> {
+    let mut machine = test_machine(BOARD, &Session::default())?;
+    machine.command(b"c").unwrap();
+    machine.wait_for("COPIED").unwrap();
+    machine.stop().unwrap();
     Ok(())
 }
 

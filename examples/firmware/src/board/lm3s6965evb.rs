@@ -189,16 +189,21 @@ impl Ethernet {
 
     /// Takes a frame out of the FIFO; its length, unless it was longer than Ethernet allows.
     fn pop_frame(&mut self) -> Option<usize> {
-        let mut word = MAC.read(MAC_DATA);
-        let bytes = word as usize & 0xFFFF; // The length counts itself, the frame and its checksum.
-        let mut room = self.rx.chunks_exact_mut(4);
-        for words_left in (0..bytes.div_ceil(4)).rev() {
-            if let Some(room) = room.next() {
-                room.copy_from_slice(&word.to_le_bytes());
+        let first = MAC.read(MAC_DATA).to_le_bytes();
+        // The length counts itself, the frame and its checksum.
+        let bytes = usize::from(u16::from_le_bytes([first[0], first[1]]));
+        let (words, _) = self.rx.as_chunks_mut();
+        let fitting = bytes.div_ceil(4).clamp(1, words.len());
+        let excess = bytes.div_ceil(4).saturating_sub(fitting);
+        if let [room, rest @ ..] = &mut words[..fitting] {
+            *room = first;
+            for room in rest {
+                *room = MAC.read(MAC_DATA).to_le_bytes();
             }
-            if words_left > 0 {
-                word = MAC.read(MAC_DATA);
-            }
+        }
+        // The next frame is behind what does not fit.
+        for _ in 0..excess {
+            MAC.read(MAC_DATA);
         }
         bytes
             .checked_sub(LENGTH_BYTES + CHECKSUM_BYTES)

@@ -8,8 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
-use linecho_tests::firmware::{Board, Image, Machine, Problem, checks};
-use serde_json::json;
+use linecho_tests::firmware::budget::{self, Figures};
+use linecho_tests::firmware::elf::Elf;
+use linecho_tests::firmware::instructions::{self, Work};
+use linecho_tests::firmware::toolchain::Toolchain;
+use linecho_tests::firmware::{Board, Image, Machine, Problem, TARGET, checks};
+use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Builds the firmware and boots it in QEMU, reachable on 127.0.0.1 only. Stop it with Ctrl-C.
@@ -33,6 +37,18 @@ struct Arguments {
     /// Leaves connections idle for so long, then uses them, instead of staying
     #[arg(long, value_name = "SECONDS", conflicts_with = "port")]
     idle: Option<u64>,
+    /// Counts the instructions that the emulator executes for lines, a stream and a connection, and
+    /// holds them against tests/budgets/firmware.json
+    #[arg(long, conflicts_with_all = ["port", "idle", "cold_starts", "board", "slots"])]
+    instructions: bool,
+    /// Shows the functions that execute the most of them, so many of each
+    #[arg(
+        long,
+        value_name = "FUNCTIONS",
+        requires = "instructions",
+        default_value_t = 0
+    )]
+    top: usize,
     /// Writes the figures of a check to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -62,6 +78,8 @@ fn run(arguments: &Arguments) -> Result<(), Problem> {
         cold_starts(arguments, &elf, times)
     } else if let Some(seconds) = arguments.idle {
         idle(arguments, &elf, Duration::from_secs(seconds))
+    } else if arguments.instructions {
+        count(arguments, &elf)
     } else {
         stay(arguments, &elf)
     }
@@ -133,7 +151,46 @@ fn idle(arguments: &Arguments, elf: &Path, time: Duration) -> Result<(), Problem
     Ok(())
 }
 
-fn write_json(arguments: &Arguments, figures: &serde_json::Value) -> Result<(), Problem> {
+/// Slots of the second image, from which the cost of an idle slot is taken.
+const MANY_SLOTS: u8 = 12;
+
+fn count(arguments: &Arguments, path: &Path) -> Result<(), Problem> {
+    let toolchain = Toolchain::for_target(TARGET)?;
+    let budget = budget::read(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/budgets/firmware.json").as_ref(),
+        toolchain.core(),
+    )?;
+    println!("{}, {}", toolchain.compiler()?, toolchain.core());
+    let elf = Elf::read(path)?;
+    let counted = |path: &Path, work| {
+        let machine = Machine::boot_counted(path, arguments.board)?;
+        let measured = instructions::count(&machine, work)?;
+        machine.stop().map(|()| measured)
+    };
+    let mut figures = Figures::new();
+    for work in Work::ALL {
+        let measured = counted(path, work)?;
+        figures.insert(work.name().to_owned(), json!(measured.each()));
+        if arguments.top > 0 {
+            println!("\n{}: {}", work.name(), measured.each());
+        }
+        for (function, count) in measured.functions(&elf).iter().take(arguments.top) {
+            println!("  {count:8} {function}");
+        }
+    }
+    let many = Image {
+        slots: MANY_SLOTS,
+        ..Image::of(arguments.board)
+    };
+    let with_many = counted(&many.build()?, Work::Line)?.each();
+    let with_few = counted(path, Work::Line)?.each();
+    let each = with_many.saturating_sub(with_few) / u64::from(MANY_SLOTS - arguments.slots);
+    figures.insert("idle_slot".to_owned(), json!(each));
+    write_json(arguments, &Value::Object(figures.clone()))?;
+    budget::hold(&figures, &budget, "instructions")
+}
+
+fn write_json(arguments: &Arguments, figures: &Value) -> Result<(), Problem> {
     let Some(path) = &arguments.json else {
         return Ok(());
     };

@@ -8,8 +8,8 @@ use clap::Parser;
 use linecho_tests::firmware::core_alone::{self, Content, Proof};
 use linecho_tests::firmware::elf::{Elf, Kind};
 use linecho_tests::firmware::parts::{self, Part};
-use linecho_tests::firmware::toolchain::{CoreLibrary, Toolchain};
-use linecho_tests::firmware::{Board, Image, Problem, TARGET, checks};
+use linecho_tests::firmware::toolchain::Toolchain;
+use linecho_tests::firmware::{Board, Image, Problem, TARGET, budget, checks};
 use serde_json::{Map, Value, json};
 
 /// Measures flash, RAM and stack of the firmware, and the core alone, and proves that the core
@@ -49,7 +49,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Problem> {
     let toolchain = Toolchain::for_target(TARGET)?;
-    let budget = read_budget(arguments, toolchain.core())?;
+    let budget = budget::read(&arguments.budget, toolchain.core())?;
     println!("{}, {}\n", toolchain.compiler()?, toolchain.core());
     let mut figures = Map::new();
     whole_image(&mut figures)?;
@@ -60,7 +60,7 @@ fn run(arguments: &Arguments) -> Result<(), Problem> {
             Problem::Failed(format!("cannot write {}: {error}", path.display()))
         })?;
     }
-    hold(&figures, &budget)
+    budget::hold(&figures, &budget, "bytes")
 }
 
 fn whole_image(figures: &mut Map<String, Value>) -> Result<(), Problem> {
@@ -144,42 +144,4 @@ fn core(figures: &mut Map<String, Value>) -> Result<(), Problem> {
         "\nNo panic can be reached from the core's synchronous functions ({TARGET}; checked with a control)."
     );
     Ok(())
-}
-
-fn read_budget(arguments: &Arguments, core: CoreLibrary) -> Result<Map<String, Value>, Problem> {
-    let path = arguments.budget.display();
-    let text = fs::read_to_string(&arguments.budget)
-        .map_err(|error| Problem::Failed(format!("cannot read the budget {path}: {error}")))?;
-    let mut budgets: Map<String, Value> = serde_json::from_str(&text).map_err(|error| {
-        Problem::Failed(format!("the budget {path} is not a JSON object: {error}"))
-    })?;
-    match budgets.remove(core.name()) {
-        Some(Value::Object(budget)) => Ok(budget),
-        _ => Err(Problem::Failed(format!(
-            "the budget {path} has no object {:?}",
-            core.name()
-        ))),
-    }
-}
-
-/// Prints the budget beside the figures, and fails when one is over it, or unknown.
-fn hold(figures: &Map<String, Value>, budget: &Map<String, Value>) -> Result<(), Problem> {
-    println!("\n| figure | bytes | at most |\n|---|---:|---:|");
-    let mut over = Vec::new();
-    for (figure, limit) in budget {
-        let (bytes, at_most) = (figures.get(figure).and_then(Value::as_u64), limit.as_u64());
-        let shown = bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string());
-        println!("| {figure} | {shown} | {limit} |");
-        match (bytes, at_most) {
-            (Some(bytes), Some(at_most)) if bytes <= at_most => {}
-            _ => over.push(figure.as_str()),
-        }
-    }
-    if over.is_empty() {
-        return Ok(());
-    }
-    Err(Problem::Failed(format!(
-        "not within the budget: {}",
-        over.join(", ")
-    )))
 }

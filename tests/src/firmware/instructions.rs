@@ -1,0 +1,137 @@
+//! The instructions that a board executes for what its clients do.
+
+use std::net::TcpStream;
+
+use super::checks::{accepted, round_trip, stream_through};
+use super::counter::Counts;
+use super::elf::{Elf, Kind};
+use super::{Machine, Problem};
+
+/// The work of a client whose instructions are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// A line of 64 bytes, alone: its segment, its echo and the acknowledgements.
+    Line,
+    /// One of 22 lines of 64 bytes, which fill a segment.
+    LineOfMany,
+    /// A KiB of a stream of such lines, in both directions at the same time.
+    Kibibyte,
+    /// A connection: opened, used for a line, and closed.
+    Connection,
+}
+
+/// A line of 64 bytes.
+const LINE: [u8; 64] = *b"The quick brown fox jumps over the lazy dog, and then once more\n";
+/// The lines of 64 bytes that fill a segment of 1,460 bytes.
+const LINES: usize = 22;
+/// The length of a stream, in KiB.
+const STREAM: usize = 64;
+/// The counts of which the median is taken: twice a second, the clock takes some instructions, too.
+const TIMES: usize = 15;
+
+impl Work {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Line,
+        Self::LineOfMany,
+        Self::Kibibyte,
+        Self::Connection,
+    ];
+
+    /// Its name in figures.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::LineOfMany => "line_of_22",
+            Self::Kibibyte => "kib",
+            Self::Connection => "connection",
+        }
+    }
+
+    /// The number of units in one count.
+    const fn units(self) -> u64 {
+        match self {
+            Self::Line | Self::Connection => 1,
+            Self::LineOfMany => LINES as u64,
+            Self::Kibibyte => STREAM as u64,
+        }
+    }
+
+    /// How often it is counted.
+    const fn times(self) -> usize {
+        match self {
+            Self::Kibibyte => 3,
+            _ => TIMES,
+        }
+    }
+
+    fn run(self, port: u16, open: &mut Option<TcpStream>) -> Result<(), Problem> {
+        let connection = || accepted(port);
+        match (self, open) {
+            (Self::Line, Some(stream)) => round_trip(stream, &LINE),
+            (Self::LineOfMany, Some(stream)) => round_trip(stream, &LINE.repeat(LINES)),
+            (Self::Kibibyte, open) => match open.take() {
+                Some(stream) => stream_through(stream, &LINE.repeat(STREAM * 1024 / LINE.len())),
+                None => Ok(()),
+            },
+            (Self::Connection, _) => stream_through(connection()?, b""),
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+/// The instructions of one unit of `work`: the median of several counts, and that count by address.
+///
+/// # Errors
+///
+/// [`Problem::Failed`] when the board does not do its work.
+pub fn count(machine: &Machine, work: Work) -> Result<Measured, Problem> {
+    let mut counts = Vec::new();
+    let mut open = None;
+    for _ in 0..work.times() {
+        if open.is_none() && work != Work::Connection {
+            open = Some(accepted(machine.port())?);
+        }
+        let before = machine.instructions()?;
+        work.run(machine.port(), &mut open)?;
+        counts.push(before.until(&machine.instructions()?));
+    }
+    counts.sort_by_key(Counts::total);
+    Ok(Measured {
+        counts: counts.swap_remove(counts.len() / 2),
+        units: work.units(),
+    })
+}
+
+/// Counted instructions of some units of work.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    counts: Counts,
+    units: u64,
+}
+
+impl Measured {
+    /// The instructions of one unit.
+    #[must_use]
+    pub fn each(&self) -> u64 {
+        self.counts.total() / self.units
+    }
+
+    /// The functions that execute the most instructions, and how many for one unit.
+    #[must_use]
+    pub fn functions<'e>(&self, elf: &'e Elf) -> Vec<(&'e str, u64)> {
+        let mut functions: Vec<_> = elf
+            .symbols_in(Kind::Code)
+            .map(|it| (it, self.counts.in_range(it.address, it.bytes) / self.units))
+            .filter(|&(_, count)| count > 0)
+            .collect();
+        functions.sort_by_key(|&(it, count)| (std::cmp::Reverse(count), it.address));
+        // A function may have several names.
+        functions.dedup_by_key(|(it, _)| it.address);
+        functions
+            .into_iter()
+            .map(|(it, count)| (it.name.as_str(), count))
+            .collect()
+    }
+}
