@@ -15,46 +15,41 @@ pub(crate) fn newlines(bytes: &[u8]) -> Option<(u64, usize)> {
     }
 }
 
-/// Finds them on controllers, which have short lines, little flash and no vectors: skips pairs of
-/// words without a newline.
+/// Finds them on controllers, which have short lines, little flash and no vectors: skips words
+/// without a newline.
 fn small(bytes: &[u8]) -> Option<(u64, usize)> {
     let (mut count, mut behind) = (0_u32, 0);
     let mut rest = bytes;
     loop {
-        while let Some((words, after)) = rest.split_first_chunk() {
-            if has_newline(*words) {
+        while let Some((word, after)) = rest.split_first_chunk() {
+            if has_newline(*word) {
                 break;
             }
             rest = after;
         }
-        // The newline is in these bytes, or they are the last.
-        let (some, after) = rest.split_at(rest.len().min(2 * WORD));
-        if some.is_empty() {
-            break;
-        }
-        for (number, byte) in some.iter().enumerate() {
+        // The newline is in this word, or the bytes are the last.
+        for _ in 0..WORD {
+            let Some((byte, after)) = rest.split_first() else {
+                return (count > 0).then_some((count.into(), behind));
+            };
+            rest = after;
             if *byte == b'\n' {
                 count = count.wrapping_add(1);
-                behind = rest.len() - number - 1;
+                behind = rest.len();
             }
         }
-        rest = after;
     }
-    (count > 0).then_some((count.into(), behind))
 }
 
 /// The bytes of a word.
 const WORD: usize = 4;
 
 /// Returns true if one of the bytes is a newline.
-const fn has_newline([a, b, c, d, e, f, g, h]: [u8; 2 * WORD]) -> bool {
-    const fn zeros(word: [u8; WORD]) -> u32 {
-        const NEWLINES: u32 = u32::from_ne_bytes([b'\n'; WORD]);
-        let differences = u32::from_ne_bytes(word) ^ NEWLINES;
-        // The subtraction sets the highest bit of the lowest byte that is zero: it borrows there.
-        differences.wrapping_sub(0x0101_0101) & !differences
-    }
-    (zeros([a, b, c, d]) | zeros([e, f, g, h])) & 0x8080_8080 != 0
+const fn has_newline(word: [u8; WORD]) -> bool {
+    const NEWLINES: u32 = u32::from_ne_bytes([b'\n'; WORD]);
+    let differences = u32::from_ne_bytes(word) ^ NEWLINES;
+    // The subtraction sets the highest bit of the lowest byte that is zero: it borrows there.
+    differences.wrapping_sub(0x0101_0101) & !differences & 0x8080_8080 != 0
 }
 
 /// Counts short lines in blocks, and jumps over a line that is longer than a block.

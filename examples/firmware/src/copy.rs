@@ -1,6 +1,6 @@
 //! `memcpy` and `memmove` by words, in place of those that come with the compiler. Those take a
 //! kilobyte of flash, and nine instructions for a word whose source and destination lie differently
-//! within theirs.
+//! within theirs; these take eleven for eight words.
 //!
 //! A Cortex-M3 loads and stores words at any address of memory (ARMv7-M, A3.2.1), so that one loop
 //! serves all alignments. The linker takes a function of this name rather than the compiler's,
