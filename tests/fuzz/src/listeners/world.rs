@@ -1,0 +1,280 @@
+//! The link between the server, the honest peer and the hostile ones, in virtual time.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use arbitrary::Unstructured;
+use linecho_devices::testing::{End, Host};
+use linecho_smoltcp::smoltcp::socket::tcp::State;
+use linecho_smoltcp::{Event, Instant, Wake, from_stack_time, stack_time};
+
+use super::client::Client;
+use super::hostile::{self, Poses};
+use super::{HONEST, SERVER, Server, Shape, hardware, ipv4, ipv6};
+use crate::wire::{Seen, see};
+
+/// More turns than anybody needs at one instant.
+const TURNS_AT_ONE_INSTANT: usize = 1000;
+/// Steps of one input: more make it slow, and say nothing new.
+const STEPS: usize = 100;
+/// Frames that can be replayed.
+const CAPTURED: usize = 16;
+/// The time in which all slots must be free when nobody speaks any more: that of a half-open one
+/// while others listen, and some more.
+const ALL_FREE: Duration = Duration::from_secs(200);
+/// The time in which the honest peer must have its echo, after all that has happened.
+const ECHO: Duration = Duration::from_secs(120);
+
+pub(super) struct World<L> {
+    now: Instant,
+    pub(super) shape: Shape,
+    listener: L,
+    host: Host,
+    pub(super) device: End,
+    pub(super) honest: Client,
+    /// The honest peer's echo must be exact.
+    is_exact: bool,
+    wake: Wake,
+    opened: u64,
+    closed: u64,
+    /// The last frames of the honest peer and of the server.
+    pub(super) captured: VecDeque<Vec<u8>>,
+    /// What the server has sent last to each peer.
+    pub(super) seen: Vec<Seen>,
+    /// The number behind all that the honest peer has sent.
+    pub(super) honest_end: u32,
+}
+
+impl<L: Server> World<L> {
+    pub(super) fn new(listener: L, host: Host, device: End, shape: Shape) -> Self {
+        Self {
+            now: Instant::from_millis(1000),
+            shape,
+            listener,
+            host,
+            device,
+            honest: Client::new(),
+            is_exact: true,
+            wake: Wake::Again,
+            opened: 0,
+            closed: 0,
+            captured: VecDeque::new(),
+            seen: vec![],
+            honest_end: 0,
+        }
+    }
+
+    /// Plays all that the input says, and then checks that nothing was lost.
+    pub(super) fn play(mut self, input: &mut Unstructured<'_>) {
+        for number in 0..self.shape.before() {
+            hostile::open(&mut self, 3 + number);
+        }
+        self.connect();
+        for _ in 0..STEPS {
+            if input.is_empty() || self.step(input).is_err() {
+                break;
+            }
+        }
+        self.device.full = false;
+        self.finish();
+        self.connect();
+        self.finish();
+        assert_eq!(self.listener.sessions(), 0);
+        let totals = self.listener.totals();
+        assert_eq!((totals.opened, totals.closed()), (self.opened, self.closed));
+        assert_eq!(self.opened, self.closed, "a session without an end");
+    }
+
+    fn step(&mut self, input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        match input.arbitrary::<u8>()? {
+            // Time: a millisecond to 33 s. A device that takes no frame for long makes the honest
+            // peer a dead one.
+            step @ 0..=15 => {
+                let longest = if self.device.full { 6 } else { 15 };
+                self.pass(Duration::from_millis(1 << step.min(longest)));
+                self.device.full = false;
+            }
+            step @ 16..=31 => {
+                let mut line = vec![step; usize::from(step - 16) * 4];
+                line.push(b'\n');
+                self.honest.say(&line);
+                self.turn();
+            }
+            32 => self.device.full = true,
+            33..=35 => self.device.full = false,
+            36..=47 => self.turn(),
+            step => {
+                let (frame, poses) = hostile::frame(self, step, input)?;
+                let harms = match poses {
+                    Poses::Harmless => !L::IS_GUARDED && hostile::is_syn(&frame),
+                    Poses::Unknown => hostile::may_harm(&frame),
+                };
+                self.is_exact &= !harms;
+                self.device.rx.borrow_mut().push_back(frame);
+                // Sometimes several frames come at once.
+                if step % 4 != 0 {
+                    self.turn();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the honest connection.
+    fn connect(&mut self) {
+        self.honest.connect(self.shape.is_ipv6());
+        self.is_exact = true;
+        self.until("a newcomer is served", Duration::from_secs(10), |world| {
+            world.honest.state() == State::Established
+        });
+        self.honest.say(b"hello\n");
+        self.until("its line", Duration::from_secs(10), |world| {
+            world.honest.has_all()
+        });
+    }
+
+    /// Ends the honest connection, and waits until all slots are free.
+    fn finish(&mut self) {
+        if self.is_exact {
+            self.honest.say(b"the last line\n");
+            self.until("the honest echo", ECHO, |world| world.honest.has_all());
+            assert_eq!(self.honest.state(), State::Established);
+            self.honest.close();
+            self.until("the end", ECHO, |world| world.honest.is_over());
+        } else {
+            self.honest.abort();
+            self.turn();
+        }
+        self.until("all slots are free", ALL_FREE, |world| {
+            world.listener.busy() == 0 && world.honest.is_over()
+        });
+        // The honest stack would stay in TIME-WAIT.
+        self.honest.abort();
+    }
+
+    #[track_caller]
+    fn until(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) {
+        let until = self.now + limit;
+        self.turn();
+        while !done(self) {
+            assert!(self.now < until, "not within {limit:?}: {what}");
+            self.advance(until);
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        self.turn();
+        while self.now < until {
+            self.advance(until);
+        }
+    }
+
+    /// Moves the clock to what happens next, at most to `until`, and lets it happen.
+    fn advance(&mut self, until: Instant) {
+        let client = self
+            .honest
+            .poll_at(stack_time(self.now))
+            .map(from_stack_time);
+        let server = match self.wake {
+            Wake::Again => Some(self.now),
+            Wake::At(at) => Some(at),
+            Wake::Frame => None,
+        };
+        let next = [client, server]
+            .into_iter()
+            .flatten()
+            .fold(until, Instant::min);
+        // A stack without the address of a neighbour is due at once, for a second.
+        let soon = self.now + Duration::from_millis(1);
+        self.now = next.max(soon).min(until);
+        self.honest.is_due |= client.is_some_and(|at| at <= self.now);
+        self.turn();
+    }
+
+    /// Lets everybody do what can be done now.
+    pub(super) fn turn(&mut self) {
+        for _ in 0..TURNS_AT_ONE_INSTANT {
+            self.honest.turn(stack_time(self.now), self.is_exact);
+            let mut moved = self.carry_to_server();
+            let (opened, closed) = (&mut self.opened, &mut self.closed);
+            let on_event = &mut |event| match event {
+                Event::Opened { .. } => *opened += 1,
+                Event::Closed { .. } => *closed += 1,
+            };
+            self.wake = self
+                .listener
+                .poll(self.now, &mut self.host, &mut self.device, on_event);
+            moved |= self.carry_from_server();
+            let waits = !self.device.rx.borrow().is_empty();
+            if !moved && !waits && self.wake > Wake::At(self.now) {
+                return;
+            }
+        }
+        panic!("a busy loop");
+    }
+
+    /// While the device is full, the honest frames wait: smoltcp, which sends them, may wait for
+    /// ever after a loss, with data in flight and no timer.
+    fn carry_to_server(&mut self) -> bool {
+        if self.device.full {
+            return false;
+        }
+        let frames: Vec<Vec<u8>> = self.honest.device.tx.borrow_mut().drain(..).collect();
+        let moved = !frames.is_empty();
+        for frame in frames {
+            if let Some(seen) = see(&frame)
+                && seen.ports[0] == self.honest.port
+            {
+                self.honest_end = seen.end;
+            }
+            self.capture(&frame);
+            self.device.rx.borrow_mut().push_back(frame);
+        }
+        moved
+    }
+
+    fn carry_from_server(&mut self) -> bool {
+        let frames: Vec<Vec<u8>> = self.device.tx.borrow_mut().drain(..).collect();
+        let moved = !frames.is_empty();
+        for frame in frames {
+            self.capture(&frame);
+            if let Some(seen) = see(&frame) {
+                let same = |it: &&mut Seen| (&it.to, it.ports) == (&seen.to, seen.ports);
+                match self.seen.iter_mut().find(same) {
+                    Some(known) => *known = seen,
+                    None => self.seen.push(seen),
+                }
+            }
+            let is_for_honest = frame.starts_with(&hardware(HONEST)) || frame[0] & 1 != 0;
+            if is_for_honest {
+                self.honest.device.rx.borrow_mut().push_back(frame);
+            }
+        }
+        moved
+    }
+
+    fn capture(&mut self, frame: &[u8]) {
+        if self.captured.len() == CAPTURED {
+            self.captured.pop_front();
+        }
+        self.captured.push_back(frame.to_vec());
+    }
+
+    /// Returns what the server has sent last to this peer.
+    pub(super) fn seen_by(&self, peer: u8, port: u16) -> Option<&Seen> {
+        let ports = [super::PORT, port];
+        let (v4, v6) = (ipv4(peer), ipv6(peer));
+        self.seen
+            .iter()
+            .rev()
+            .find(|it| it.ports == ports && (it.to == v4 || it.to == v6))
+    }
+
+    /// Puts a frame on the link to the server.
+    pub(super) fn put(&mut self, frame: Vec<u8>) {
+        debug_assert_eq!(frame[..6], hardware(SERVER));
+        self.device.rx.borrow_mut().push_back(frame);
+        self.turn();
+    }
+}
