@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         options: arguments.options,
     };
     let output = Output::new(&arguments.mode, server.options.json);
-    let result = match &arguments.mode {
+    let result = words_on_a_signal(&arguments.mode, &output).and_then(|()| match &arguments.mode {
         Some(Mode::Send { text }) => send::run(&server, text, &output),
         Some(Mode::Check { check, .. }) => check::run(&server, check, &output),
         Some(Mode::Load { load, .. }) => load::run(&server, load, &output),
@@ -41,11 +41,20 @@ fn main() -> ExitCode {
         Some(Mode::Ping { ping, .. }) => ping::run(&server, ping, &output),
         None if io::stdin().is_terminal() && io::stdout().is_terminal() => prompt::run(&server),
         None => filter::run(&server, &output),
-    };
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.failed(&failure),
     }
+}
+
+/// Has a signal print the last object first, in modes that do not handle signals themselves.
+fn words_on_a_signal(mode: &Option<Mode>, output: &Output) -> Outcome {
+    if output.json && !matches!(mode, Some(Mode::Load { .. } | Mode::Ping { .. })) {
+        let output = output.clone();
+        signals::before_the_end(move || output.interrupted())?;
+    }
+    Ok(())
 }
 
 /// The result of a mode: done, or failed for this reason.

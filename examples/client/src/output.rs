@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use linecho_std::{Backend, Backends, Cause, Identity};
@@ -12,6 +13,9 @@ use crate::options::Mode;
 
 /// The form of the objects. A later one that breaks readers has another number.
 const SCHEMA: &str = "linecho-client/1";
+
+/// Set with the summary, which is the last object, also when a signal comes meanwhile.
+static ENDED: Mutex<bool> = Mutex::new(false);
 
 /// The output of one mode.
 #[derive(Clone, Debug)]
@@ -46,12 +50,26 @@ impl Output {
         if !self.json {
             return;
         }
+        let mut ended = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+        if *ended {
+            return;
+        }
+        *ended = kind == "summary";
         let object = object(kind, Some(self.mode), fields);
         match self.mode {
             // Its standard output is what came back.
             "filter" => drop(writeln!(io::stderr(), "{object}")),
             _ => print(&object),
         }
+    }
+
+    /// Prints the summary of a mode that a signal ends, in JSON.
+    pub(crate) fn interrupted(&self) {
+        let cause = Cause::Other.as_str();
+        self.object(
+            "summary",
+            &json!({"ok": false, "cause": cause, "error": "it was interrupted"}),
+        );
     }
 
     /// Says why it failed, in the last object or on stderr.

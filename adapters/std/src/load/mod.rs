@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::{Backends, Cause, ClientBuilder};
@@ -112,16 +112,21 @@ impl LoadStats {
 
 /// Ends a load early, from another thread or a signal handler.
 #[derive(Clone, Debug, Default)]
-pub struct StopFlag(Arc<AtomicBool>);
+pub struct StopFlag(Arc<AtomicUsize>);
 
 impl StopFlag {
-    /// Asks the load to end: no more lines are sent, and those on their way are awaited.
+    /// Asks the load to end: no more lines are sent, and those on their way are awaited. The second
+    /// time it ends at once, and they are lost.
     pub fn stop(&self) {
-        self.0.store(true, Relaxed);
+        self.0.fetch_add(1, Relaxed);
     }
 
     fn is_set(&self) -> bool {
-        self.0.load(Relaxed)
+        self.0.load(Relaxed) > 0
+    }
+
+    fn is_set_twice(&self) -> bool {
+        self.0.load(Relaxed) > 1
     }
 }
 

@@ -125,6 +125,12 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        if self.load.stop.is_set_twice() {
+            for place in &mut self.places {
+                self.stats.lost += place.due.len() as u64;
+                place.due.clear();
+            }
+        }
         self.finishing && self.places.iter().all(|place| place.due.is_empty())
     }
 

@@ -2,6 +2,8 @@
 
 #[cfg(unix)]
 mod identify;
+#[cfg(unix)]
+mod json;
 mod kit;
 #[cfg(unix)]
 mod load;
@@ -182,46 +184,6 @@ fn the_words_of_a_line_may_be_any_bytes() {
     assert_eq!(
         (output.status.code(), &*output.stdout),
         (Some(0), &b"\xff\x01\n"[..])
-    );
-}
-
-/// In no mode is there more than one way to read the last line.
-#[test]
-fn json_always_ends_with_a_summary() {
-    let server = Running::start();
-    let address = server.address();
-    let nobody = refusing();
-    for (words, ok, cause) in [
-        (&["send", "hello"][..], true, None),
-        (&["wait"], true, None),
-        (&["ping", "-c", "3", "-i", "0.01"], true, None),
-        (&["wait", "--for", "50ms"], false, Some("REFUSED")),
-        (&["send", "hello"], false, Some("REFUSED")),
-        (&["ping", "-c", "1"], false, Some("REFUSED")),
-        (&["ping", "-c", "many"], false, Some("USAGE")),
-    ] {
-        let target = if ok { &address } else { &nobody };
-        let output = run(command().args(["--json", target]).args(words), b"");
-        let object = last_object(&output);
-        assert_eq!(
-            (&object["type"], &object["ok"]),
-            (&"summary".into(), &ok.into()),
-            "{object}"
-        );
-        assert_eq!(object["schema"], "linecho-client/1");
-        assert_eq!(object["cause"].as_str(), cause, "{object}");
-        assert_eq!(output.status.success(), ok);
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            serde_json::from_str::<serde_json::Value>(line).unwrap();
-        }
-    }
-    // Of the filter it is on stderr.
-    let output = run(command().args(["--json", &address]), b"one\ntwo\n");
-    assert_eq!(output.stdout, b"one\ntwo\n");
-    let object: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
-    assert_eq!(
-        (&object["lines"], &object["ending"]),
-        (&2.into(), &"closed".into())
     );
 }
 
