@@ -1,7 +1,15 @@
 //! The client through real relays, each in its plainest configuration.
 
 #[cfg(unix)]
+mod balanced;
+#[cfg(unix)]
+mod entry;
+#[cfg(unix)]
+mod kinds;
+#[cfg(unix)]
 mod kit;
+#[cfg(unix)]
+mod measured;
 
 fn main() -> std::process::ExitCode {
     #[cfg(unix)]
@@ -17,7 +25,9 @@ mod unix {
     use linecho_trials::{Stop, conclude, trial};
     use serde_json::Value;
 
-    use crate::kit::{Kind, RELAYS, client};
+    use crate::kinds::RELAYS;
+    use crate::kit::{Kind, client};
+    use crate::measured::{self, MEASURED};
 
     pub(crate) fn main() -> ExitCode {
         let lines = RELAYS.iter().map(|&relay| {
@@ -35,7 +45,22 @@ mod unix {
             let name = format!("{}: check says what docs/RELAYS.md says", relay.name);
             trial(name, move || check(relay))
         });
-        conclude(lines.chain(tails).chain(checks).collect())
+        let ends = RELAYS.iter().map(|&relay| {
+            let name = format!(
+                "{}: no end of its server is passed on as a reset",
+                relay.name
+            );
+            trial(name, move || measured::ends(relay))
+        });
+        let backends = crate::balanced::trials();
+        conclude(
+            lines
+                .chain(tails)
+                .chain(checks)
+                .chain(ends)
+                .chain(backends)
+                .collect(),
+        )
     }
 
     fn complete_lines(relay: Kind) -> Result<(), Stop> {
@@ -53,16 +78,6 @@ mod unix {
         Ok(())
     }
 
-    /// Those that end both directions when the client half-closes.
-    const DROP_THE_TAIL: [&str; 6] = [
-        "nginx",
-        "ncat",
-        "systemd-socket-proxyd",
-        "rinetd",
-        "redir",
-        "simpleproxy",
-    ];
-
     /// Compares what the check says with the page that people read.
     fn check(kind: Kind) -> Result<(), Stop> {
         let relay = kind.start()?;
@@ -72,6 +87,9 @@ mod unix {
                 "--json",
                 "--limit",
                 "5m",
+                // For a busy machine.
+                "--patience",
+                "10s",
                 &relay.address.to_string(),
             ],
             b"",
@@ -100,8 +118,11 @@ mod unix {
             Some(&*row),
             "of docs/RELAYS.md, and of the check:\n{text}"
         );
-        // By race, it blocks for ever when both directions are full, also for a client that reads.
-        if kind.name == "ncat" {
+        let measured = MEASURED.iter().find(|it| it.relay == kind.name);
+        let measured = measured.unwrap_or_else(|| panic!("{} was not measured", kind.name));
+        measured.compare(verdict);
+        // By race, they block for ever when both directions are full, also for a client that reads.
+        if ["ncat", "microsocks, SOCKS5"].contains(&kind.name) {
             return Ok(());
         }
         // Everything else is as on a plain connection.
@@ -124,7 +145,7 @@ mod unix {
         let address = relay.address.to_string();
         let output = client(&[&address], b"x\ny");
         let error = String::from_utf8_lossy(&output.stderr);
-        if DROP_THE_TAIL.contains(&kind.name) {
+        if MEASURED.iter().any(|it| it.relay == kind.name && !it.tail) {
             assert_eq!(
                 (output.status.code(), &*output.stdout),
                 (Some(1), &b"x\n"[..]),
