@@ -54,6 +54,7 @@ pub use client::ping::{Outage, Ping, PingEvent, PingStats, PingView, Reconnect, 
 pub use client::proxy::{proxy_v1, proxy_v2};
 pub use client::silence::Silence;
 pub use client::suspect::Suspect;
+pub use client::target::{Target, UnixPath};
 pub use client::tcp_info::TcpInfo;
 pub use client::wait::{LastError, WaitError, Waited};
 pub use connection_info::ConnectionInfo;

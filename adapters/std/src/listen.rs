@@ -70,12 +70,8 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
 #[cfg(unix)]
 pub fn listen_unix(path: &Path, mode: Option<u32>) -> Result<UnixListener, ListenError> {
     let listen = || {
-        let name = path.as_os_str().as_bytes();
-        let is_abstract = cfg!(target_os = "linux") && name.starts_with(b"@");
-        let address = match is_abstract {
-            true => SockAddr::unix(OsStr::from_bytes(&[b"\0", &name[1..]].concat()))?,
-            false => SockAddr::unix(path)?,
-        };
+        let address = unix_address(path)?;
+        let is_abstract = is_abstract(path);
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         match socket.bind(&address) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path, &address) => {
@@ -95,6 +91,23 @@ pub fn listen_unix(path: &Path, mode: Option<u32>) -> Result<UnixListener, Liste
         address: Endpoint::Unix(Some(path.into())),
         error,
     })
+}
+
+/// Returns the address of a UNIX socket.
+#[cfg(unix)]
+pub(crate) fn unix_address(path: &Path) -> io::Result<SockAddr> {
+    match is_abstract(path) {
+        true => {
+            let name = &path.as_os_str().as_bytes()[1..];
+            SockAddr::unix(OsStr::from_bytes(&[b"\0", name].concat()))
+        }
+        false => SockAddr::unix(path),
+    }
+}
+
+#[cfg(unix)]
+fn is_abstract(path: &Path) -> bool {
+    cfg!(target_os = "linux") && path.as_os_str().as_bytes().starts_with(b"@")
 }
 
 /// Returns `true` for a socket that nobody listens on any more.

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use linecho_examples::address::Address;
 use linecho_examples::command_line;
+use linecho_std::Cause;
 use linecho_std::check::{Check, Grade, Row};
-use linecho_std::{Cause, look_up};
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::admin;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::server::Server;
+use crate::server::{Name, Server};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CheckOptions {
@@ -40,8 +40,16 @@ pub(crate) struct CheckOptions {
 
 pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> Outcome {
     let builder = server.builder();
-    let found = look_up(server.name(), server.options.timeout);
-    let addresses = found.map_err(|error| server.cannot_connect(&error))?;
+    let Name::Tcp(name) = server.name() else {
+        return Err(Failure {
+            cause: Cause::Usage,
+            text:
+                "check is about TCP and what lies between: for a UNIX socket there are wait, ping \
+                   and load"
+                    .into(),
+        });
+    };
+    let addresses = server.look_up(name)?;
     let mut check = Check::new(&builder, &addresses)
         .limit(options.limit)
         .patience(options.patience)
@@ -52,7 +60,7 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
     if let Some(address) = options.admin.clone() {
         check = check.server_counts(Box::new(move || admin::counts(&address)));
     }
-    output.line(&format!("CHECK {}\n", server.address));
+    output.line(&format!("CHECK {}\n", server.place));
     let began = Instant::now();
     let (mut rows, mut bad) = (0, Vec::new());
     check.run(|row| {

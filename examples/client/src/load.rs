@@ -10,7 +10,7 @@ use clap::Args;
 use hdrhistogram::Histogram;
 use linecho_examples::command_line;
 use linecho_std::load::{Length, Load, LoadStats, Sample};
-use linecho_std::{Cause, look_up};
+use linecho_std::{Cause, UnixPath};
 use serde_json::{Map, Value, json};
 
 use crate::Outcome;
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::latency;
 use crate::output::{self, Output, millis};
 use crate::plot::{self, Timeline, Titles};
-use crate::server::Server;
+use crate::server::{Name, Server};
 use crate::signals;
 
 #[derive(Args, Clone, Debug)]
@@ -74,6 +74,12 @@ pub(crate) struct LoadOptions {
     max_errors: u64,
 }
 
+impl LoadOptions {
+    pub(crate) fn has_several_sources(&self) -> bool {
+        self.spread > 1
+    }
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
@@ -88,9 +94,11 @@ struct Latencies {
 }
 
 pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Outcome {
-    let found = look_up(server.name(), server.options.timeout);
-    let addresses = found.map_err(|error| server.cannot_connect(&error))?;
-    let mut load = Load::new(&server.builder(), &addresses)
+    let load = match server.name() {
+        Name::Tcp(name) => Load::new(&server.builder(), &server.look_up(name)?),
+        Name::Unix(UnixPath(path)) => Load::unix(&server.builder(), path),
+    };
+    let mut load = load
         .connections(options.connections as usize)
         .in_flight(options.in_flight.into())
         .size(options.size as usize)
@@ -151,7 +159,7 @@ fn titles(server: &Server, options: &LoadOptions, stats: &LoadStats) -> Titles {
         None => "as fast as they come back".into(),
     };
     Titles {
-        title: format!("echo-client load {}", server.address),
+        title: format!("echo-client load {}", server.place),
         details: format!(
             "{} connections, {} lines in flight each, {} bytes a line, {rate}; {} lines verified",
             options.connections, options.in_flight, options.size, stats.lines
@@ -210,7 +218,7 @@ fn print(
     let seconds = stats.elapsed.as_secs_f64().max(1e-9);
     output.line(&format!(
         "LOAD {}\n{} connections, {} lines in flight each, {} bytes a line, {seconds:.1} s\n",
-        server.address, options.connections, options.in_flight, options.size
+        server.place, options.connections, options.in_flight, options.size
     ));
     output.line(&format!(
         "{} lines verified, {:.0} lines/s, {:.2} MB/s each way",

@@ -27,9 +27,9 @@ use output::Output;
 use server::Server;
 
 fn main() -> ExitCode {
-    let (arguments, address) = Arguments::take();
+    let (arguments, place) = Arguments::take();
     let server = Server {
-        address,
+        place,
         options: arguments.options,
     };
     let output = Output::new(&arguments.mode, server.options.json);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use linecho_examples::address::Address;
 use linecho_examples::command_line;
+use linecho_examples::listen_address::Place;
 
 use crate::check::CheckOptions;
 use crate::load::LoadOptions;
@@ -49,7 +49,8 @@ Examples:
   echo-client load -c 50 -f 16 host:7       lines per second, every byte verified
   echo-client ping -c 10 -i 0.2s host:7     round-trip times, losses, outages
 
-A target is HOST:PORT, HOST PORT, [V6]:PORT, or PORT on this machine; LINECHO_SERVER is one, too.
+A target is HOST:PORT, HOST PORT, [V6]:PORT, PORT on this machine, or unix:PATH; LINECHO_SERVER is
+one, too.
 A host that is named like a mode needs its :PORT.
 
 Exit codes: 0 all was verified, 1 something was not, 2 wrong usage.";
@@ -60,7 +61,7 @@ pub(crate) struct Target {
     // Not a doc comment: rustdoc would look for links in the brackets.
     #[arg(
         value_name = "TARGET",
-        help = "The server: HOST:PORT, HOST PORT, [V6]:PORT, or PORT on this machine \
+        help = "The server: HOST:PORT, HOST PORT, [V6]:PORT, PORT on this machine, or unix:PATH \
                 [env: LINECHO_SERVER] [default: localhost:18080]"
     )]
     target: Option<String>,
@@ -213,12 +214,17 @@ pub(crate) enum ProxyVersion {
 
 impl Arguments {
     /// Takes the program's; ends it with exit code 2 if they are wrong.
-    pub(crate) fn take() -> (Self, Address) {
+    pub(crate) fn take() -> (Self, Place) {
         let parsed = command_line::try_parse().and_then(|arguments: Self| {
             arguments.options.print_description();
             let wrong = |text| Self::command().error(ErrorKind::ValueValidation, text);
-            let address = arguments.address().map_err(wrong)?;
-            Ok((arguments, address))
+            let place = arguments.place().map_err(wrong)?;
+            if let Some(option) = arguments.for_tcp_alone()
+                && let Place::Unix(_) = place
+            {
+                return Err(wrong(format!("{option} is for TCP, and {place} is none")));
+            }
+            Ok((arguments, place))
         });
         parsed.unwrap_or_else(|error| {
             if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
@@ -232,7 +238,7 @@ impl Arguments {
     }
 
     /// Returns the one target: before the mode, behind it, of the environment, or the default.
-    fn address(&self) -> Result<Address, String> {
+    fn place(&self) -> Result<Place, String> {
         let behind = match &self.mode {
             Some(
                 Mode::Check { target, .. }
@@ -246,16 +252,29 @@ impl Arguments {
             (Some(before), Some(behind)) => Err(format!(
                 "one target is enough: there is {before} before the mode, and {behind} behind it"
             )),
-            (Some(text), None) | (None, Some(text)) => address(&text),
+            (Some(text), None) | (None, Some(text)) => place(&text),
             (None, None) => match std::env::var("LINECHO_SERVER") {
                 Ok(text) if !text.is_empty() => {
-                    address(&text).map_err(|error| format!("LINECHO_SERVER: {error}"))
+                    place(&text).map_err(|error| format!("LINECHO_SERVER: {error}"))
                 }
                 Err(std::env::VarError::NotUnicode(_)) => {
                     Err("the value of LINECHO_SERVER is not UTF-8".into())
                 }
-                _ => address("localhost:18080"),
+                _ => place("localhost:18080"),
             },
+        }
+    }
+
+    /// An option that was given, and that a UNIX socket has nothing like.
+    fn for_tcp_alone(&self) -> Option<&'static str> {
+        let options = &self.options;
+        match &self.mode {
+            _ if options.ipv4 => Some("-4"),
+            _ if options.ipv6 => Some("-6"),
+            _ if options.source.is_some() => Some("--source"),
+            _ if options.send_proxy.is_some() => Some("--send-proxy"),
+            Some(Mode::Load { load, .. }) if load.has_several_sources() => Some("--spread"),
+            _ => None,
         }
     }
 }
@@ -275,6 +294,9 @@ impl Target {
             Some(port) if self.more.iter().any(|word| !word.is_empty()) => {
                 return Err(not_a_mode(&format!("{target} {port}"), &self.more[0]));
             }
+            Some(port) if target.starts_with("unix:") => {
+                return Err(format!("a UNIX socket has no port, and {port} is one"));
+            }
             Some(port) if is_v6 => format!("[{target}]:{port}"),
             Some(port) if target.ends_with(']') || !target.contains(':') => {
                 format!("{target}:{port}")
@@ -293,13 +315,14 @@ fn not_a_mode(before: &str, word: &str) -> String {
     format!("{before} {word} is neither HOST PORT nor a mode; the modes are {modes}")
 }
 
-fn address(text: &str) -> Result<Address, String> {
+fn place(text: &str) -> Result<Place, String> {
     // All interfaces are for servers.
     let port = text.strip_prefix(':').filter(|port| !port.contains(':'));
-    let address: Address = port.unwrap_or(text).parse()?;
-    match address.port {
-        0 => Err("port 0 is for servers: name the port that the server listens on".into()),
-        _ => Ok(address),
+    match port.unwrap_or(text).parse()? {
+        Place::Tcp(address) if address.port == 0 => {
+            Err("port 0 is for servers: name the port that the server listens on".into())
+        }
+        place => Ok(place),
     }
 }
 
@@ -310,7 +333,7 @@ mod tests {
     fn target(words: &[&str]) -> Result<String, String> {
         let words = ["echo-client"].iter().chain(words);
         let arguments = Arguments::try_parse_from(words).map_err(|error| error.to_string())?;
-        arguments.address().map(|address| address.to_string())
+        arguments.place().map(|place| place.to_string())
     }
 
     #[test]
@@ -332,6 +355,8 @@ mod tests {
             (&["host:7", "wait"], "host:7"),
             (&["ping", "-c", "3", "host", "7"], "host:7"),
             (&["wait:7"], "wait:7"),
+            (&["unix:/run/echo:7.sock"], "unix:/run/echo:7.sock"),
+            (&["ping", "unix:@echo"], "unix:@echo"),
             (&["wait", "wait:7"], "wait:7"),
         ] {
             assert_eq!(target(words).as_deref(), Ok(address), "{words:?}");
@@ -344,6 +369,8 @@ mod tests {
             (&["host:7", "snd", "hello", "you"], "the modes are send, "),
             (&["host", "7", "snd", "hello"], "host 7 snd is neither"),
             (&["host:0"], "port 0"),
+            (&["/run/echo.sock"], "unix:/run/echo.sock"),
+            (&["unix:/run/echo.sock", "7"], "has no port"),
             (&["-4", "-6"], "cannot be used with"),
         ] {
             let error = target(words).unwrap_err();

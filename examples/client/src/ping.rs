@@ -1,14 +1,13 @@
 //! A line each interval, as ping(8) does it with packets.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 use linecho_examples::command_line;
-use linecho_std::{Cause, Outage, Ping, PingEvent, PingStats, Reconnect};
+use linecho_std::{Cause, Endpoint, Outage, Ping, PingEvent, PingStats, Reconnect};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -77,7 +76,7 @@ pub(crate) fn run(server: &Server, options: &PingOptions, output: &Output) -> Ou
     let printer = Printer {
         options: options.clone(),
         output: output.clone(),
-        name: server.address.to_string(),
+        name: server.place.to_string(),
         round_trips: Arc::new(Mutex::new(latency::histogram())),
     };
     let mut ping = Ping::new(server.name(), &server.builder())
@@ -106,9 +105,9 @@ pub(crate) fn run(server: &Server, options: &PingOptions, output: &Output) -> Ou
             peer: connected, ..
         } = event
         {
-            peer = Some(*connected);
+            peer = Some(connected.clone());
         }
-        printer.event(event, peer);
+        printer.event(event, peer.as_ref());
     });
     let stats = view.get();
     printer.summary(&stats);
@@ -145,7 +144,7 @@ impl Printer {
         }
     }
 
-    fn event(&self, event: &PingEvent, peer: Option<SocketAddr>) {
+    fn event(&self, event: &PingEvent, peer: Option<&Endpoint>) {
         let time = SystemTime::now();
         if let PingEvent::Reply { round_trip, .. } = event {
             latency::record(&mut self.histogram(), *round_trip);
@@ -192,7 +191,7 @@ impl Printer {
                 },
                 _,
             ) => {
-                let mut from = peer.map_or_else(|| self.name.clone(), |peer| peer.to_string());
+                let mut from = peer.map_or_else(|| self.name.clone(), ToString::to_string);
                 if let Some(backend) = backend {
                     from += &format!(" ({})", backend.name.escape_debug());
                 }
@@ -226,7 +225,7 @@ impl Printer {
         }
     }
 
-    fn object(&self, event: &PingEvent, peer: Option<SocketAddr>, time: SystemTime) {
+    fn object(&self, event: &PingEvent, peer: Option<&Endpoint>, time: SystemTime) {
         let time: Value = json!((since_epoch(time).as_secs_f64() * 1e6).round() / 1e6);
         let (kind, fields) = match event {
             PingEvent::Connected { peer, took } => (
@@ -242,7 +241,7 @@ impl Printer {
                 "reply",
                 json!({
                     "time_s": time, "seq": number, "bytes": bytes, "rtt_ms": millis(*round_trip),
-                    "peer": peer.map(|peer| peer.to_string()),
+                    "peer": peer.map(ToString::to_string),
                     "backend": backend.as_ref().map(|it| &it.name),
                 }),
             ),

@@ -20,7 +20,7 @@ pub(crate) fn run(server: &Server) -> Outcome {
     writeln!(
         io::stdout(),
         "Connected to {}. Enter echoes a line, Ctrl-D ends.",
-        client.peer_addr()?
+        client.peer()?
     )?;
     let terminal = Terminal::save();
     suspension::leave_to_editor()?;

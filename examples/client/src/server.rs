@@ -4,20 +4,30 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use linecho_examples::address::Address;
-use linecho_std::{Cause, Client, ClientBuilder, ConnectError, proxy_v1, proxy_v2};
+use linecho_examples::listen_address::Place;
+use linecho_std::{
+    Cause, Client, ClientBuilder, ConnectError, Target, UnixPath, look_up, proxy_v1, proxy_v2,
+};
 
 use crate::failure::Failure;
 use crate::options::{Options, ProxyVersion};
 
 /// A server and how to talk to it.
 pub(crate) struct Server {
-    pub(crate) address: Address,
+    pub(crate) place: Place,
     pub(crate) options: Options,
+}
+
+/// A server as it is connected to, or its addresses are found.
+#[derive(Clone, Debug)]
+pub(crate) enum Name {
+    Tcp(TcpName),
+    Unix(UnixPath),
 }
 
 /// A name whose addresses are those of the wanted family.
 #[derive(Clone, Debug)]
-pub(crate) struct Name {
+pub(crate) struct TcpName {
     address: Address,
     family: Option<Family>,
 }
@@ -31,14 +41,23 @@ enum Family {
 impl Server {
     /// Returns what is looked up.
     pub(crate) fn name(&self) -> Name {
-        Name {
-            address: self.address.clone(),
-            family: match &self.options {
-                options if options.ipv4 => Some(Family::V4),
-                options if options.ipv6 => Some(Family::V6),
-                _ => None,
-            },
+        match &self.place {
+            Place::Unix(path) => Name::Unix(UnixPath(path.clone())),
+            Place::Tcp(address) => Name::Tcp(TcpName {
+                address: address.clone(),
+                family: match &self.options {
+                    options if options.ipv4 => Some(Family::V4),
+                    options if options.ipv6 => Some(Family::V6),
+                    _ => None,
+                },
+            }),
         }
+    }
+
+    /// Looks the name up.
+    pub(crate) fn look_up(&self, name: TcpName) -> Result<Vec<SocketAddr>, Failure> {
+        let found = look_up(name, self.options.timeout);
+        found.map_err(|error| self.cannot_connect(&error))
     }
 
     /// Returns a builder with the options.
@@ -63,13 +82,13 @@ impl Server {
 
     /// Connects.
     pub(crate) fn connect(&self) -> Result<Client, Failure> {
-        let connected = self.builder().connect(self.name());
+        let connected = self.name().connect(&self.builder());
         connected.map_err(|error| self.cannot_connect(&error))
     }
 
     /// Says what to do, if that is known.
     pub(crate) fn cannot_connect(&self, error: &ConnectError) -> Failure {
-        let address = &self.address;
+        let address = &self.place;
         let mut text = format!("cannot connect to {address}: {error}");
         if error.cause() == Cause::Refused && self.is_this_machine(error) {
             text += &format!("\nStart a server there: echo-server --listen {address}");
@@ -89,10 +108,13 @@ impl Server {
     }
 
     fn is_this_machine(&self, error: &ConnectError) -> bool {
-        let ConnectError::Failed(attempts) = error else {
-            return false;
-        };
-        attempts.iter().all(|(address, _)| is_own(address.ip()))
+        match error {
+            ConnectError::Unix { .. } => true,
+            ConnectError::Failed(attempts) => {
+                attempts.iter().all(|(address, _)| is_own(address.ip()))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -101,7 +123,16 @@ fn is_own(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
 }
 
-impl ToSocketAddrs for Name {
+impl Target for Name {
+    fn connect(&self, builder: &ClientBuilder) -> Result<Client, ConnectError> {
+        match self {
+            Self::Tcp(name) => name.connect(builder),
+            Self::Unix(path) => path.connect(builder),
+        }
+    }
+}
+
+impl ToSocketAddrs for TcpName {
     type Iter = std::vec::IntoIter<SocketAddr>;
 
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {

@@ -11,7 +11,7 @@ use crate::server::Server;
 
 pub(crate) fn run(server: &Server, limit: Duration, output: &Output) -> Outcome {
     let waited = server.builder().wait_for_echo(&server.name(), limit)?;
-    let peer = waited.client.peer_addr()?;
+    let peer = waited.client.peer()?;
     let identity = waited.client.identity();
     let by = identity.map_or_else(String::new, |it| format!(", it is {}", it.backend));
     output.line(&format!(

@@ -2,14 +2,15 @@
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-use super::Client;
 use super::error::ConnectError;
+use super::{Client, unix};
 
 /// The pause between two keep-alive probes that got no answer.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -126,6 +127,22 @@ impl ClientBuilder {
     /// As of [`connect`](Self::connect).
     pub fn connect_stream(&self, addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
         self.stream_since(addresses, Instant::now())
+    }
+
+    /// Connects to the UNIX socket at `path`, which begins with `@` for an abstract name on Linux.
+    /// What is for TCP alone has no effect: keep-alive probes, the source and the preface.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Unix`], in words: there is no such socket, it is no socket, nobody listens
+    /// on it, or it may not be used.
+    pub fn connect_unix(&self, path: &Path) -> Result<Client, ConnectError> {
+        let stream = self.unix_stream(path)?;
+        Client::over(stream, self.timeout, self.linger).map_err(ConnectError::SetUp)
+    }
+
+    pub(crate) fn unix_stream(&self, path: &Path) -> Result<TcpStream, ConnectError> {
+        unix::connect(path, self.limit())
     }
 
     fn connect_since(

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use linecho_core::Position;
@@ -24,6 +25,13 @@ pub enum ConnectError {
     NoAddress,
     /// No address could be connected to; the error of each.
     Failed(Vec<(SocketAddr, io::Error)>),
+    /// The UNIX socket could not be connected to.
+    Unix {
+        /// Its path.
+        path: PathBuf,
+        /// The error, in words.
+        error: io::Error,
+    },
     /// The connection, once made, could not be set up.
     SetUp(io::Error),
 }
@@ -37,7 +45,9 @@ impl ConnectError {
             Self::Failed(attempts) => attempts
                 .first()
                 .map_or(Cause::Other, |(_, error)| Cause::of_io(error)),
-            Self::SetUp(error) => Cause::of_io(error),
+            // Whoever connects to a path finds nobody there.
+            Self::Unix { error, .. } if error.kind() == io::ErrorKind::NotFound => Cause::Refused,
+            Self::Unix { error, .. } | Self::SetUp(error) => Cause::of_io(error),
         }
     }
 }
@@ -50,6 +60,7 @@ impl fmt::Display for ConnectError {
                 write!(f, "the name look-up got no answer within {limit:?}")
             }
             Self::NoAddress => f.write_str("there is no address to try"),
+            Self::Unix { error, .. } => error.fmt(f),
             Self::SetUp(error) => write!(f, "cannot set the connection up: {error}"),
             Self::Failed(attempts) => {
                 for (i, (address, error)) in attempts.iter().enumerate() {

@@ -13,8 +13,10 @@ pub(crate) mod ping;
 pub(crate) mod proxy;
 pub(crate) mod silence;
 pub(crate) mod suspect;
+pub(crate) mod target;
 pub(crate) mod tcp_info;
 mod tee;
+mod unix;
 pub(crate) mod wait;
 
 use std::io::{self, Read, Write};
@@ -26,8 +28,10 @@ use linecho_core::polled::{self, ProbeTurn};
 use linecho_core::{Probe, ProbeError};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token};
+use socket2::SockRef;
 
 use crate::Identity;
+use crate::endpoint::Endpoint;
 use crate::socket::{LONGEST_SLEEP, Ready, Socket, interest};
 use beginning::Beginning;
 use connect::ClientBuilder;
@@ -159,11 +163,20 @@ impl Client {
         self.timeout = timeout;
     }
 
-    /// The address of the server.
+    /// The address of the server, also on a UNIX socket.
     ///
     /// # Errors
     ///
     /// As of getpeername(2): the connection may be gone.
+    pub fn peer(&self) -> io::Result<Endpoint> {
+        target::peer(self.stream.peer_addr(), &SockRef::from(&self.stream))
+    }
+
+    /// The address of the server.
+    ///
+    /// # Errors
+    ///
+    /// As of getpeername(2): the connection may be gone. A UNIX socket has no such address.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.stream.peer_addr()
     }

@@ -1,13 +1,13 @@
 //! Waiting until a server echoes.
 
 use std::fmt;
-use std::net::ToSocketAddrs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Client;
 use super::connect::ClientBuilder;
 use super::error::{Cause, ClientError, ConnectError};
+use super::target::Target;
 
 /// The pause after a failed attempt.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -86,7 +86,7 @@ impl ClientBuilder {
     /// [`WaitError`] with what was wrong last.
     pub fn wait_for_echo(
         &self,
-        server: &(impl ToSocketAddrs + Clone + Send + 'static),
+        server: &impl Target,
         limit: Duration,
     ) -> Result<Waited, WaitError> {
         let began = Instant::now();
@@ -100,7 +100,7 @@ impl ClientBuilder {
                 false => left.clamp(Duration::from_millis(1), ATTEMPT),
             };
             let builder = self.clone().timeout(attempt).connect_timeout(attempt);
-            let error = match builder.connect(server.clone()) {
+            let error = match server.connect(&builder) {
                 Ok(mut client) => match client.echo(b"linecho wait") {
                     Ok(round_trip) => {
                         client.set_timeout(self.timeout);

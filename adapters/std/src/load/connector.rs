@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-use super::Load;
+use super::{Load, Place};
 use crate::ConnectError;
 
 /// The number of attempts that go on at the same time.
@@ -73,14 +73,17 @@ impl Connector {
 }
 
 fn connect(load: &Load, place: usize) -> Result<TcpStream, ConnectError> {
-    match load.sources.len() {
-        0 => load.builder.connect_stream(&load.addresses),
-        n => {
-            let source = load.sources[place % n];
-            load.builder
-                .clone()
-                .source(source)
-                .connect_stream(&load.addresses)
-        }
+    match &load.place {
+        Place::Unix(path) => load.builder.unix_stream(path),
+        Place::Tcp(addresses) => match load.sources.len() {
+            0 => load.builder.connect_stream(addresses),
+            n => {
+                let source = load.sources[place % n];
+                load.builder
+                    .clone()
+                    .source(source)
+                    .connect_stream(addresses)
+            }
+        },
     }
 }

@@ -25,6 +25,7 @@ mod schedule;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -35,7 +36,7 @@ use crate::{Backends, Cause, ClientBuilder};
 #[derive(Clone, Debug)]
 pub struct Load {
     builder: ClientBuilder,
-    addresses: Vec<SocketAddr>,
+    place: Place,
     sources: Vec<SocketAddr>,
     connections: usize,
     in_flight: usize,
@@ -54,6 +55,13 @@ pub enum Length {
     Time(Duration),
     /// So many lines on all connections together.
     Lines(u64),
+}
+
+/// The place where the server is.
+#[derive(Clone, Debug)]
+enum Place {
+    Tcp(Vec<SocketAddr>),
+    Unix(PathBuf),
 }
 
 /// A line that came back.
@@ -135,9 +143,19 @@ impl Load {
     /// connection with one line of 64 bytes at a time, for 10 s.
     #[must_use]
     pub fn new(builder: &ClientBuilder, addresses: &[SocketAddr]) -> Self {
+        Self::on(builder, Place::Tcp(addresses.to_vec()))
+    }
+
+    /// Prepares the same on the UNIX socket at `path`.
+    #[must_use]
+    pub fn unix(builder: &ClientBuilder, path: impl Into<PathBuf>) -> Self {
+        Self::on(builder, Place::Unix(path.into()))
+    }
+
+    fn on(builder: &ClientBuilder, place: Place) -> Self {
         Self {
             builder: builder.clone(),
-            addresses: addresses.to_vec(),
+            place,
             sources: Vec::new(),
             connections: 1,
             in_flight: 1,

@@ -98,6 +98,19 @@ impl Process {
     }
 
     pub(crate) fn start_with(address: &str, more: &[&str]) -> (Self, SocketAddr) {
+        let (process, address) = Self::listening(address, more);
+        (process, address.parse().unwrap())
+    }
+
+    /// The same on a UNIX socket.
+    pub(crate) fn start_on_path(address: &str) -> Self {
+        let (process, listening) = Self::listening(address, &[]);
+        assert_eq!(listening, address);
+        process
+    }
+
+    /// Starts it, and returns the address on which it listens as it says so.
+    fn listening(address: &str, more: &[&str]) -> (Self, String) {
         let mut process = Command::new(executable("echo-server").unwrap())
             .args(["--quiet", "--listen", address])
             .args(more)
@@ -109,8 +122,7 @@ impl Process {
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening ").unwrap();
-        let address = address.parse().unwrap();
-        (Self(process), address)
+        (Self(process), address.into())
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -11,6 +11,8 @@ mod load;
 mod ping;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod unix;
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;

@@ -14,7 +14,7 @@ use crate::kit::*;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The program on a terminal, and what it prints.
-struct Terminal {
+pub(crate) struct Terminal {
     process: Child,
     keys: File,
     printed: Receiver<Vec<u8>>,
@@ -22,7 +22,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(address: &str) -> Self {
+    pub(crate) fn start(address: &str) -> Self {
         let pty = openpty(None, None).unwrap();
         let slave = || Stdio::from(pty.slave.try_clone().unwrap());
         let process = command()
@@ -49,6 +49,10 @@ impl Terminal {
         }
     }
 
+    pub(crate) fn keys(&mut self, keys: &[u8]) {
+        self.keys.write_all(keys).unwrap();
+    }
+
     /// Pastes as terminals do that mark a paste, and ends the line.
     fn paste(&mut self, text: &str) {
         let keys = format!("\x1b[200~{text}\x1b[201~\r");
@@ -56,7 +60,7 @@ impl Terminal {
     }
 
     /// Presses Ctrl-D at the next prompt.
-    fn end(&mut self, code: i32) {
+    pub(crate) fn end(&mut self, code: i32) {
         // Between two prompts the terminal would take the key for itself.
         while !self.seen.ends_with("> \r\x1b[2C\x1b[?2026l") {
             self.look();
@@ -80,7 +84,7 @@ impl Terminal {
         }
     }
 
-    fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) {
         let began = Instant::now();
         // What was looked at, but for the beginning of a match.
         let mut looked = 0;

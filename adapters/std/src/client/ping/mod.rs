@@ -3,14 +3,14 @@
 mod stats;
 
 use std::collections::VecDeque;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Client;
 use super::connect::ClientBuilder;
 use super::error::{Cause, ClientError, ConnectError};
-use crate::Backend;
+use super::target::Target;
+use crate::{Backend, Endpoint};
 pub use stats::{Outage, PingStats, PingView, RoundTrips};
 
 /// The time at which a [`Ping`] connects again.
@@ -29,8 +29,8 @@ pub enum Reconnect {
 ///
 /// Lines are sent when they are due, also while others have not come back.
 #[derive(Debug)]
-pub struct Ping<A> {
-    server: A,
+pub struct Ping<T> {
+    server: T,
     builder: ClientBuilder,
     interval: Duration,
     size: usize,
@@ -51,7 +51,7 @@ pub enum PingEvent {
     /// There is a new connection.
     Connected {
         /// The server's address.
-        peer: SocketAddr,
+        peer: Endpoint,
         /// The time that connecting took.
         took: Duration,
     },
@@ -79,11 +79,11 @@ pub enum PingEvent {
     Recovered(Outage),
 }
 
-impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
+impl<T: Target> Ping<T> {
     /// Prepares to ping `server`, on connections that `builder` makes: a line of 64 bytes each
     /// second, which may take as long as the timeout of `builder`.
     #[must_use]
-    pub fn new(server: A, builder: &ClientBuilder) -> Self {
+    pub fn new(server: T, builder: &ClientBuilder) -> Self {
         Self {
             server,
             builder: builder.clone(),
@@ -186,9 +186,9 @@ impl<A: ToSocketAddrs + Clone + Send + 'static> Ping<A> {
         on_event: &mut impl FnMut(&PingEvent),
     ) -> bool {
         let began = Instant::now();
-        let connected = self.builder.connect(self.server.clone());
+        let connected = self.server.connect(&self.builder);
         match connected.and_then(|client| {
-            let peer = client.peer_addr();
+            let peer = client.peer();
             peer.map(|peer| (client, peer)).map_err(ConnectError::SetUp)
         }) {
             Ok((client, peer)) => {
