@@ -49,6 +49,17 @@ impl Work {
         }
     }
 
+    /// Its name in tables.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Line => "instructions: a line of 64 bytes",
+            Self::LineOfMany => "22 lines in a segment, a line",
+            Self::Kibibyte => "a stream of 64-byte lines, a KiB",
+            Self::Connection => "connect, close",
+        }
+    }
+
     /// The number of units in one count.
     const fn units(self) -> u64 {
         match self {

@@ -15,8 +15,10 @@ pub mod counter;
 pub mod elf;
 pub mod image;
 pub mod instructions;
+pub mod lwip;
 pub mod machine;
 pub mod parts;
+pub mod side_by_side;
 pub mod toolchain;
 
 pub use image::{Board, Image};

@@ -11,6 +11,7 @@ use linecho_tests::bench::compare::{Part, smoltcp, sockets};
 use linecho_tests::bench::cost;
 use linecho_tests::bench::measure::machine::Cores;
 use linecho_tests::bench::report::Report;
+use linecho_tests::firmware::side_by_side;
 
 /// Compares echo-server with other line echoes, side by side on this machine.
 ///
@@ -45,6 +46,11 @@ struct Arguments {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     peers: Vec<Peer>,
 
+    /// Compare the firmware with the same echo in C on lwIP instead: bytes, and instructions as the
+    /// emulator counts them
+    #[arg(long, conflicts_with_all = ["rounds", "time", "quick", "only", "peers", "json"])]
+    firmware: bool,
+
     /// Write the figures to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -52,6 +58,15 @@ struct Arguments {
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.firmware {
+        return match side_by_side::print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problem) => {
+                eprintln!("compare: {problem}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let found = measure(&arguments);
     match found.and_then(|report| report.publish(arguments.json.as_deref())) {
         Ok(true) => ExitCode::SUCCESS,
