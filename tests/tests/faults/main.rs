@@ -34,6 +34,7 @@ fn main() -> std::process::ExitCode {
             an_mtu_black_hole_after_short_lines
             an_mtu_black_hole_from_the_start;
         server: a_server_that_is_down_behind_a_syn_proxy
+            a_client_that_vanishes
             a_server_that_is_killed
             a_server_that_hangs
             a_server_that_hangs_before_it_accepts

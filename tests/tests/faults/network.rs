@@ -132,12 +132,12 @@ impl Network {
         let program = executable("echo-server")?;
         let mut command = self.server.command(&program.display().to_string());
         command.args(["--quiet", "--listen", &format!("{SERVER}:7")]);
-        serve(command)
+        serve(&mut command)
     }
 }
 
 /// Starts a server that says where it listens.
-pub(crate) fn serve(mut command: Command) -> Result<(Running, SocketAddr), Stop> {
+pub(crate) fn serve(command: &mut Command) -> Result<(Running, SocketAddr), Stop> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let process = command.spawn();
     let process: Child = process.map_err(|error| Stop::Failed(error.to_string()))?;

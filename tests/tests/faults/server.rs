@@ -1,11 +1,12 @@
 //! Faults of the server itself, and of what stands in front of it.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use linecho_trials::Stop;
-use linecho_trials::process::Running;
+use linecho_trials::process::{Running, executable};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -63,6 +64,24 @@ pub(crate) fn a_server_that_hangs() -> Result<(), Stop> {
     Ok(())
 }
 
+/// A client that vanishes has reset nothing.
+pub(crate) fn a_client_that_vanishes() -> Result<(), Stop> {
+    let network = Network::new()?;
+    let program = executable("echo-server")?;
+    let mut command = network.server.command(&program.display().to_string());
+    command.args(["--keep-alive=1s", "--listen", &format!("{SERVER}:7")]);
+    let (mut server, address) = serve(command.stderr(Stdio::piped()))?;
+    let log = BufReader::new(server.0.stderr.take().unwrap());
+    let mut client = Client::start(address, &["--keep-alive=0s"])?;
+    client.echo(b"one\n");
+    network.filter("-A FORWARD -j DROP")?;
+    let mut closed = log.lines().map_while(Result::ok);
+    let closed = closed.find(|line| line.contains(" closed "));
+    let closed = closed.expect("it is closed, and logged");
+    assert!(closed.contains("reason=\"failed (TimedOut)\""), "{closed}");
+    Ok(())
+}
+
 /// Its kernel closes its connections, and the input of the client is open.
 pub(crate) fn a_server_that_is_killed() -> Result<(), Stop> {
     let network = Network::new()?;
@@ -98,7 +117,7 @@ print('listening {SERVER}:7', flush=True)
     );
     let mut command = network.server.command("python3");
     command.args(["-c", &script]);
-    serve(command)
+    serve(&mut command)
 }
 
 /// Its queue of new connections is full, and its kernel forgets the last step of a handshake.

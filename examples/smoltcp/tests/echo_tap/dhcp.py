@@ -64,6 +64,14 @@ def serve(fault, seconds):
     server.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"tap0")
     server.bind(("", 67))
+    if fault == "late_link":
+        subprocess.run(["ip", "link", "set", "tap0", "down"], check=True)
+        # Long enough for the waits between tries to have grown.
+        time.sleep(6)
+        subprocess.run(["ip", "link", "set", "tap0", "up"], check=True)
+        begin = time.monotonic()
+        server.recv(2048)
+        print(f"{time.monotonic() - begin:.3f}")
     end = time.monotonic() + seconds
     requests = 0
     messages = 0

@@ -6,6 +6,7 @@ use crate::kit::{can_make_namespaces, in_namespace, text};
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
+        it_asks_as_soon_as_the_link_comes_up,
         of_two_routers_the_first_is_the_gateway,
         without_a_mask_the_class_gives_one,
         options_in_the_file_field_are_read,
@@ -42,6 +43,15 @@ fn serve(fault: &str, options: &[&str], seconds: u32) -> Result<(u32, String, St
 #[track_caller]
 fn assert_log(log: &str, part: &str) {
     assert!(log.contains(part), "no {part:?} in: {log}");
+}
+
+fn it_asks_as_soon_as_the_link_comes_up() -> Result<(), Stop> {
+    let (_, printed, log) = serve("late_link", &[], 4)?;
+    let seconds: f64 = printed.parse().expect("the time until it asked");
+    // A second, and one for a machine that is busy. It would be eight if the waits had grown.
+    assert!(seconds < 2.0, "{seconds}: {log}");
+    assert_log(&log, "address=192.168.69.9/24");
+    Ok(())
 }
 
 fn of_two_routers_the_first_is_the_gateway() -> Result<(), Stop> {

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::thread;
 
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
@@ -278,6 +279,24 @@ fn a_capture_that_nobody_opens_holds_nothing_up() -> Result<(), Stop> {
     program.signal(Signal::SIGTERM);
     let (status, said) = program.end();
     assert_eq!(status.code(), Some(0), "{said}");
+
+    // A reader that pauses before the first frame, until the program has ended.
+    let script =
+        "for i in 1 2 3; do head -c 100000 /dev/zero | nc -N 192.168.69.1 18080; done | wc -c";
+    let mut command = Command::new(PROGRAM);
+    command.args(["--netns", "--pcap", fifo, "--", "sh", "-c", script]);
+    let output = thread::spawn(move || command.output());
+    let mut reader = File::open(fifo).expect("there is a writer");
+    let mut head = [0; 24];
+    reader.read_exact(&mut head).expect("the capture begins");
+    let output = output.join().expect("no panic").expect("it can be started");
+    let stderr = text(&output.stderr);
+    assert_eq!(text(&output.stdout).trim(), "300000", "{stderr}");
+    assert!(stderr.contains(incomplete), "{stderr}");
+    // What came before the pause is whole.
+    let mut rest = Vec::new();
+    reader.read_to_end(&mut rest).expect("it has an end");
+    assert!(rest.len() > 4096, "{}", rest.len());
     fs::remove_file(fifo).expect("it was made");
     Ok(())
 }
