@@ -95,7 +95,7 @@ where
         }
         let turn = async {
             if left > 0 {
-                return left.saturating_sub(step(session, io).await);
+                return left.saturating_sub(step(session, io).await.max(1));
             }
             flush(session, io).await;
             yield_now().await;
@@ -108,8 +108,8 @@ where
     }
 }
 
-/// Writes once if there is output; else flushes if that is due; else reads once. Returns what that
-/// spends of the budget.
+/// Writes once if there is output; else flushes if that is due; else reads once. Returns the number
+/// of bytes read.
 ///
 /// It flushes before it knows whether the read would have to wait: to drop a read that waits, and
 /// flush then, would lose what the read has taken in, as embedded-tls does with half a record.
@@ -125,17 +125,17 @@ where
             Err(ErrorKind::Interrupted) => {}
             Err(kind) => session.end(kind.into()),
         }
-        return 1;
+        return 0;
     }
     if session.is_unflushed() {
         flush(session, io).await;
-        return 1;
+        return 0;
     }
     let shutting_down = session.is_shutting_down();
     let input = session.input();
     if input.is_empty() {
         session.end(Reason::Failed(ErrorKind::OutOfMemory));
-        return 1;
+        return 0;
     }
     let read = match shutting_down {
         true => now(io.read(input)).await,
@@ -151,7 +151,7 @@ where
         Some(Err(ErrorKind::Interrupted)) => {}
         Some(Err(kind)) => session.read_failed(kind),
     }
-    1
+    0
 }
 
 /// Flushes if that is due.

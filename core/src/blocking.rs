@@ -7,6 +7,7 @@
 //! can choose not to, see [`NoFlush`](crate::transport::NoFlush). They never read into an empty
 //! slice.
 
+use core::num::NonZeroUsize;
 use core::time::Duration;
 
 use embedded_io::{Error, ErrorKind, Read, Write};
@@ -23,40 +24,29 @@ where
     T: Read + Write,
 {
     loop {
-        if let Err(kind) = step(session, io) {
-            session.end(kind.into());
-        }
         if let Some(reason) = session.ended() {
             return reason;
         }
+        let done = if !session.output().is_empty() {
+            write(io, session.output()).map(|n| session.written(n.get()))
+        } else if session.is_unflushed() {
+            not_interrupted(|| io.flush()).map(|()| session.flushed())
+        } else {
+            let input = session.input();
+            if input.is_empty() {
+                let reason = Reason::Failed(ErrorKind::OutOfMemory);
+                session.end(reason);
+                return reason;
+            }
+            not_interrupted(|| io.read(input)).map(|n| match n {
+                0 => session.end_of_input(),
+                n => session.received(n),
+            })
+        };
+        if let Err(kind) = done {
+            session.end(kind.into());
+        }
     }
-}
-
-/// Writes once if there is output; else flushes if that is due; else reads once.
-fn step<S, T>(session: &mut Session<S>, io: &mut T) -> Result<(), ErrorKind>
-where
-    S: AsRef<[u8]> + AsMut<[u8]>,
-    T: Read + Write,
-{
-    if !session.output().is_empty() {
-        let n = write(io, session.output())?;
-        session.written(n);
-        return Ok(());
-    }
-    if session.is_unflushed() {
-        flush(io)?;
-        session.flushed();
-        return Ok(());
-    }
-    let input = session.input();
-    if input.is_empty() {
-        return Err(ErrorKind::OutOfMemory);
-    }
-    match read(io, input)? {
-        0 => session.end_of_input(),
-        n => session.received(n),
-    }
-    Ok(())
 }
 
 /// Sends everything that is queued in a probe, and flushes it. `clock` tells the time.
@@ -78,10 +68,10 @@ where
 {
     while !probe.output().is_empty() {
         let n = write(io, probe.output()).map_err(ProbeError::Io)?;
-        probe.written(n, clock());
+        probe.written(n.get(), clock());
     }
     if probe.is_unflushed() {
-        flush(io).map_err(ProbeError::Io)?;
+        not_interrupted(|| io.flush()).map_err(ProbeError::Io)?;
         probe.flushed();
     }
     Ok(())
@@ -112,7 +102,7 @@ where
         return Err(ProbeError::Io(ErrorKind::InvalidInput));
     }
     while !probe.is_done() {
-        match read(io, scratch).map_err(ProbeError::Io)? {
+        match not_interrupted(|| io.read(scratch)).map_err(ProbeError::Io)? {
             0 => return probe.end_of_input(),
             n => probe.check(scratch.get(..n).unwrap_or_default(), clock(), &mut on_line)?,
         }
@@ -120,21 +110,10 @@ where
     Ok(())
 }
 
-fn read<T: Read>(io: &mut T, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-    not_interrupted(|| io.read(buffer))
-}
-
 /// Writes at least one byte: `Ok(0)` for bytes that were there to write is a transport that will
 /// never take them.
-fn write<T: Write>(io: &mut T, bytes: &[u8]) -> Result<usize, ErrorKind> {
-    match not_interrupted(|| io.write(bytes))? {
-        0 => Err(ErrorKind::WriteZero),
-        n => Ok(n),
-    }
-}
-
-fn flush<T: Write>(io: &mut T) -> Result<(), ErrorKind> {
-    not_interrupted(|| io.flush())
+fn write<T: Write>(io: &mut T, bytes: &[u8]) -> Result<NonZeroUsize, ErrorKind> {
+    NonZeroUsize::new(not_interrupted(|| io.write(bytes))?).ok_or(ErrorKind::WriteZero)
 }
 
 /// Calls until it is not interrupted.

@@ -1,5 +1,6 @@
 //! The client half of one connection.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use heapless::Deque;
@@ -209,21 +210,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
     /// [`ProbeError::Mismatch`] or [`ProbeError::Unsent`] with the position of the first
     /// difference. The bytes before it count as returned.
     pub fn received(&mut self, bytes: &[u8], now: Instant) -> Result<Echo, ProbeError> {
-        let in_flight = self.in_flight.front().copied();
-        let Some(line) = in_flight.filter(|line| line.end > self.returned) else {
-            return match bytes.first() {
-                None => Ok(Echo {
-                    consumed: 0,
-                    round_trip: None,
-                }),
-                Some(&got) => Err(ProbeError::Unsent {
-                    position: self.position(),
-                    got,
-                }),
-            };
-        };
-        let of_line = usize::try_from(line.end.wrapping_sub(self.returned)).unwrap_or(usize::MAX);
-        let bytes = bytes.get(..of_line).unwrap_or(bytes);
+        let line = self.in_flight.front().copied();
+        let end = line.map_or(self.returned, |line| line.end);
+        // Zero if all of the line has come back so far: then whatever comes had not been sent.
+        let of_line = NonZeroU64::new(end.wrapping_sub(self.returned));
+        let bytes = of_line
+            .and_then(|n| bytes.get(..usize::try_from(n.get()).ok()?))
+            .unwrap_or(bytes);
         let expected = self.buffer.front();
         let common = common_prefix(bytes, expected);
         let difference = bytes
@@ -241,22 +234,23 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
                 position: self.position(),
                 got,
             }),
-            None if self.returned < line.end || self.is_within_line() => Ok(Echo {
+            None => Ok(Echo {
                 consumed: common,
-                round_trip: None,
+                round_trip: line.and_then(|line| self.complete(line, now)),
             }),
-            None => {
-                self.in_flight.pop_front();
-                self.sent_lines = self.sent_lines.saturating_sub(1);
-                self.lines = self.lines.wrapping_add(1);
-                self.line_start = line.end;
-                let round_trip = now.saturating_duration_since(line.sent_at);
-                Ok(Echo {
-                    consumed: common,
-                    round_trip: Some(round_trip),
-                })
-            }
         }
+    }
+
+    /// Lets go of the oldest line if it came back whole, and returns its round-trip time.
+    fn complete(&mut self, line: InFlight, now: Instant) -> Option<Duration> {
+        if self.returned < line.end || self.is_within_line() {
+            return None;
+        }
+        self.in_flight.pop_front();
+        self.sent_lines = self.sent_lines.saturating_sub(1);
+        self.lines = self.lines.wrapping_add(1);
+        self.line_start = line.end;
+        Some(now.saturating_duration_since(line.sent_at))
     }
 
     /// Takes in all of `bytes`, and calls `on_line` with the round-trip time of each line.

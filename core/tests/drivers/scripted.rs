@@ -32,6 +32,9 @@ pub(crate) enum Step {
 
 use Step::*;
 
+/// No driver makes more calls in any test: one that does would go on for ever.
+const MOST_CALLS: usize = 1_000_000;
+
 #[derive(Debug, Default)]
 pub(crate) struct Scripted {
     reads: VecDeque<Step>,
@@ -45,6 +48,8 @@ pub(crate) struct Scripted {
     pub(crate) written_and_flushed: (usize, usize),
     /// The number of calls of `read` and `write`.
     pub(crate) calls: usize,
+    /// The number of all calls, of questions for readiness, too.
+    bounded: usize,
     must_ask: bool,
     may_hold_back: bool,
     may_read: bool,
@@ -106,8 +111,15 @@ impl Scripted {
         self.reads.is_empty()
     }
 
+    /// Fails the test when the driver goes on for ever.
+    fn bound(&mut self) {
+        self.bounded += 1;
+        assert!(self.bounded < MOST_CALLS, "the driver goes on for ever");
+    }
+
     /// `None`: would have to wait.
     fn try_read(&mut self, buffer: &mut [u8]) -> Option<Result<usize, ErrorKind>> {
+        self.bound();
         assert!(!buffer.is_empty(), "read into an empty slice");
         let result = match self.reads.pop_front()? {
             NotReady => return None,
@@ -138,6 +150,7 @@ impl Scripted {
 
     /// `None`: would have to wait.
     fn try_write(&mut self, bytes: &[u8]) -> Option<Result<usize, ErrorKind>> {
+        self.bound();
         assert!(!bytes.is_empty(), "an empty write");
         let limit = match self.writes.pop_front() {
             None => usize::MAX,
@@ -167,6 +180,7 @@ impl Scripted {
 
     /// `None`: would have to wait.
     fn try_flush(&mut self) -> Option<Result<(), ErrorKind>> {
+        self.bound();
         assert!(self.holds_back(), "flushed nothing");
         match self.flushes.pop_front() {
             None => {}
@@ -234,6 +248,7 @@ fn ask(steps: &mut VecDeque<Step>, at_end: bool) -> Result<bool, ErrorKind> {
 
 impl ReadReady for Scripted {
     fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        self.bound();
         self.may_read = ask(&mut self.reads, false)?;
         Ok(self.may_read)
     }
@@ -241,6 +256,7 @@ impl ReadReady for Scripted {
 
 impl WriteReady for Scripted {
     fn write_ready(&mut self) -> Result<bool, ErrorKind> {
+        self.bound();
         self.may_write = ask(&mut self.writes, true)?;
         Ok(self.may_write)
     }
