@@ -146,10 +146,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
     pub(crate) fn move_to_front(&mut self) {
         let (start, end) = (self.start as usize, self.end as usize);
         if let Some(used) = self.storage.as_mut().get_mut(..end) {
-            // Always so; said here, it spares the panic path of `copy_within`.
-            if start <= used.len() {
-                used.copy_within(start.., 0);
-            }
+            // It is `start`; said like this, it spares the panic path of `copy_within`.
+            used.copy_within(start.min(used.len()).., 0);
         }
         #[cfg(test)]
         {
@@ -163,13 +161,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
     pub(crate) fn replace(&mut self, mut storage: S, room: usize) -> Result<S, S> {
         let held = self.slice(self.start, self.end);
         let new = storage.as_mut();
-        if new.len().saturating_sub(room) < held.len() {
-            return Err(storage);
+        let fits = new.len().saturating_sub(room) >= held.len();
+        match new.get_mut(..held.len()).filter(|_| fits) {
+            Some(beginning) => beginning.copy_from_slice(held),
+            None => return Err(storage),
         }
-        let Some(beginning) = new.get_mut(..held.len()) else {
-            return Err(storage);
-        };
-        beginning.copy_from_slice(held);
         self.shift_to_zero();
         Ok(core::mem::replace(&mut self.storage, storage))
     }

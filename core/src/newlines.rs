@@ -8,11 +8,12 @@ const BLOCK: usize = 192;
 /// Returns the number of newlines and the number of bytes behind the last one; `None` if there is
 /// none.
 pub(crate) fn newlines(bytes: &[u8]) -> Option<(u64, usize)> {
-    if cfg!(target_pointer_width = "32") {
-        small(bytes)
+    const FOR_TARGET: fn(&[u8]) -> Option<(u64, usize)> = if cfg!(target_pointer_width = "32") {
+        small
     } else {
-        fast(bytes)
-    }
+        fast
+    };
+    FOR_TARGET(bytes)
 }
 
 /// Finds them on controllers, which have short lines, little flash and no vectors: skips words
@@ -64,10 +65,12 @@ fn fast(bytes: &[u8]) -> Option<(u64, usize)> {
     while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
         bytes = rest;
         match in_block(block) {
-            0 => match memchr(b'\n', rest) {
-                Some(newline) => bytes = rest.get(newline..).unwrap_or_default(),
-                None => return Some((count, behind.len())),
-            },
+            // The last byte is a newline, so one follows.
+            0 => {
+                bytes = memchr(b'\n', rest)
+                    .and_then(|at| rest.get(at..))
+                    .unwrap_or_default()
+            }
             n => count += n,
         }
     }
@@ -96,7 +99,7 @@ mod tests {
             let text: std::string::String = lines
                 .map(|&length| std::format!("{:length$}\n", ""))
                 .collect();
-            for end in (0..text.len()).step_by(97).chain([text.len()]) {
+            for end in (0..text.len()).step_by(499).chain([text.len()]) {
                 let bytes = &text.as_bytes()[..end];
                 let last = bytes.iter().rposition(|&byte| byte == b'\n');
                 let count = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;

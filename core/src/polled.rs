@@ -193,10 +193,7 @@ where
             break true;
         }
         match kind(io.read(scratch)) {
-            Ok(0) => {
-                probe.end_of_input()?;
-                return Ok(ProbeTurn::Done);
-            }
+            Ok(0) => probe.end_of_input()?,
             Ok(n) => {
                 probe.check(scratch.get(..n).unwrap_or_default(), now, &mut on_line)?;
                 left = left.saturating_sub(n);

@@ -465,7 +465,7 @@ proptest! {
     ) {
         let mut session = session(capacity, policy);
         let (mut fed, mut output) = (0, Vec::new());
-        for (offer, reads, other_storage) in pieces.into_iter().cycle().take(2000) {
+        for (offer, reads, other_storage) in pieces.into_iter().cycle().take(200) {
             if other_storage {
                 lend_other_storage(&mut session);
             }

@@ -3,15 +3,19 @@
 use core::time::Duration;
 
 use crate::scripted::{Scripted, Step, Step::*};
-use linecho_core::blocking::{receive, send, serve};
+use linecho_core::blocking::{self, serve};
 use linecho_core::embedded_io::ErrorKind;
 use linecho_core::transport::NoFlush;
 use linecho_core::{Config, Instant, LongLines, Position, Probe, ProbeError, Reason, Session};
 
+fn session(capacity: usize, config: Config) -> Session<Vec<u8>> {
+    Session::new(vec![0; capacity], config, Instant::ZERO)
+}
+
 /// Serves a session of 8 bytes.
 fn served(reads: &[Step], writes: &[Step]) -> (Reason, Vec<u8>) {
     let mut io = Scripted::blocking(reads, writes);
-    let mut session = Session::new([0; 8], Config::new(), Instant::ZERO);
+    let mut session = session(8, Config::new());
     (serve(&mut session, &mut io), io.output)
 }
 
@@ -70,7 +74,7 @@ fn a_failure_ends_the_session_and_is_kept() {
 fn close_ends_after_the_lines_before() {
     let mut io = Scripted::blocking(&[Gives(b"a\nb\n"), Gives(b"much too long")], &[]);
     let config = Config::new().long_lines(LongLines::Close);
-    let mut session = Session::new([0; 8], config, Instant::ZERO);
+    let mut session = session(8, config);
     assert_eq!(serve(&mut session, &mut io), Reason::LineTooLong);
     assert_eq!(io.output, b"a\nb\n");
 }
@@ -78,7 +82,7 @@ fn close_ends_after_the_lines_before() {
 #[test]
 fn a_session_without_storage_ends() {
     let mut io = Scripted::blocking(&[Gives(b"one\n")], &[]);
-    let mut session = Session::new([], Config::new(), Instant::ZERO);
+    let mut session = session(0, Config::new());
     let reason = serve(&mut session, &mut io);
     assert_eq!(reason, Reason::Failed(ErrorKind::OutOfMemory));
     assert_eq!(io.calls, 0);
@@ -96,7 +100,7 @@ fn what_was_written_is_flushed_once_before_a_wait() {
         Zero,
     ];
     let mut io = Scripted::blocking(&reads, &[]).flushing(&[Interrupted]);
-    let mut session = Session::new([0; 1024], Config::new(), Instant::ZERO);
+    let mut session = session(1024, Config::new());
     assert_eq!(serve(&mut session, &mut io), Reason::PeerClosed);
     assert!(!io.holds_back(), "the end is flushed, too");
     assert_eq!(io.written_and_flushed, (3, 3));
@@ -109,7 +113,7 @@ fn a_flush_that_fails_ends_the_session() {
         (ErrorKind::TimedOut, Reason::Failed(ErrorKind::TimedOut)),
     ] {
         let mut io = Scripted::blocking(&[Gives(b"one\n"), Zero], &[]).flushing(&[Fails(kind)]);
-        let mut session = Session::new([0; 8], Config::new(), Instant::ZERO);
+        let mut session = session(8, Config::new());
         assert_eq!(serve(&mut session, &mut io), reason);
     }
 }
@@ -117,7 +121,7 @@ fn a_flush_that_fails_ends_the_session() {
 #[test]
 fn the_caller_can_choose_not_to_flush() {
     let mut io = Scripted::blocking(&[Gives(b"one\n"), Zero], &[]).holding_back();
-    let mut session = Session::new([0; 8], Config::new(), Instant::ZERO);
+    let mut session = session(8, Config::new());
     assert_eq!(
         serve(&mut session, &mut NoFlush(&mut io)),
         Reason::PeerClosed
@@ -131,6 +135,24 @@ fn probe(lines: &[&[u8]]) -> Probe<[u8; 64], 4> {
         probe.queue(line).unwrap();
     }
     probe
+}
+
+fn send(
+    probe: &mut Probe<[u8; 64], 4>,
+    io: &mut Scripted,
+    clock: &mut dyn FnMut() -> Instant,
+) -> Result<(), ProbeError> {
+    blocking::send(probe, io, clock)
+}
+
+fn receive(
+    probe: &mut Probe<[u8; 64], 4>,
+    io: &mut Scripted,
+    scratch: &mut [u8],
+    clock: &mut dyn FnMut() -> Instant,
+    on_line: &mut dyn FnMut(Duration),
+) -> Result<(), ProbeError> {
+    blocking::receive(probe, io, scratch, clock, on_line)
 }
 
 /// A clock that advances by 10 ms each time it is read.
@@ -154,13 +176,13 @@ fn a_probe_sends_all_and_receives_all() {
     send(&mut probe, &mut io, &mut clock).unwrap();
     assert_eq!(io.written_and_flushed, (3, 1), "nothing was written");
     let mut times = Vec::new();
-    receive(&mut probe, &mut io, &mut [0; 8], &mut clock, |time| {
+    receive(&mut probe, &mut io, &mut [0; 8], &mut clock, &mut |time| {
         times.push(time);
     })
     .unwrap();
     // Last bytes sent at 20 and 30 ms, come back at 40 and 50 ms.
     assert_eq!(times, [Duration::from_millis(20); 2]);
-    receive(&mut probe, &mut io, &mut [0; 8], &mut clock, |_| {}).unwrap();
+    receive(&mut probe, &mut io, &mut [0; 8], &mut clock, &mut |_| {}).unwrap();
     assert!(io.is_read_out(), "nothing is read when nothing is to come");
 }
 
@@ -169,8 +191,8 @@ fn a_probe_says_what_is_wrong_and_where() {
     let received = |reads: &[Step]| {
         let mut io = Scripted::blocking(reads, &[]);
         let mut probe = probe(&[b"one\n", b"two\n"]);
-        send(&mut probe, &mut io, clock()).unwrap();
-        receive(&mut probe, &mut io, &mut [0; 8], clock(), |_| {})
+        send(&mut probe, &mut io, &mut clock()).unwrap();
+        receive(&mut probe, &mut io, &mut [0; 8], &mut clock(), &mut |_| {})
     };
     let position = |line, byte| Position { line, byte };
     assert_eq!(
@@ -205,13 +227,13 @@ fn a_probe_that_cannot_write_or_has_no_scratch_fails() {
     let mut io = Scripted::blocking(&[], &[Zero, Fails(ErrorKind::BrokenPipe)]);
     let failed = |kind| Err(ProbeError::Io(kind));
     assert_eq!(
-        send(&mut probe, &mut io, clock()),
+        send(&mut probe, &mut io, &mut clock()),
         failed(ErrorKind::WriteZero)
     );
     assert_eq!(
-        send(&mut probe, &mut io, clock()),
+        send(&mut probe, &mut io, &mut clock()),
         failed(ErrorKind::BrokenPipe)
     );
-    let result = receive(&mut probe, &mut io, &mut [], clock(), |_| {});
+    let result = receive(&mut probe, &mut io, &mut [], &mut clock(), &mut |_| {});
     assert_eq!(result, failed(ErrorKind::InvalidInput));
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::scripted::{Scripted, Step, Step::*};
 use linecho_core::embedded_io::ErrorKind;
-use linecho_core::polled::{self, ProbeTurn, Turn, exchange};
+use linecho_core::polled::{self, ProbeTurn, Turn};
 use linecho_core::transport::NoFlush;
 use linecho_core::{Config, Instant, Position, Probe, ProbeError, Reason, Session};
 use proptest::prelude::*;
@@ -12,18 +12,17 @@ use proptest::prelude::*;
 const PLENTY: usize = 1 << 20;
 const NOW: Instant = Instant::ZERO;
 
-fn session<const N: usize>() -> Session<[u8; N]> {
-    Session::new([0; N], Config::new(), NOW)
+fn session(capacity: usize) -> Session<Vec<u8>> {
+    with_config(capacity, Config::new())
+}
+
+fn with_config(capacity: usize, config: Config) -> Session<Vec<u8>> {
+    Session::new(vec![0; capacity], config, NOW)
 }
 
 /// Gives a session a turn, after which nothing waits in the transport's buffer unless the session
 /// wants to write.
-fn serve<const N: usize>(
-    session: &mut Session<[u8; N]>,
-    io: &mut Scripted,
-    now: Instant,
-    budget: usize,
-) -> Turn {
+fn serve(session: &mut Session<Vec<u8>>, io: &mut Scripted, now: Instant, budget: usize) -> Turn {
     let turn = polled::serve(session, io, now, budget);
     if let Turn::Again
     | Turn::Wait { write: false, .. }
@@ -46,7 +45,7 @@ fn waits(read: bool, write: bool) -> Turn {
 #[test]
 fn complete_lines_go_back_and_the_rest_waits() {
     let mut io = Scripted::polled(&[Gives(b"one\ntw")], &[]);
-    let mut session = session::<16>();
+    let mut session = session(16);
     assert_eq!(
         serve(&mut session, &mut io, NOW, PLENTY),
         waits(true, false)
@@ -63,7 +62,7 @@ fn complete_lines_go_back_and_the_rest_waits() {
 #[test]
 fn the_rest_goes_back_at_the_end_of_input() {
     let mut io = Scripted::polled(&[Gives(b"x\ny"), Zero], &[]);
-    let turn = serve(&mut session::<16>(), &mut io, NOW, PLENTY);
+    let turn = serve(&mut session(16), &mut io, NOW, PLENTY);
     assert_eq!(turn, Turn::Ended(Reason::PeerClosed));
     assert_eq!(io.output, b"x\ny");
 }
@@ -72,7 +71,7 @@ fn the_rest_goes_back_at_the_end_of_input() {
 #[test]
 fn a_full_buffer_reads_nothing_until_the_peer_takes_something() {
     let mut io = Scripted::polled(&[Gives(b"abc\ndef\nx"), Zero], &[Never]);
-    let mut session = session::<4>();
+    let mut session = session(4);
     for _ in 0..3 {
         assert_eq!(
             serve(&mut session, &mut io, NOW, PLENTY),
@@ -89,7 +88,7 @@ fn a_full_buffer_reads_nothing_until_the_peer_takes_something() {
 #[test]
 fn a_session_that_drains_reads_no_more() {
     let mut io = Scripted::polled(&[Gives(b"x\ny"), Zero], &[Never]);
-    let mut session = session::<16>();
+    let mut session = session(16);
     assert_eq!(
         serve(&mut session, &mut io, NOW, PLENTY),
         waits(false, true)
@@ -109,7 +108,7 @@ fn a_session_that_drains_reads_no_more() {
 #[test]
 fn a_session_without_storage_waits_for_it_and_reads_nothing() {
     let mut io = Scripted::polled(&[Gives(b"x\n")], &[]);
-    let mut session = session::<0>();
+    let mut session = session(0);
     assert_eq!(
         serve(&mut session, &mut io, NOW, PLENTY),
         waits(false, false)
@@ -120,7 +119,7 @@ fn a_session_without_storage_waits_for_it_and_reads_nothing() {
 #[test]
 fn a_write_that_takes_nothing_waits() {
     let mut io = Scripted::polled(&[Gives(b"one\n")], &[Zero, Zero, Zero]);
-    let mut session = session::<16>();
+    let mut session = session(16);
     assert_eq!(serve(&mut session, &mut io, NOW, PLENTY), waits(true, true));
     io.writes_go_on();
     assert_eq!(
@@ -134,7 +133,7 @@ fn a_write_that_takes_nothing_waits() {
 fn writes_go_on_where_the_last_one_stopped() {
     let writes = [Takes(1), NotReady, Takes(2), Takes(3), NotReady];
     let mut io = Scripted::polled(&[Gives(b"one\ntwo\n")], &writes);
-    let mut session = session::<16>();
+    let mut session = session(16);
     for read_and_wrote in [1, 6] {
         assert_eq!(serve(&mut session, &mut io, NOW, PLENTY), waits(true, true));
         assert_eq!(io.output.len(), read_and_wrote);
@@ -156,7 +155,7 @@ fn an_interrupted_call_is_asked_for_readiness_again() {
         NotReady,
     ];
     let mut io = Scripted::polled(&reads, &[Interrupted, Interrupted, Takes(9)]);
-    let mut session = session::<16>();
+    let mut session = session(16);
     assert_eq!(
         serve(&mut session, &mut io, NOW, PLENTY),
         waits(true, false)
@@ -171,7 +170,7 @@ fn an_interrupted_call_is_asked_for_readiness_again() {
 fn a_turn_reads_no_more_than_its_budget() {
     const LINES: &[u8] = &[b'\n'; 1000];
     let mut io = Scripted::polled(&[Gives(LINES)], &[]);
-    let mut session = session::<16>();
+    let mut session = session(16);
     for turn in 1..=100 {
         assert_eq!(
             serve(&mut session, &mut io, NOW, 10),
@@ -189,7 +188,7 @@ fn a_turn_reads_no_more_than_its_budget() {
 #[test]
 fn a_turn_of_interruptions_ends() {
     let endless = vec![Interrupted; 1000];
-    let mut session = session::<16>();
+    let mut session = session(16);
     let mut reads = Scripted::polled(&endless, &[]);
     assert_eq!(serve(&mut session, &mut reads, NOW, 10), Turn::Again);
     assert!(reads.calls <= 10, "{} calls", reads.calls);
@@ -209,7 +208,7 @@ fn a_failure_ends_the_session_and_is_kept() {
         (&[Gives(b"x\n")], &[FailsToAsk(kind)]),
     ] {
         let mut io = Scripted::polled(reads, writes);
-        let mut session = session::<16>();
+        let mut session = session(16);
         let turn = serve(&mut session, &mut io, NOW, PLENTY);
         assert_eq!(turn, Turn::Ended(Reason::Reset), "{reads:?} {writes:?}");
         assert_eq!(session.held(), 0);
@@ -219,7 +218,7 @@ fn a_failure_ends_the_session_and_is_kept() {
 #[test]
 fn shutdown_echoes_what_has_arrived_and_the_rest() {
     let mut io = Scripted::polled(&[Gives(b"one\ntw")], &[]);
-    let mut session = session::<4>();
+    let mut session = session(4);
     serve(&mut session, &mut io, NOW, PLENTY);
     session.shutdown();
     io.arrives(Gives(b"o\nthree\nfo"));
@@ -234,7 +233,7 @@ fn shutdown_echoes_what_has_arrived_and_the_rest() {
 #[test]
 fn shutdown_waits_for_a_peer_that_has_not_read_yet() {
     let mut io = Scripted::polled(&[Gives(b"abc\ndef\nghi")], &[Never]);
-    let mut session = session::<4>();
+    let mut session = session(4);
     serve(&mut session, &mut io, NOW, PLENTY);
     session.shutdown();
     assert_eq!(
@@ -250,7 +249,7 @@ fn shutdown_waits_for_a_peer_that_has_not_read_yet() {
 #[test]
 fn shutdown_keeps_to_the_budget() {
     let mut io = Scripted::polled(&[Gives(&[b'\n'; 15])], &[]);
-    let mut session = session::<4>();
+    let mut session = session(4);
     session.shutdown();
     assert_eq!(serve(&mut session, &mut io, NOW, 10), Turn::Again);
     let turn = serve(&mut session, &mut io, NOW, 10);
@@ -269,7 +268,7 @@ fn deadlines_are_handed_out_and_end_the_session() {
         write,
         until: Some(at(millis)),
     };
-    let mut session = Session::new([0; 16], config, at(0));
+    let mut session = with_config(16, config);
     let mut io = Scripted::polled(&[], &[]);
     assert_eq!(
         serve(&mut session, &mut io, at(0), PLENTY),
@@ -303,7 +302,7 @@ fn deadlines_are_handed_out_and_end_the_session() {
 fn what_was_written_is_flushed_once_at_the_end_of_a_turn() {
     let lines = b"a line\n".repeat(100);
     let mut io = Scripted::polled(&[Gives(lines.leak())], &[]);
-    let mut session = session::<1024>();
+    let mut session = session(1024);
     let mut turn = |io: &mut Scripted, budget| serve(&mut session, io, NOW, budget);
     assert_eq!(turn(&mut io, PLENTY), waits(true, false));
     assert_eq!(io.written_and_flushed, (1, 1));
@@ -320,7 +319,7 @@ fn what_was_written_is_flushed_once_at_the_end_of_a_turn() {
 #[test]
 fn an_interrupted_flush_is_asked_for_again() {
     let mut io = Scripted::polled(&[Gives(b"one\n")], &[]).flushing(&[Interrupted, Interrupted]);
-    let mut session = session::<16>();
+    let mut session = session(16);
     for _ in 0..2 {
         assert_eq!(serve(&mut session, &mut io, NOW, PLENTY), waits(true, true));
         assert!(io.holds_back());
@@ -334,7 +333,7 @@ fn an_interrupted_flush_is_asked_for_again() {
 #[test]
 fn the_end_is_reported_when_everything_is_flushed() {
     let mut io = Scripted::polled(&[Gives(b"x\ny"), Zero], &[]).flushing(&[Interrupted]);
-    let mut session = session::<16>();
+    let mut session = session(16);
     assert_eq!(
         serve(&mut session, &mut io, NOW, PLENTY),
         waits(false, true)
@@ -346,7 +345,7 @@ fn the_end_is_reported_when_everything_is_flushed() {
 
     let kind = ErrorKind::ConnectionReset;
     let mut io = Scripted::polled(&[Gives(b"x\ny"), Zero], &[]).flushing(&[Fails(kind)]);
-    let turn = serve(&mut self::session::<16>(), &mut io, NOW, PLENTY);
+    let turn = serve(&mut self::session(16), &mut io, NOW, PLENTY);
     assert_eq!(turn, Turn::Ended(Reason::Reset));
 }
 
@@ -359,7 +358,7 @@ fn a_flush_without_progress_is_a_write_that_stalls() {
     for end in [NotReady, Zero] {
         let reads = [Gives(b"one\n"), end];
         let mut io = Scripted::polled(&reads, &[]).flushing(&[Interrupted; 9]);
-        let mut session = Session::new([0; 16], config, at(0));
+        let mut session = with_config(16, config);
         for now in [10_000, 14_999] {
             let turn = serve(&mut session, &mut io, at(now), PLENTY);
             let until = Some(at(15_000));
@@ -369,7 +368,7 @@ fn a_flush_without_progress_is_a_write_that_stalls() {
         assert_eq!(turn, Turn::Ended(Reason::WriteStalled));
     }
     let mut io = Scripted::polled(&[Gives(b"one\n")], &[]).flushing(&[Interrupted]);
-    let mut session = Session::new([0; 16], config, at(0));
+    let mut session = with_config(16, config);
     serve(&mut session, &mut io, at(10_000), PLENTY);
     serve(&mut session, &mut io, at(14_000), PLENTY);
     let idle_from_the_flush = Some(at(74_000));
@@ -379,7 +378,7 @@ fn a_flush_without_progress_is_a_write_that_stalls() {
 #[test]
 fn the_caller_can_choose_not_to_flush() {
     let mut io = Scripted::polled(&[Gives(b"one\n"), Zero], &[]);
-    let mut session = session::<16>();
+    let mut session = session(16);
     let turn = polled::serve(&mut session, &mut NoFlush(&mut io), NOW, PLENTY);
     assert_eq!(turn, Turn::Ended(Reason::PeerClosed));
     assert_eq!(io.written_and_flushed, (1, 0));
@@ -391,7 +390,7 @@ fn what_is_ready_goes_back_after_a_failed_read() {
     for failure in [Fails(kind), FailsToAsk(kind)] {
         let reads = [Gives(b"one\ntwo\nunfinished"), failure];
         let mut io = Scripted::polled(&reads, &[Takes(2), NotReady, NotReady]);
-        let mut session = session::<32>();
+        let mut session = session(32);
         assert_eq!(
             serve(&mut session, &mut io, NOW, PLENTY),
             waits(false, true)
@@ -407,10 +406,21 @@ fn what_is_ready_goes_back_after_a_failed_read() {
 fn the_first_failure_is_kept() {
     let reads = [Gives(b"one\n"), Fails(ErrorKind::TimedOut)];
     let mut io = Scripted::polled(&reads, &[NotReady, Fails(ErrorKind::BrokenPipe)]);
-    let mut session = session::<32>();
+    let mut session = session(32);
     serve(&mut session, &mut io, NOW, PLENTY);
     let turn = serve(&mut session, &mut io, NOW, PLENTY);
     assert_eq!(turn, Turn::Ended(Reason::Failed(ErrorKind::TimedOut)));
+}
+
+/// Gives a probe a turn.
+fn exchange(
+    probe: &mut Probe<[u8; 64], 4>,
+    io: &mut Scripted,
+    now: Instant,
+    budget: usize,
+    on_line: &mut dyn FnMut(Duration),
+) -> Result<ProbeTurn, ProbeError> {
+    polled::exchange(probe, io, &mut [0; 8], now, budget, on_line)
 }
 
 /// Exchanges with `queued` sent and all of `reads` to come back.
@@ -422,7 +432,7 @@ fn probed(queued: &[&[u8]], reads: &[Step]) -> (Result<ProbeTurn, ProbeError>, V
     }
     let mut times = Vec::new();
     let mut note = |time: Duration| times.push(time.as_micros() as u64);
-    let turn = exchange(&mut probe, &mut io, &mut [0; 8], NOW, PLENTY, &mut note);
+    let turn = exchange(&mut probe, &mut io, NOW, PLENTY, &mut note);
     assert_eq!(io.output, queued.concat());
     (turn, times)
 }
@@ -484,12 +494,10 @@ fn a_probe_takes_turns_and_measures_from_the_last_byte_sent() {
     let at = Instant::from_millis;
     let mut io = Scripted::polled(&[], &[Takes(3), NotReady]);
     let mut probe = Probe::<_, 4>::new([0; 64]);
-    let mut scratch = [0; 8];
     let mut times = Vec::new();
     let mut turn = |io: &mut Scripted, probe: &mut _, now, budget| {
-        exchange(probe, io, &mut scratch, at(now), budget, |time| {
-            times.push(time.as_millis());
-        })
+        let mut note = |time: Duration| times.push(time.as_millis());
+        exchange(probe, io, at(now), budget, &mut note)
     };
     probe.queue(b"one\n").unwrap();
     probe.queue(b"two\n").unwrap();
@@ -511,8 +519,7 @@ fn a_probe_takes_turns_and_measures_from_the_last_byte_sent() {
 fn a_probe_flushes_what_it_sent_once_before_a_wait() {
     let mut io = Scripted::polled(&[], &[]).flushing(&[Interrupted]);
     let mut probe = Probe::<_, 4>::new([0; 64]);
-    let turn =
-        |io: &mut Scripted, probe: &mut _| exchange(probe, io, &mut [0; 8], NOW, PLENTY, |_| {});
+    let turn = |io: &mut Scripted, probe: &mut _| exchange(probe, io, NOW, PLENTY, &mut |_| {});
     probe.queue(b"one\n").unwrap();
     probe.queue(b"two\n").unwrap();
     for write in [true, false, false] {
@@ -532,7 +539,7 @@ fn a_probe_that_cannot_write_waits_or_fails() {
     let mut io = Scripted::polled(&[], &[Zero, Fails(ErrorKind::BrokenPipe)]);
     let mut probe = Probe::<_, 4>::new([0; 64]);
     probe.queue(b"one\n").unwrap();
-    let mut turn = || exchange(&mut probe, &mut io, &mut [0; 8], NOW, PLENTY, |_| {});
+    let mut turn = || exchange(&mut probe, &mut io, NOW, PLENTY, &mut |_| {});
     assert_eq!(turn(), Ok(ProbeTurn::Wait { write: true }));
     assert_eq!(turn(), Err(ProbeError::Io(ErrorKind::BrokenPipe)));
 }
@@ -544,7 +551,7 @@ fn a_probe_turn_of_interruptions_ends() {
         let mut io = Scripted::polled(reads, writes);
         let mut probe = Probe::<_, 4>::new([0; 64]);
         probe.queue(b"one\n").unwrap();
-        let turn = exchange(&mut probe, &mut io, &mut [0; 8], NOW, 10, |_| {});
+        let turn = exchange(&mut probe, &mut io, NOW, 10, &mut |_| {});
         assert_eq!(turn, Ok(ProbeTurn::Again));
         assert!(io.calls <= 11, "{} calls", io.calls);
     }
@@ -577,7 +584,7 @@ proptest! {
         let input: Vec<u8> = reads.iter().flat_map(|step| match step { Gives(bytes) => bytes, _ => &b""[..] }).copied().collect();
         let mut io = Scripted::polled(&reads, &writes);
         io.arrives(Zero);
-        let mut session = session::<8>();
+        let mut session = session(8);
         let mut turns = 0;
         while session.ended().is_none() {
             let calls = io.calls;
