@@ -67,9 +67,8 @@ fn fast(bytes: &[u8]) -> Option<(u64, usize)> {
         match in_block(block) {
             // The last byte is a newline, so one follows.
             0 => {
-                bytes = memchr(b'\n', rest)
-                    .and_then(|at| rest.get(at..))
-                    .unwrap_or_default()
+                let newline = memchr(b'\n', rest);
+                bytes = newline.and_then(|at| rest.get(at..)).unwrap_or_default();
             }
             n => count += n,
         }

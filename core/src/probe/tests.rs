@@ -285,7 +285,7 @@ fn lines() -> impl Strategy<Value = Vec<Vec<u8>>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, max_shrink_iters: 500, ..ProptestConfig::default() })]
 
     /// An honest peer is found honest, whatever the chopping; the window and the storage are never
     /// exceeded; each round trip is the time between the calls that told of its two ends.
