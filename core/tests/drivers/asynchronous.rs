@@ -12,7 +12,7 @@ use std::task::Wake;
 
 use crate::scripted::{Scripted, Step, Step::*};
 use embedded_io_async::{Read, Write};
-use linecho_core::asynchronous::{receive, send, serve, serve_with_budget};
+use linecho_core::asynchronous;
 use linecho_core::embedded_io::{ErrorKind, ErrorType};
 use linecho_core::transport::NoFlush;
 use linecho_core::{Config, Instant, LongLines, Position, Probe, ProbeError, Reason, Session};
@@ -58,14 +58,60 @@ pub(crate) async fn no_sleep(_: Instant) {
     panic!("a session without deadlines sleeps");
 }
 
-fn session() -> Session<[u8; 8]> {
-    Session::new([0; 8], Config::new(), Instant::ZERO)
+fn session() -> Session<Vec<u8>> {
+    with_config(8, Config::new())
+}
+
+fn with_config(capacity: usize, config: Config) -> Session<Vec<u8>> {
+    Session::new(vec![0; capacity], config, Instant::ZERO)
+}
+
+/// Serves a session, whose deadlines may not come.
+async fn serve(session: &mut Session<Vec<u8>>, io: &mut Scripted) -> Reason {
+    serve_with(session, io, None, &Clock::default()).await
+}
+
+async fn serve_at(session: &mut Session<Vec<u8>>, io: &mut Scripted, clock: &Clock) -> Reason {
+    serve_with(session, io, None, clock).await
+}
+
+/// All tests call the driver here, with the same types, so that its coverage is that of all.
+async fn serve_with(
+    session: &mut Session<Vec<u8>>,
+    io: &mut Scripted,
+    budget: Option<usize>,
+    clock: &Clock,
+) -> Reason {
+    let now = || clock.now();
+    let sleep = async |at| clock.sleep_until(at).await;
+    match budget {
+        None => asynchronous::serve(session, io, now, sleep).await,
+        Some(budget) => asynchronous::serve_with_budget(session, io, budget, now, sleep).await,
+    }
+}
+
+async fn send(
+    probe: &mut Probe<[u8; 64], 4>,
+    io: &mut Scripted,
+    clock: &mut dyn FnMut() -> Instant,
+) -> Result<(), ProbeError> {
+    asynchronous::send(probe, io, clock).await
+}
+
+async fn receive(
+    probe: &mut Probe<[u8; 64], 4>,
+    io: &mut Scripted,
+    scratch: &mut [u8],
+    clock: &mut dyn FnMut() -> Instant,
+    on_line: &mut dyn FnMut(Duration),
+) -> Result<(), ProbeError> {
+    asynchronous::receive(probe, io, scratch, clock, on_line).await
 }
 
 fn served(reads: &[Step], writes: &[Step]) -> (Reason, Vec<u8>) {
     let mut io = Scripted::blocking(reads, writes);
     let mut session = session();
-    let reason = run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+    let reason = run(serve(&mut session, &mut io));
     (reason, io.output)
 }
 
@@ -113,8 +159,8 @@ fn a_failure_ends_the_session_and_is_kept() {
 #[test]
 fn a_session_without_storage_ends() {
     let mut io = Scripted::blocking(&[Gives(b"one\n")], &[]);
-    let mut session = Session::new([], Config::new(), Instant::ZERO);
-    let reason = run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+    let mut session = with_config(0, Config::new());
+    let reason = run(serve(&mut session, &mut io));
     assert_eq!(reason, Reason::Failed(ErrorKind::OutOfMemory));
     assert_eq!(io.calls, 0);
 }
@@ -132,11 +178,11 @@ fn shutdown_echoes_what_has_arrived_and_the_rest() {
     let mut io = Scripted::blocking(&reads, &[]);
     let mut session = session();
     {
-        let mut serving = pin!(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+        let mut serving = pin!(serve(&mut session, &mut io));
         assert!(poll(serving.as_mut()).is_pending());
     }
     session.shutdown();
-    let reason = run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+    let reason = run(serve(&mut session, &mut io));
     assert_eq!(reason, Reason::Shutdown);
     assert_eq!(io.output, b"one\ntwo\nthree\nfo");
 }
@@ -146,7 +192,7 @@ fn shutdown_waits_for_a_peer_that_has_not_read_yet() {
     let mut io = Scripted::blocking(&[Gives(b"one\ntw")], &[NotReady, Takes(1), NotReady]);
     let mut session = session();
     session.shutdown();
-    let reason = run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+    let reason = run(serve(&mut session, &mut io));
     assert_eq!(reason, Reason::Shutdown);
     assert_eq!(io.output, b"one\ntw");
 }
@@ -156,9 +202,8 @@ fn the_idle_deadline_ends_a_pending_read() {
     let clock = Clock::default();
     let config = Config::new().idle_timeout(Some(Duration::from_secs(10)));
     let mut io = Scripted::blocking(&[Gives(b"one\n"), NotReady, Gives(b"two\nrest")], &[]);
-    let mut session = Session::new([0; 16], config, Instant::ZERO);
-    let sleep = async |at| clock.sleep_until(at).await;
-    let mut serving = Box::pin(serve(&mut session, &mut io, || clock.now(), sleep));
+    let mut session = with_config(16, config);
+    let mut serving = Box::pin(serve_at(&mut session, &mut io, &clock));
     assert!(poll(serving.as_mut()).is_pending());
     clock.set(9_000);
     assert!(
@@ -180,9 +225,8 @@ fn the_write_deadline_ends_a_pending_write() {
         .idle_timeout(Some(Duration::from_secs(60)))
         .write_timeout(Some(Duration::from_secs(5)));
     let mut io = Scripted::blocking(&[Gives(b"one\n")], &[Takes(1), Never]);
-    let mut session = Session::new([0; 16], config, Instant::ZERO);
-    let sleep = async |at| clock.sleep_until(at).await;
-    let mut serving = Box::pin(serve(&mut session, &mut io, || clock.now(), sleep));
+    let mut session = with_config(16, config);
+    let mut serving = Box::pin(serve_at(&mut session, &mut io, &clock));
     assert!(poll(serving.as_mut()).is_pending());
     clock.set(4_999);
     assert!(poll(serving.as_mut()).is_pending());
@@ -197,9 +241,8 @@ fn progress_when_the_deadline_comes_counts() {
     let clock = Clock::default();
     let config = Config::new().idle_timeout(Some(Duration::from_secs(10)));
     let mut io = Scripted::blocking(&[NotReady, Gives(b"in time\n"), NotReady, Zero], &[]);
-    let mut session = Session::new([0; 16], config, Instant::ZERO);
-    let sleep = async |at| clock.sleep_until(at).await;
-    let mut serving = Box::pin(serve(&mut session, &mut io, || clock.now(), sleep));
+    let mut session = with_config(16, config);
+    let mut serving = Box::pin(serve_at(&mut session, &mut io, &clock));
     assert!(poll(serving.as_mut()).is_pending());
     clock.set(10_000);
     assert!(poll(serving.as_mut()).is_pending());
@@ -221,8 +264,8 @@ fn what_was_written_is_flushed_once_before_the_next_read() {
         Never,
     ];
     let mut io = Scripted::blocking(&reads, &[]);
-    let mut session = Session::new([0; 1024], Config::new(), Instant::ZERO);
-    let mut serving = Box::pin(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+    let mut session = with_config(1024, Config::new());
+    let mut serving = Box::pin(serve(&mut session, &mut io));
     for _ in 0..5 {
         assert!(poll(serving.as_mut()).is_pending());
     }
@@ -276,7 +319,8 @@ fn a_read_that_waits_is_not_dropped_to_flush() {
     let (arrives, output) = (&text[..], Vec::new());
     let mut io = Halfway { arrives, output };
     let mut session = session();
-    let reason = run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+    let serving = asynchronous::serve(&mut session, &mut io, || Instant::ZERO, no_sleep);
+    let reason = run(serving);
     assert_eq!((reason, &io.output[..]), (Reason::PeerClosed, &text[..]));
 }
 
@@ -285,7 +329,7 @@ fn a_flush_that_was_interrupted_or_dropped_is_made_again() {
     let mut io = Scripted::blocking(&[Gives(b"one\n")], &[]).flushing(&[Interrupted, NotReady]);
     let mut session = session();
     for _ in 0..2 {
-        let mut serving = pin!(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+        let mut serving = pin!(serve(&mut session, &mut io));
         assert!(poll(serving.as_mut()).is_pending());
     }
     assert!(!io.holds_back());
@@ -296,7 +340,7 @@ fn the_end_is_reported_when_everything_is_flushed() {
     let mut io = Scripted::blocking(&[Gives(b"one\ntwo"), Zero], &[]).flushing(&[NotReady]);
     let mut session = session();
     {
-        let mut serving = pin!(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+        let mut serving = pin!(serve(&mut session, &mut io));
         assert!(poll(serving.as_mut()).is_pending());
         assert_eq!(poll(serving.as_mut()), Poll::Ready(Reason::PeerClosed));
     }
@@ -305,12 +349,7 @@ fn the_end_is_reported_when_everything_is_flushed() {
 
     let mut io = Scripted::blocking(&[Gives(b"one\n"), Zero], &[])
         .flushing(&[Fails(ErrorKind::ConnectionReset)]);
-    let reason = run(serve(
-        &mut self::session(),
-        &mut io,
-        || Instant::ZERO,
-        no_sleep,
-    ));
+    let reason = run(serve(&mut self::session(), &mut io));
     assert_eq!(reason, Reason::Reset);
 }
 
@@ -321,9 +360,8 @@ fn the_write_deadline_ends_a_pending_flush() {
         .idle_timeout(Some(Duration::from_secs(60)))
         .write_timeout(Some(Duration::from_secs(5)));
     let mut io = Scripted::blocking(&[Gives(b"one\n"), Never], &[]).flushing(&[Never]);
-    let mut session = Session::new([0; 16], config, Instant::ZERO);
-    let sleep = async |at| clock.sleep_until(at).await;
-    let mut serving = Box::pin(serve(&mut session, &mut io, || clock.now(), sleep));
+    let mut session = with_config(16, config);
+    let mut serving = Box::pin(serve_at(&mut session, &mut io, &clock));
     assert!(poll(serving.as_mut()).is_pending());
     clock.set(4_999);
     assert!(poll(serving.as_mut()).is_pending());
@@ -334,12 +372,10 @@ fn the_write_deadline_ends_a_pending_flush() {
 #[test]
 fn the_caller_can_choose_not_to_flush() {
     let mut io = Scripted::blocking(&[Gives(b"one\n"), NotReady, Zero], &[]);
-    let reason = run(serve(
-        &mut session(),
-        &mut NoFlush(&mut io),
-        || Instant::ZERO,
-        no_sleep,
-    ));
+    let mut session = session();
+    let mut unflushed = NoFlush(&mut io);
+    let serving = asynchronous::serve(&mut session, &mut unflushed, || Instant::ZERO, no_sleep);
+    let reason = run(serving);
     assert_eq!(
         (reason, io.written_and_flushed),
         (Reason::PeerClosed, (1, 0))
@@ -352,19 +388,12 @@ fn reads_in_a_poll(step: Step, budget: Option<usize>) -> usize {
     let mut io = Scripted::blocking(&steps, &[]);
     let mut session = session();
     {
-        let now = || Instant::ZERO;
-        let mut default = pin!(async {
-            match budget {
-                None => serve(&mut session, &mut io, now, no_sleep).await,
-                Some(budget) => {
-                    serve_with_budget(&mut session, &mut io, budget, now, no_sleep).await
-                }
-            }
-        });
+        let clock = Clock::default();
+        let mut serving = pin!(serve_with(&mut session, &mut io, budget, &clock));
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
         for polls in 1..=3 {
-            let poll = default.as_mut().poll(&mut Context::from_waker(&waker));
+            let poll = serving.as_mut().poll(&mut Context::from_waker(&waker));
             assert!(poll.is_pending());
             assert_eq!(woken.0.load(Ordering::Relaxed), polls, "it wakes itself");
         }
@@ -393,6 +422,23 @@ fn a_turn_has_a_budget_over_a_transport_that_is_always_ready() {
     assert_eq!(reads_in_a_poll(Gives(b"x"), Some(0)), 1);
 }
 
+/// A timer that runs ahead of the clock must not keep others from their turn.
+#[test]
+fn a_deadline_that_comes_too_early_is_waited_for_again() {
+    let config = Config::new().idle_timeout(Some(Duration::from_secs(10)));
+    let mut io = Scripted::blocking(&[Never], &[]);
+    let mut session = with_config(8, config);
+    let mut sleeps = 0;
+    let at_once = async |_| sleeps += 1;
+    {
+        let serving = asynchronous::serve(&mut session, &mut io, || Instant::ZERO, at_once);
+        let mut serving = pin!(serving);
+        assert!(poll(serving.as_mut()).is_pending());
+        assert!(poll(serving.as_mut()).is_pending());
+    }
+    assert!(sleeps > 0);
+}
+
 /// A peer that never stops sending would else keep its own answer in the transport's buffer.
 #[test]
 fn what_was_written_is_flushed_before_others_have_their_turn() {
@@ -400,9 +446,9 @@ fn what_was_written_is_flushed_before_others_have_their_turn() {
     let mut steps = vec![Gives(b"xxxxxxxx"); 1000];
     steps.insert(0, Gives(b"one\n"));
     let mut io = Scripted::blocking(&steps, &[]).flushing(&[Interrupted]);
-    let mut session = Session::new([0; 8], config, Instant::ZERO);
+    let mut session = with_config(8, config);
     {
-        let mut serving = pin!(serve(&mut session, &mut io, || Instant::ZERO, no_sleep));
+        let mut serving = pin!(serve(&mut session, &mut io));
         assert!(poll(serving.as_mut()).is_pending());
         assert!(poll(serving.as_mut()).is_pending());
     }
@@ -417,11 +463,8 @@ fn a_failed_read_ends_the_session_and_a_reset_does() {
     ] {
         let reads = [Gives(b"one\nunfinished"), Fails(kind)];
         let mut io = Scripted::blocking(&reads, &[]);
-        let mut session = Session::new([0; 32], Config::new(), Instant::ZERO);
-        assert_eq!(
-            run(serve(&mut session, &mut io, || Instant::ZERO, no_sleep)),
-            reason
-        );
+        let mut session = with_config(32, Config::new());
+        assert_eq!(run(serve(&mut session, &mut io)), reason);
         assert_eq!((&io.output[..], session.held()), (&b"one\n"[..], 0));
     }
 }
@@ -437,7 +480,7 @@ fn probe(lines: &[&[u8]]) -> Probe<[u8; 64], 4> {
 #[test]
 fn a_probe_sends_all_and_receives_all() {
     let clock = Clock::default();
-    let now = || {
+    let mut now = || {
         clock.set(clock.0.get() + 10);
         clock.now()
     };
@@ -453,13 +496,19 @@ fn a_probe_sends_all_and_receives_all() {
         &[Takes(1), NotReady, Interrupted, Takes(5), Takes(2)],
     );
     let mut probe = probe(&[b"one\n", b"two\n"]);
-    run(send(&mut probe, &mut io, now)).unwrap();
+    run(send(&mut probe, &mut io, &mut now)).unwrap();
     assert_eq!(io.output, b"one\ntwo\n");
     assert_eq!(io.written_and_flushed, (3, 1));
     let mut times = Vec::new();
-    run(receive(&mut probe, &mut io, &mut [0; 8], now, |time| {
-        times.push(time);
-    }))
+    run(receive(
+        &mut probe,
+        &mut io,
+        &mut [0; 8],
+        &mut now,
+        &mut |time| {
+            times.push(time);
+        },
+    ))
     .unwrap();
     // Last bytes sent at 20 and 30 ms, come back at 40 and 50 ms.
     assert_eq!(times, [Duration::from_millis(20); 2]);
@@ -471,13 +520,14 @@ fn a_probe_flushes_what_it_sent_again_if_that_was_dropped() {
     let mut io = Scripted::blocking(&[], &[]).flushing(&flushes);
     let mut probe = probe(&[b"one\n"]);
     {
-        let mut sending = pin!(send(&mut probe, &mut io, || Instant::ZERO));
+        let mut now = || Instant::ZERO;
+        let mut sending = pin!(send(&mut probe, &mut io, &mut now));
         assert!(poll(sending.as_mut()).is_pending(), "interrupted");
         assert!(poll(sending.as_mut()).is_pending());
     }
-    run(send(&mut probe, &mut io, || Instant::ZERO)).unwrap();
+    run(send(&mut probe, &mut io, &mut || Instant::ZERO)).unwrap();
     assert!(!io.holds_back());
-    run(send(&mut probe, &mut io, || Instant::ZERO)).unwrap();
+    run(send(&mut probe, &mut io, &mut || Instant::ZERO)).unwrap();
     assert_eq!(io.written_and_flushed, (1, 1));
 }
 
@@ -486,13 +536,13 @@ fn a_probe_says_what_is_wrong_and_where() {
     let received = |reads: &[Step]| {
         let mut io = Scripted::blocking(reads, &[]);
         let mut probe = probe(&[b"one\n", b"two\n"]);
-        run(send(&mut probe, &mut io, || Instant::ZERO)).unwrap();
+        run(send(&mut probe, &mut io, &mut || Instant::ZERO)).unwrap();
         run(receive(
             &mut probe,
             &mut io,
             &mut [0; 8],
-            || Instant::ZERO,
-            |_| {},
+            &mut || Instant::ZERO,
+            &mut |_| {},
         ))
     };
     let position = |line, byte| Position { line, byte };
@@ -527,15 +577,15 @@ fn a_probe_that_cannot_write_or_has_no_scratch_fails() {
     let mut probe = probe(&[b"one\n"]);
     let mut io = Scripted::blocking(&[], &[Zero, Fails(ErrorKind::BrokenPipe)]);
     let failed = |kind| Err(ProbeError::Io(kind));
-    let now = || Instant::ZERO;
+    let mut now = || Instant::ZERO;
     assert_eq!(
-        run(send(&mut probe, &mut io, now)),
+        run(send(&mut probe, &mut io, &mut now)),
         failed(ErrorKind::WriteZero)
     );
     assert_eq!(
-        run(send(&mut probe, &mut io, now)),
+        run(send(&mut probe, &mut io, &mut now)),
         failed(ErrorKind::BrokenPipe)
     );
-    let result = run(receive(&mut probe, &mut io, &mut [], now, |_| {}));
+    let result = run(receive(&mut probe, &mut io, &mut [], &mut now, &mut |_| {}));
     assert_eq!(result, failed(ErrorKind::InvalidInput));
 }
