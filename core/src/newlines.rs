@@ -107,4 +107,17 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_word_has_a_newline_or_not() {
+        for byte in 0..=u8::MAX {
+            for other in [0, 0x09, b'\n', 0x0b, 0x7f, 0x80, 0x8a, 0xff] {
+                for place in 0..4 {
+                    let mut word = [other; 4];
+                    word[place] = byte;
+                    assert_eq!(has_newline(word), word.contains(&b'\n'), "{word:?}");
+                }
+            }
+        }
+    }
 }

@@ -545,6 +545,16 @@ fn a_probe_that_cannot_write_waits_or_fails() {
 }
 
 #[test]
+fn a_probe_goes_on_after_interruptions() {
+    let mut io = Scripted::polled(&[], &[Interrupted, Takes(2), Interrupted, Interrupted]);
+    let mut probe = Probe::<_, 4>::new([0; 64]);
+    probe.queue(b"one\n").unwrap();
+    let turn = exchange(&mut probe, &mut io, NOW, 3, &mut |_| {});
+    assert_eq!(turn, Ok(ProbeTurn::Wait { write: false }));
+    assert_eq!(io.output, b"one\n");
+}
+
+#[test]
 fn a_probe_turn_of_interruptions_ends() {
     let endless = vec![Interrupted; 1000];
     for (reads, writes) in [(&endless[..], &[][..]), (&[], &endless)] {

@@ -247,5 +247,9 @@ mod asynchronous {
         let mut io = Scripted::blocking(&[Gives(b"one\n")], &[Fails(ErrorKind::Other)]);
         let reason = served(&mut Interpret::new(&mut io, meaning));
         assert_eq!(reason, Reason::Failed(ErrorKind::TimedOut));
+        let mut io = Scripted::blocking(&[Gives(b"one\n")], &[]);
+        io = io.flushing(&[Fails(ErrorKind::Other)]);
+        let reason = served(&mut Interpret::new(&mut io, meaning));
+        assert_eq!(reason, Reason::Failed(ErrorKind::TimedOut));
     }
 }
