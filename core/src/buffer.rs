@@ -145,10 +145,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
     /// that the cost is paid by bytes that have gone (a probe).
     pub(crate) fn move_to_front(&mut self) {
         let (start, end) = (self.start as usize, self.end as usize);
-        if let Some(used) = self.storage.as_mut().get_mut(..end) {
-            // It is `start`; said like this, it spares the panic path of `copy_within`.
-            used.copy_within(start.min(used.len()).., 0);
-        }
+        let used = self.storage.as_mut().get_mut(..end).unwrap_or_default();
+        // It is `start`; said like this, it spares the panic path of `copy_within`.
+        used.copy_within(start.min(used.len()).., 0);
         #[cfg(test)]
         {
             self.moved += (end - start) as u64;

@@ -60,7 +60,8 @@ fn fast(bytes: &[u8]) -> Option<(u64, usize)> {
         [before @ .., b'\n'] => before.len(),
         _ => memrchr(b'\n', bytes)?,
     };
-    let (mut bytes, behind) = bytes.split_at_checked(last.wrapping_add(1))?;
+    let halves = bytes.split_at_checked(last.wrapping_add(1));
+    let (mut bytes, behind) = halves.unwrap_or_default();
     let mut count = 0;
     while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
         bytes = rest;

@@ -96,8 +96,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         if self.in_flight.is_full() && !self.unfinished {
             0
         } else {
-            self.buffer.free_len().max(self.room_after_move())
+            self.room_in_storage()
         }
+    }
+
+    fn room_in_storage(&self) -> usize {
+        self.buffer.free_len().max(self.room_after_move())
     }
 
     /// Returns the room that there is if what is held moves to the front, or 0 if that is not worth
@@ -124,11 +128,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         let Some(last) = line.last() else {
             return Ok(());
         };
-        if line.len() > self.room() {
+        if line.len() > self.room_in_storage() {
             return Err(QueueFull);
-        }
-        if line.len() > self.buffer.free_len() {
-            self.buffer.move_to_front();
         }
         let end = self.queued.wrapping_add(line.len() as u64);
         match self.in_flight.back_mut().filter(|_| self.unfinished) {
@@ -136,18 +137,17 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
                 begun.end = end;
                 self.sent_lines = self.sent_lines.min(self.in_flight.len().saturating_sub(1));
             }
-            None => self
-                .in_flight
-                .push_back(InFlight {
-                    end,
-                    sent_at: Instant::ZERO,
-                })
-                .map_err(|_| QueueFull)?,
+            None => {
+                let sent_at = Instant::ZERO;
+                let line = InFlight { end, sent_at };
+                self.in_flight.push_back(line).map_err(|_| QueueFull)?;
+            }
         }
-        let free = self.buffer.free();
-        free.get_mut(..line.len())
-            .ok_or(QueueFull)?
-            .copy_from_slice(line);
+        if line.len() > self.buffer.free_len() {
+            self.buffer.move_to_front();
+        }
+        let free = self.buffer.free().iter_mut();
+        free.zip(line).for_each(|(free, byte)| *free = *byte);
         self.buffer.fill(line.len());
         self.queued = end;
         self.unfinished = *last != b'\n';
@@ -214,8 +214,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Probe<S, WINDOW> {
         let end = line.map_or(self.returned, |line| line.end);
         // Zero if all of the line has come back so far: then whatever comes had not been sent.
         let of_line = NonZeroU64::new(end.wrapping_sub(self.returned));
+        // The cast loses nothing: it is not more than there are bytes.
         let bytes = of_line
-            .and_then(|n| bytes.get(..usize::try_from(n.get()).ok()?))
+            .and_then(|n| bytes.get(..n.get().min(bytes.len() as u64) as usize))
             .unwrap_or(bytes);
         let expected = self.buffer.front();
         let common = common_prefix(bytes, expected);

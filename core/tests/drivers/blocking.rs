@@ -234,6 +234,11 @@ fn a_probe_that_cannot_write_or_has_no_scratch_fails() {
         send(&mut probe, &mut io, &mut clock()),
         failed(ErrorKind::BrokenPipe)
     );
+    let mut io = Scripted::blocking(&[], &[]).flushing(&[Fails(ErrorKind::TimedOut)]);
+    assert_eq!(
+        send(&mut probe, &mut io, &mut clock()),
+        failed(ErrorKind::TimedOut)
+    );
     let result = receive(&mut probe, &mut io, &mut [], &mut clock(), &mut |_| {});
     assert_eq!(result, failed(ErrorKind::InvalidInput));
 }

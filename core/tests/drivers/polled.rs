@@ -536,12 +536,15 @@ fn a_probe_flushes_what_it_sent_once_before_a_wait() {
 
 #[test]
 fn a_probe_that_cannot_write_waits_or_fails() {
-    let mut io = Scripted::polled(&[], &[Zero, Fails(ErrorKind::BrokenPipe)]);
-    let mut probe = Probe::<_, 4>::new([0; 64]);
-    probe.queue(b"one\n").unwrap();
-    let mut turn = || exchange(&mut probe, &mut io, NOW, PLENTY, &mut |_| {});
-    assert_eq!(turn(), Ok(ProbeTurn::Wait { write: true }));
-    assert_eq!(turn(), Err(ProbeError::Io(ErrorKind::BrokenPipe)));
+    let kind = ErrorKind::BrokenPipe;
+    for failure in [Fails(kind), FailsToAsk(kind)] {
+        let mut io = Scripted::polled(&[], &[Zero, failure]);
+        let mut probe = Probe::<_, 4>::new([0; 64]);
+        probe.queue(b"one\n").unwrap();
+        let mut turn = || exchange(&mut probe, &mut io, NOW, PLENTY, &mut |_| {});
+        assert_eq!(turn(), Ok(ProbeTurn::Wait { write: true }));
+        assert_eq!(turn(), Err(ProbeError::Io(kind)));
+    }
 }
 
 #[test]
