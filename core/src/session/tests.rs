@@ -194,6 +194,20 @@ fn a_peer_that_closes_and_never_reads_stalls() {
     assert_eq!(session.ended(), Some(Reason::WriteStalled));
 }
 
+/// The rest begins to wait at the end of input; output that waited before goes on to.
+#[test]
+fn the_end_of_input_moves_the_deadline_only_of_the_rest() {
+    let at = Instant::from_millis;
+    let config = Config::new().write_timeout(Some(Duration::from_secs(5)));
+    for (text, deadline) in [(&b"rest"[..], 8_000), (b"line\nrest", 6_000)] {
+        let mut session = Session::new([0; 16], config, at(0));
+        feed(&mut session, text);
+        session.tick(at(1_000));
+        session.end_of_input();
+        assert_eq!(session.tick(at(3_000)), Some(at(deadline)));
+    }
+}
+
 #[test]
 fn deadlines_start_anew_when_the_driver_says_so() {
     let at = Instant::from_millis;
