@@ -155,6 +155,20 @@ fn a_line_that_fits_exactly_moves_nothing() {
     assert_eq!(probe.output(), b"ef\ngh\n");
 }
 
+/// To move more than has gone would cost more than each byte's one move.
+#[test]
+fn nothing_moves_for_little_room() {
+    let mut probe = Probe::<_, 4>::new([0; 8]);
+    for line in [&b"a\n"[..], b"bcd\n", b"e\n"] {
+        probe.queue(line).unwrap();
+    }
+    probe.sent(8, NOW);
+    probe.received(b"a\n", NOW).unwrap();
+    assert_eq!((probe.room(), probe.queue(b"f")), (0, Err(QueueFull)));
+    probe.received(b"bc", NOW).unwrap();
+    assert_eq!((probe.room(), probe.queue(b"f")), (4, Ok(())));
+}
+
 #[test]
 fn the_window_is_a_limit_of_its_own() {
     let mut probe = Probe::<_, 2>::new([0; 64]);

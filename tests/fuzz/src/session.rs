@@ -336,7 +336,8 @@ impl Tested {
         let echoed = &self.wire.echoed[..];
         match self.session.ended() {
             Some(Reason::PeerClosed | Reason::Shutdown) => {
-                let all = core_oracle::echo(taken, capacity, policy, true);
+                let pieces = core_oracle::echo(taken, capacity, policy, true);
+                let all = pieces.collect::<Vec<_>>().concat();
                 assert_eq!(echoed, all);
                 assert_eq!(oracle::echo(taken, capacity, policy, true).bytes, all);
             }
