@@ -17,8 +17,22 @@ use crate::lifecycle::{Stage, stage, tcp_sockets};
 use crate::neighbour;
 #[cfg(feature = "medium-ethernet")]
 use crate::resolution::{self, Resolution};
-use crate::segment::{Hardware, Segment, is_intact};
+use crate::segment::{Hardware, Segment};
 use crate::time::stack_time;
+
+/// The sender of the last segment: the stack knows its hardware address.
+#[derive(Debug, Default)]
+pub(crate) struct LastSender {
+    hardware: Hardware,
+    address: Option<IpAddress>,
+}
+
+impl LastSender {
+    #[inline]
+    fn sent(&self, segment: &Segment<'_>) -> bool {
+        self.hardware == segment.hardware && self.address == Some(segment.flow.remote.addr)
+    }
+}
 
 pub(crate) struct Arrival<'f, T> {
     pub(crate) now: Instant,
@@ -47,21 +61,88 @@ impl<'f, T: TxToken> Arrival<'f, T> {
     }
 
     /// Returns the TCP segment in the frame, if there is one.
-    #[inline]
-    pub(crate) fn segment(&self) -> Option<Segment> {
+    #[inline(always)]
+    pub(crate) fn segment(&self) -> Option<Segment<'f>> {
         Segment::parse(self.frame.bytes, self.capabilities.medium)
     }
 
-    /// Returns whether the checksums of the segment in the frame hold.
-    pub(crate) fn is_intact(&self) -> bool {
-        let DeviceCapabilities {
-            medium, checksum, ..
-        } = self.capabilities;
-        is_intact(self.frame.bytes, *medium, checksum)
+    /// Returns whether the checksums of `segment` hold.
+    pub(crate) fn is_intact(&self, segment: &Segment<'_>) -> bool {
+        segment.is_intact(&self.capabilities.checksum)
+    }
+
+    /// Lets the stack process the frame for `sockets`, and does what the stack leaves out. Returns
+    /// whether the stack was told a hardware address.
+    #[cfg(feature = "guard")]
+    #[inline]
+    pub(crate) fn enter_guarded(self, last: &mut LastSender, sockets: &mut SocketSet<'_>) -> bool {
+        let segment = self.segment();
+        if let Some(segment) = &segment
+            && !segment.is_syn_or_rst()
+            && (!self.is_addressed() || last.sent(segment))
+        {
+            self.enter(sockets);
+            return false;
+        }
+        self.enter_rare(segment, last, sockets)
+    }
+
+    /// Does the same for a frame that needs more than the stack. Out of line, so that the others
+    /// cost less.
+    #[cfg(feature = "guard")]
+    #[cold]
+    #[inline(never)]
+    fn enter_rare(
+        mut self,
+        segment: Option<Segment<'_>>,
+        last: &mut LastSender,
+        sockets: &mut SocketSet<'_>,
+    ) -> bool {
+        let told = self.tell_new_sender(segment, last);
+        match segment {
+            Some(segment) => self.enter_checked(&segment, sockets),
+            None => {
+                self.enter_resolving(sockets);
+            }
+        }
+        told
+    }
+
+    /// Lets the stack process the frame for `sockets`. Returns whether the stack was told a
+    /// hardware address before.
+    #[cfg(not(feature = "guard"))]
+    pub(crate) fn enter_guarded(
+        mut self,
+        last: &mut LastSender,
+        sockets: &mut SocketSet<'_>,
+    ) -> bool {
+        let told = self.tell_new_sender(self.segment(), last);
+        self.enter(sockets);
+        told
+    }
+
+    /// Tells the stack the hardware address that `segment` came from, unless its sender is that of
+    /// the segment before, and returns whether it did so.
+    fn tell_new_sender(&mut self, segment: Option<Segment<'_>>, last: &mut LastSender) -> bool {
+        if !self.is_addressed() {
+            return false;
+        }
+        let Some(segment) = segment else {
+            // It may add to the addresses that the stack knows, and so make it forget this one.
+            last.address = None;
+            return false;
+        };
+        if last.sent(&segment) {
+            return false;
+        }
+        last.hardware = segment.hardware;
+        last.address = Some(segment.flow.remote.addr);
+        self.tell_sender(&segment);
+        true
     }
 
     /// Returns whether frames have hardware addresses.
-    pub(crate) fn is_addressed(&self) -> bool {
+    fn is_addressed(&self) -> bool {
         #[cfg(feature = "medium-ethernet")]
         return self.capabilities.medium == Medium::Ethernet;
         #[cfg(not(feature = "medium-ethernet"))]
@@ -70,7 +151,7 @@ impl<'f, T: TxToken> Arrival<'f, T> {
 
     /// Tells the stack the hardware address of the sender of `segment`, if that is on the link: the
     /// reply then needs no ARP.
-    pub(crate) fn tell_sender(&mut self, segment: &Segment) {
+    pub(crate) fn tell_sender(&mut self, segment: &Segment<'_>) {
         self.tell(segment, segment.flow.remote.addr);
     }
 
@@ -79,7 +160,7 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         not(feature = "medium-ethernet"),
         allow(unused_variables, reason = "only Ethernet has addresses")
     )]
-    fn tell(&mut self, segment: &Segment, address: IpAddress) {
+    fn tell(&mut self, segment: &Segment<'_>, address: IpAddress) {
         #[cfg(feature = "medium-ethernet")]
         if self.capabilities.medium == Medium::Ethernet {
             neighbour::tell::<T>(
@@ -147,7 +228,7 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         not(feature = "medium-ethernet"),
         allow(unused_mut, reason = "only Ethernet has addresses")
     )]
-    pub(crate) fn enter_checked(mut self, segment: &Segment, sockets: &mut SocketSet<'_>) {
+    pub(crate) fn enter_checked(mut self, segment: &Segment<'_>, sockets: &mut SocketSet<'_>) {
         if !segment.is_syn_or_rst() {
             return self.enter(sockets);
         }
@@ -173,7 +254,7 @@ impl<'f, T: TxToken> Arrival<'f, T> {
             // There were more such segments than that. This one is dropped.
             return;
         };
-        if segment.is_rst() && segment.seq == ack.ack_number() {
+        if segment.is_rst() && segment.seq() == ack.ack_number() {
             return self.enter(sockets);
         }
         let frame = reply.frame();
@@ -185,9 +266,9 @@ impl<'f, T: TxToken> Arrival<'f, T> {
 const RATE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Returns the ends of the open connection in `sockets` that the segment belongs to.
-fn open_connection(segment: &Segment, sockets: &mut SocketSet<'_>) -> Option<Ends> {
+fn open_connection(segment: &Segment<'_>, sockets: &mut SocketSet<'_>) -> Option<Ends> {
     let ends = Ends {
-        local: IpEndpoint::new(segment.flow.local, segment.port),
+        local: IpEndpoint::new(segment.flow.local, segment.port()),
         peer: segment.flow.remote,
     };
     let is_it = |tcp: &mut tcp::Socket<'_>| {

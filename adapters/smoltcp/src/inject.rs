@@ -93,9 +93,7 @@ impl RxToken for Frame<'_> {
 /// The caller's device, as the stack sends through it.
 pub(crate) struct Sender<'d, D: ?Sized> {
     pub(crate) device: &'d mut D,
-    /// Sees each frame that is sent.
-    pub(crate) edit: Option<Edit<'d>>,
-    /// The stack had something to send.
+    /// The stack had something to send, and the device would have taken it.
     pub(crate) was_wanted: bool,
 }
 
@@ -103,7 +101,6 @@ impl<'d, D: ?Sized> Sender<'d, D> {
     pub(crate) fn new(device: &'d mut D) -> Self {
         Self {
             device,
-            edit: None,
             was_wanted: false,
         }
     }
@@ -130,8 +127,7 @@ impl<D: Device + ?Sized> Device for Sender<'_, D> {
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
         let to = To::Device(self.device.transmit(now)?);
         self.was_wanted = true;
-        let edit = self.edit;
-        Some(Tx { to, edit })
+        Some(Tx { to, edit: None })
     }
 }
 
@@ -141,17 +137,18 @@ pub(crate) struct Tx<'a, T> {
 }
 
 impl<T: TxToken> TxToken for Tx<'_, T> {
+    #[inline(always)]
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let write = |frame: &mut [u8]| {
-            let result = f(frame);
-            if let Some(edit) = self.edit {
-                edit(frame);
-            }
-            result
-        };
+        let edit = self.edit;
         match self.to {
-            To::Device(tx) => tx.consume(len, write),
-            To::Unsent(unsent) => write(unsent.start(len)),
+            To::Device(tx) => tx.consume(len, |frame| {
+                let result = f(frame);
+                if let Some(edit) = edit {
+                    edit(frame);
+                }
+                result
+            }),
+            To::Unsent(unsent) => write_unsent(unsent.start(len), f),
         }
     }
 
@@ -160,4 +157,11 @@ impl<T: TxToken> TxToken for Tx<'_, T> {
             tx.set_meta(meta);
         }
     }
+}
+
+/// Out of line, so that the common way has the code of `f` in line.
+#[cold]
+#[inline(never)]
+fn write_unsent<R, F: FnOnce(&mut [u8]) -> R>(frame: &mut [u8], f: F) -> R {
+    f(frame)
 }

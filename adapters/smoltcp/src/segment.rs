@@ -1,9 +1,9 @@
 //! The TCP segment in a frame: the connection that it belongs to, and its flags.
 
-#[cfg(feature = "proto-ipv4")]
-use smoltcp::wire::Ipv4Packet;
 #[cfg(feature = "proto-ipv6")]
 use smoltcp::wire::Ipv6Packet;
+#[cfg(feature = "proto-ipv4")]
+use smoltcp::wire::{IPV4_HEADER_LEN, Ipv4Packet};
 use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint, IpProtocol, TcpPacket, TcpSeqNumber};
 
 use smoltcp::phy::{ChecksumCapabilities, Medium};
@@ -17,84 +17,105 @@ pub(crate) struct Flow {
 
 /// A TCP segment that has arrived.
 #[derive(Clone, Copy)]
-pub(crate) struct Segment {
+pub(crate) struct Segment<'f> {
     pub(crate) flow: Flow,
-    /// Our port.
-    pub(crate) port: u16,
-    /// The sequence number.
-    pub(crate) seq: TcpSeqNumber,
-    /// The low byte of the flags.
-    flags: u8,
     /// The hardware address that the frame came from, if the medium has any.
     pub(crate) hardware: Hardware,
+    /// The IP packet, whose header has a checksum in IPv4.
+    #[cfg(feature = "proto-ipv4")]
+    ip: &'f [u8],
+    /// The segment in it.
+    tcp: &'f [u8],
+    header: &'f [u8; TCP_HEADER_LEN],
 }
 
 /// An Ethernet address, or zeros.
 pub(crate) type Hardware = [u8; 6];
 
+const TCP_HEADER_LEN: usize = 20;
+
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
-impl Segment {
+impl<'f> Segment<'f> {
     /// Finds the TCP segment in `frame`. Only addresses, ports, numbers and flags are read: the
-    /// stack checks the rest, and drops what is broken. [`is_intact`] tells before that.
+    /// stack checks the rest, and drops what is broken. [`is_intact`](Self::is_intact) tells before
+    /// that.
     ///
     /// A segment in IP fragments is not recognised.
-    #[inline]
-    pub(crate) fn parse(frame: &[u8], medium: Medium) -> Option<Self> {
+    #[inline(always)]
+    pub(crate) fn parse(frame: &'f [u8], medium: Medium) -> Option<Self> {
         let (ip, hardware) = packet(frame, medium)?;
         let (local, remote, tcp) = payload(ip)?;
-        let header = tcp.first_chunk::<20>()?;
-        let [from_high, from_low, to_high, to_low, s0, s1, s2, s3, ..] = *header;
+        let header = tcp.first_chunk::<TCP_HEADER_LEN>()?;
+        let [from_high, from_low, ..] = *header;
         Some(Self {
             flow: Flow {
                 local,
                 remote: IpEndpoint::new(remote, u16::from_be_bytes([from_high, from_low])),
             },
-            port: u16::from_be_bytes([to_high, to_low]),
-            seq: TcpSeqNumber(i32::from_be_bytes([s0, s1, s2, s3])),
-            flags: header[13],
             hardware,
+            #[cfg(feature = "proto-ipv4")]
+            ip,
+            tcp,
+            header,
         })
     }
 
+    /// Returns our port.
+    pub(crate) fn port(&self) -> u16 {
+        let [_, _, high, low, ..] = *self.header;
+        u16::from_be_bytes([high, low])
+    }
+
+    /// Returns the sequence number.
+    pub(crate) fn seq(&self) -> TcpSeqNumber {
+        let [_, _, _, _, a, b, c, d, ..] = *self.header;
+        TcpSeqNumber(i32::from_be_bytes([a, b, c, d]))
+    }
+
     /// Returns whether the segment is for `endpoint`.
+    #[inline]
     pub(crate) fn is_for(&self, endpoint: IpListenEndpoint) -> bool {
         let address = |address| address == self.flow.local;
-        self.port == endpoint.port && endpoint.addr.is_none_or(address)
+        self.port() == endpoint.port && endpoint.addr.is_none_or(address)
     }
 
     /// Returns whether the segment asks for a connection.
     pub(crate) fn is_syn(&self) -> bool {
-        self.flags & (SYN | RST | ACK) == SYN
+        self.flags() & (SYN | RST | ACK) == SYN
     }
 
     /// Returns whether the segment resets a connection.
     pub(crate) fn is_rst(&self) -> bool {
-        self.flags & RST != 0
+        self.flags() & RST != 0
     }
 
     /// Returns whether the segment would begin or reset a connection.
+    #[inline]
     pub(crate) fn is_syn_or_rst(&self) -> bool {
-        self.flags & (SYN | RST) != 0
+        self.flags() & (SYN | RST) != 0
     }
-}
 
-/// Returns whether the checksums of the segment in `frame` hold, or are not ours to verify.
-pub(crate) fn is_intact(frame: &[u8], medium: Medium, checksums: &ChecksumCapabilities) -> bool {
-    let intact = || {
-        let (ip, _) = packet(frame, medium)?;
+    /// Returns the low byte of the flags.
+    fn flags(&self) -> u8 {
+        self.header[13]
+    }
+
+    /// Returns whether the checksums of the segment hold, or are not ours to verify.
+    pub(crate) fn is_intact(&self, checksums: &ChecksumCapabilities) -> bool {
+        let (local, remote) = (self.flow.local, self.flow.remote.addr);
         #[cfg(feature = "proto-ipv4")]
-        if ip.first()? >> 4 == 4 && checksums.ipv4.rx() {
-            let header = Ipv4Packet::new_checked(ip).ok()?;
-            header.verify_checksum().then_some(())?;
+        if matches!(local, IpAddress::Ipv4(_))
+            && checksums.ipv4.rx()
+            && !Ipv4Packet::new_checked(self.ip).is_ok_and(|packet| packet.verify_checksum())
+        {
+            return false;
         }
-        let (local, remote, tcp) = payload(ip)?;
-        let segment = TcpPacket::new_checked(tcp).ok()?;
-        Some(!checksums.tcp.rx() || segment.verify_checksum(&remote, &local))
-    };
-    intact().unwrap_or(false)
+        TcpPacket::new_checked(self.tcp)
+            .is_ok_and(|segment| !checksums.tcp.rx() || segment.verify_checksum(&remote, &local))
+    }
 }
 
 /// Returns the IP packet in a frame, and the hardware address that it came from.
@@ -151,13 +172,18 @@ impl Flow {
 }
 
 #[cfg(feature = "proto-ipv4")]
+#[inline]
 fn ipv4(packet: &[u8]) -> Option<(IpAddress, IpAddress, &[u8])> {
-    let packet = Ipv4Packet::new_checked(packet).ok()?;
-    let whole = !packet.more_frags() && packet.frag_offset() == 0;
-    (whole && packet.next_header() == IpProtocol::Tcp).then(|| {
-        let (to, from) = (packet.dst_addr(), packet.src_addr());
-        (to.into(), from.into(), packet.payload())
-    })
+    packet.first_chunk::<IPV4_HEADER_LEN>()?;
+    let header = Ipv4Packet::new_unchecked(packet);
+    let whole = !header.more_frags() && header.frag_offset() == 0;
+    if !whole || header.next_header() != IpProtocol::Tcp {
+        return None;
+    }
+    let (to, from) = (header.dst_addr(), header.src_addr());
+    let tcp = usize::from(header.header_len())..usize::from(header.total_len());
+    let tcp = packet.get(tcp)?;
+    Some((to.into(), from.into(), tcp))
 }
 
 #[cfg(feature = "proto-ipv6")]
@@ -223,7 +249,7 @@ mod tests {
         [&[2; 12], &ethertype.to_be_bytes()[..], packet].concat()
     }
 
-    fn parse(frame: &[u8], medium: Medium) -> Option<Segment> {
+    fn parse(frame: &[u8], medium: Medium) -> Option<Segment<'_>> {
         Segment::parse(frame, medium).filter(|segment| segment.is_for(PORT.into()))
     }
 
@@ -259,7 +285,8 @@ mod tests {
     #[test]
     fn what_is_no_request_is_not_taken_for_one() {
         for flags in [0x10, 0x12, 0x04, 0x06, 0x01, 0x18] {
-            let segment = parse(&packet4([0x45, 0, 6], &tcp(flags)), Medium::Ip);
+            let packet = packet4([0x45, 0, 6], &tcp(flags));
+            let segment = parse(&packet, Medium::Ip);
             assert!(!segment.unwrap().is_syn(), "{flags:#x}");
         }
     }

@@ -8,7 +8,7 @@ use smoltcp::iface::{Interface, PollResult, SocketSet};
 use smoltcp::phy::{Device, RxToken};
 use smoltcp::socket::{AnySocket, tcp};
 
-use crate::arrival::Arrival;
+use crate::arrival::{Arrival, LastSender};
 use crate::inject::{Frame, Sender};
 use crate::time::{from_stack_time, stack_time};
 
@@ -65,10 +65,22 @@ pub fn ingress<D: Device + ?Sized>(
     device: &mut D,
     sockets: &mut SocketSet<'_>,
 ) -> Wake {
+    take_in(&mut LastSender::default(), now, iface, device, sockets)
+}
+
+/// Does what [`ingress`] does. A sender that sends several segments in a row, also in several
+/// turns, costs nothing more than the frames.
+pub(crate) fn take_in<D: Device + ?Sized>(
+    last: &mut LastSender,
+    now: Instant,
+    iface: &mut Interface,
+    device: &mut D,
+    sockets: &mut SocketSet<'_>,
+) -> Wake {
     let at = stack_time(now);
     iface.poll_maintenance(at);
     let capabilities = device.capabilities();
-    let mut senders = 0;
+    let mut told = 0;
     for _ in 0..INGRESS_FRAMES {
         let Some((rx, tx)) = device.receive(at) else {
             return Wake::Frame;
@@ -76,16 +88,10 @@ pub fn ingress<D: Device + ?Sized>(
         let meta = rx.meta();
         rx.consume(|bytes| {
             let frame = Frame { bytes, meta };
-            let mut arrival = Arrival::new(now, iface, &capabilities, frame, tx);
-            if arrival.is_addressed()
-                && let Some(segment) = arrival.segment()
-            {
-                senders += 1;
-                arrival.tell_sender(&segment);
-            }
-            arrival.enter(sockets);
+            let arrival = Arrival::new(now, iface, &capabilities, frame, tx);
+            told += usize::from(arrival.enter_guarded(last, sockets));
         });
-        if senders == IFACE_NEIGHBOR_CACHE_COUNT {
+        if told == IFACE_NEIGHBOR_CACHE_COUNT {
             // The replies to them have to go first: the stack keeps no more addresses.
             break;
         }

@@ -5,8 +5,8 @@ mod kit;
 
 use std::time::Duration;
 
-use kit::Kit;
 use kit::raw::Raw;
+use kit::{Kit, Server};
 use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl, TcpSeqNumber};
 use linecho_smoltcp::{Config, HashedListener, LongLines, Options, Reason};
 
@@ -15,8 +15,39 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 type Hashed = Kit<4, HashedListener<'static, 4>>;
 
+fn options() -> Options {
+    Config::new().long_lines(LongLines::Close).into()
+}
+
 fn hashed() -> Hashed {
-    Kit::hashed(Options::DEFAULT, 4)
+    Kit::hashed(options(), 4)
+}
+
+fn plain() -> Kit<4> {
+    Kit::new(options())
+}
+
+/// Tests that both kinds of listener pass.
+macro_rules! on_both {
+    ($($name:ident,)*) => {
+        mod a_listener {
+            $(#[test] fn $name() { super::$name(super::plain()); })*
+        }
+        mod a_hashed_listener {
+            $(#[test] fn $name() { super::$name(super::hashed()); })*
+        }
+    };
+}
+
+on_both! {
+    an_inexact_reset_is_answered_and_ends_nothing,
+    many_inexact_resets_end_nothing,
+    an_exact_reset_ends_the_connection,
+    an_exact_reset_that_answers_a_probe_ends_the_connection,
+    a_peer_that_has_lost_an_open_connection_is_served_after_a_second,
+    a_peer_that_has_lost_a_closing_connection_is_served_after_a_second,
+    a_forged_syn_ends_nothing,
+    a_retransmitted_syn_starts_nothing_anew,
 }
 
 fn raw() -> Raw {
@@ -24,7 +55,7 @@ fn raw() -> Raw {
 }
 
 /// Puts an RST with this number, which is relative to the one that is expected.
-fn reset_at(kit: &mut Hashed, raw: &mut Raw, offset: i32) {
+fn reset_at<L: Server>(kit: &mut Kit<4, L>, raw: &mut Raw, offset: i32) {
     let (seq, ack) = (raw.seq, raw.ack.take());
     raw.seq = TcpSeqNumber(seq.0.wrapping_add(offset));
     raw.put(kit, TcpControl::Rst, b"");
@@ -33,7 +64,7 @@ fn reset_at(kit: &mut Hashed, raw: &mut Raw, offset: i32) {
 }
 
 #[track_caller]
-fn echo(kit: &mut Hashed, raw: &mut Raw) {
+fn echo<L: Server>(kit: &mut Kit<4, L>, raw: &mut Raw) {
     raw.send(kit, b"line\n");
     kit.pass(MILLISECOND);
     let segments = raw.take_and_note(kit);
@@ -45,9 +76,7 @@ fn echo(kit: &mut Hashed, raw: &mut Raw) {
     kit.pass(MILLISECOND);
 }
 
-#[test]
-fn an_inexact_reset_is_answered_and_ends_nothing() {
-    let mut kit = hashed();
+fn an_inexact_reset_is_answered_and_ends_nothing<L: Server>(mut kit: Kit<4, L>) {
     let mut raw = raw();
     raw.connect(&mut kit);
     echo(&mut kit, &mut raw);
@@ -66,9 +95,7 @@ fn an_inexact_reset_is_answered_and_ends_nothing() {
     assert!(kit.reasons().is_empty());
 }
 
-#[test]
-fn many_inexact_resets_end_nothing() {
-    let mut kit = hashed();
+fn many_inexact_resets_end_nothing<L: Server>(mut kit: Kit<4, L>) {
     let mut raw = raw();
     raw.connect(&mut kit);
     for offset in 1..200 {
@@ -79,9 +106,7 @@ fn many_inexact_resets_end_nothing() {
     assert!(kit.reasons().is_empty());
 }
 
-#[test]
-fn an_exact_reset_ends_the_connection() {
-    let mut kit = hashed();
+fn an_exact_reset_ends_the_connection<L: Server>(mut kit: Kit<4, L>) {
     let mut raw = raw();
     raw.connect(&mut kit);
     raw.send(&mut kit, b"unfinished");
@@ -90,9 +115,7 @@ fn an_exact_reset_ends_the_connection() {
     assert_eq!(kit.listener.busy(), 0);
 }
 
-#[test]
-fn an_exact_reset_that_answers_a_probe_ends_the_connection() {
-    let mut kit = hashed();
+fn an_exact_reset_that_answers_a_probe_ends_the_connection<L: Server>(mut kit: Kit<4, L>) {
     let mut raw = raw();
     raw.connect(&mut kit);
     raw.take(&kit);
@@ -106,7 +129,7 @@ fn an_exact_reset_that_answers_a_probe_ends_the_connection() {
 /// The peer starts anew, and knows nothing of its old connection: it answers a challenge with an
 /// RST, and sends its SYN again after a second.
 #[track_caller]
-fn comes_back(kit: &mut Hashed) {
+fn comes_back<L: Server>(kit: &mut Kit<4, L>) {
     let mut raw = raw();
     raw.seq = TcpSeqNumber(77_000_000);
     kit.pass(2 * SECOND);
@@ -135,9 +158,7 @@ fn comes_back(kit: &mut Hashed) {
     assert!(kit.now <= since + SECOND + 10 * MILLISECOND);
 }
 
-#[test]
-fn a_peer_that_has_lost_an_open_connection_is_served_after_a_second() {
-    let mut kit = hashed();
+fn a_peer_that_has_lost_an_open_connection_is_served_after_a_second<L: Server>(mut kit: Kit<4, L>) {
     let mut raw = raw();
     raw.connect(&mut kit);
     echo(&mut kit, &mut raw);
@@ -145,10 +166,9 @@ fn a_peer_that_has_lost_an_open_connection_is_served_after_a_second() {
     assert_eq!(kit.reasons(), [Reason::Reset]);
 }
 
-#[test]
-fn a_peer_that_has_lost_a_closing_connection_is_served_after_a_second() {
-    let options = Config::new().long_lines(LongLines::Close).into();
-    let mut kit = Hashed::hashed(options, 4);
+fn a_peer_that_has_lost_a_closing_connection_is_served_after_a_second<L: Server>(
+    mut kit: Kit<4, L>,
+) {
     let mut raw = raw();
     raw.connect(&mut kit);
     raw.send(&mut kit, &[b'x'; 300]);
@@ -166,9 +186,7 @@ fn a_peer_that_has_lost_a_half_open_connection_is_served() {
     assert_eq!(kit.listener.busy(), 1);
 }
 
-#[test]
-fn a_forged_syn_ends_nothing() {
-    let mut kit = hashed();
+fn a_forged_syn_ends_nothing<L: Server>(mut kit: Kit<4, L>) {
     let mut raw = raw();
     raw.connect(&mut kit);
     for round in 0..20 {
@@ -182,9 +200,7 @@ fn a_forged_syn_ends_nothing() {
     assert_eq!(kit.listener.busy(), 1);
 }
 
-#[test]
-fn a_retransmitted_syn_starts_nothing_anew() {
-    let mut kit = hashed();
+fn a_retransmitted_syn_starts_nothing_anew<L: Server>(mut kit: Kit<4, L>) {
     let mut raw = raw();
     raw.syn(&mut kit);
     kit.pass(MILLISECOND);

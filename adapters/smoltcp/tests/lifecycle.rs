@@ -270,6 +270,7 @@ fn listeners_and_other_sockets_share_a_set() {
             .to_send
             .extend(format!("to {port}\n").bytes());
     }
+    let mut at_once = 0;
     for _ in 0..200 {
         let host = &mut kit.server;
         let mut wake = ingress(
@@ -298,10 +299,12 @@ fn listeners_and_other_sockets_share_a_set() {
             &mut host.device,
             &mut host.sockets,
         ));
-        assert_ne!(wake, Wake::Again);
+        at_once += usize::from(wake == Wake::Again);
         let until = kit.now;
         kit.step(until);
     }
+    // A listener turns again when its last slot has been taken, and that is all.
+    assert!(at_once <= 2, "{at_once} turns at once");
     for (client, port) in clients {
         assert_eq!(
             kit.client[client].received,

@@ -6,7 +6,7 @@ mod kit;
 use std::time::Duration;
 
 use kit::ether::{OUR_ADDRESS, OURS, Peer, Wire};
-use kit::{BUFFER, LINE, PORT, tcp_socket};
+use kit::{BUFFER, LINE, PORT, Server, listen, tcp_socket};
 use linecho_smoltcp::smoltcp::iface::SocketStorage;
 use linecho_smoltcp::smoltcp::phy::ChecksumCapabilities;
 use linecho_smoltcp::smoltcp::wire::{
@@ -14,12 +14,16 @@ use linecho_smoltcp::smoltcp::wire::{
     Icmpv6Repr, IpCidr, IpProtocol, Ipv4Address, Ipv6Address, Ipv6Packet, Ipv6Repr,
     NdiscNeighborFlags, NdiscRepr,
 };
-use linecho_smoltcp::{HashedListener, HashedSlot, Options};
+use linecho_smoltcp::{HashedListener, HashedSlot, Listener, Options};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-fn wire() -> Wire<HashedListener<'static, 4>> {
+fn plain() -> Wire<Listener<'static, 4>> {
+    Wire::new(|host| listen(&mut host.sockets, PORT, Options::DEFAULT, 4))
+}
+
+fn hashed() -> Wire<HashedListener<'static, 4>> {
     Wire::new(|_| {
         let places: Vec<_> = (0..4).map(|_| HashedSlot::default()).collect();
         let storage: Vec<_> = (0..4).map(|_| SocketStorage::EMPTY).collect();
@@ -31,8 +35,27 @@ fn wire() -> Wire<HashedListener<'static, 4>> {
     })
 }
 
+/// Tests that both kinds of listener pass.
+macro_rules! on_both {
+    ($($name:ident,)*) => {
+        mod a_listener {
+            $(#[test] fn $name() { super::$name(super::plain()); })*
+        }
+        mod a_hashed_listener {
+            $(#[test] fn $name() { super::$name(super::hashed()); })*
+        }
+    };
+}
+
+on_both! {
+    a_request_from_another_subnet_is_answered_where_there_is_a_route,
+    a_probe_for_our_address_is_answered,
+    duplicate_address_detection_finds_our_address,
+    an_announcement_is_heard,
+}
+
 /// Puts an ARP request of `peer` for our address, and returns the reply.
-fn ask(wire: &mut Wire<HashedListener<'static, 4>>, peer: &Peer) -> Option<ArpRepr> {
+fn ask<L: Server>(wire: &mut Wire<L>, peer: &Peer) -> Option<ArpRepr> {
     wire.put_arp(peer, ArpOperation::Request, OUR_ADDRESS);
     wire.pass(MILLISECOND);
     wire.arp.pop()
@@ -48,9 +71,7 @@ fn reply_to(peer: &Peer) -> ArpRepr {
     }
 }
 
-#[test]
-fn a_request_from_another_subnet_is_answered_where_there_is_a_route() {
-    let mut wire = wire();
+fn a_request_from_another_subnet_is_answered_where_there_is_a_route<L: Server>(mut wire: Wire<L>) {
     let mut peer = Peer::new(9);
     assert_eq!(ask(&mut wire, &peer), Some(reply_to(&peer)));
     peer.address = Ipv4Address::new(192, 168, 0, 9);
@@ -61,9 +82,7 @@ fn a_request_from_another_subnet_is_answered_where_there_is_a_route() {
     assert_eq!(ask(&mut wire, &peer), Some(reply_to(&peer)));
 }
 
-#[test]
-fn a_probe_for_our_address_is_answered() {
-    let mut wire = wire();
+fn a_probe_for_our_address_is_answered<L: Server>(mut wire: Wire<L>) {
     let mut prober = Peer::new(9);
     prober.address = Ipv4Address::UNSPECIFIED;
     assert_eq!(ask(&mut wire, &prober), Some(reply_to(&prober)));
@@ -79,7 +98,7 @@ fn a_probe_for_our_address_is_answered() {
 
 #[test]
 fn an_announcement_moves_a_peer_to_its_new_hardware_address() {
-    let mut wire = wire();
+    let mut wire = hashed();
     let mut peer = Peer::new(9);
     wire.connect(&mut peer, SECOND);
     // The echo goes to the old address, where nobody is any more.
@@ -102,9 +121,22 @@ fn an_announcement_moves_a_peer_to_its_new_hardware_address() {
     retransmission(&mut wire);
 }
 
-#[test]
-fn duplicate_address_detection_finds_our_address() {
-    let mut wire = wire();
+/// The next retransmission goes where the announcement says.
+fn an_announcement_is_heard<L: Server>(mut wire: Wire<L>) {
+    let mut peer = Peer::new(9);
+    wire.connect(&mut peer, SECOND);
+    wire.send(&mut peer, b"line\n");
+    wire.pass(MILLISECOND);
+    assert_eq!(wire.take(&peer)[0].hardware, peer.hardware);
+    peer.hardware = EthernetAddress([2, 0, 0, 0, 9, 9]);
+    wire.put_arp(&peer, ArpOperation::Request, peer.address);
+    wire.pass(2 * SECOND);
+    let segments = wire.take(&peer);
+    assert_eq!(segments[0].payload, b"line\n");
+    assert_eq!(segments[0].hardware, peer.hardware);
+}
+
+fn duplicate_address_detection_finds_our_address<L: Server>(mut wire: Wire<L>) {
     let ours = Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
     wire.host.iface.update_ip_addrs(|addresses| {
         addresses.push(IpCidr::new(ours.into(), 64)).unwrap();
@@ -134,7 +166,7 @@ fn duplicate_address_detection_finds_our_address() {
 }
 
 /// Puts the neighbour solicitation of a host that is about to take `target` for itself.
-fn solicit(wire: &Wire<HashedListener<'static, 4>>, target: Ipv6Address) {
+fn solicit<L: Server>(wire: &Wire<L>, target: Ipv6Address) {
     let solicitation = Icmpv6Repr::Ndisc(NdiscRepr::NeighborSolicit {
         target_addr: target,
         lladdr: None,

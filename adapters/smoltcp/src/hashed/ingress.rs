@@ -9,6 +9,7 @@ use super::{HashedListener, HashedSlot};
 use crate::arrival::Arrival;
 use crate::inject::Frame;
 use crate::lifecycle::{Stage, arm, stage, tcp_sockets};
+use crate::segment::Segment;
 use crate::slot::Slot;
 use crate::time::stack_time;
 use crate::turn::{INGRESS_FRAMES, Wake};
@@ -41,55 +42,79 @@ impl<const LINES: usize> HashedListener<'_, LINES> {
     }
 
     /// Finds the set for a frame, lets the stack process it there, and queues its slot.
-    fn take_in<T: TxToken>(&mut self, mut arrival: Arrival<'_, T>, others: &mut SocketSet<'_>) {
+    fn take_in<T: TxToken>(&mut self, arrival: Arrival<'_, T>, others: &mut SocketSet<'_>) {
         let Some(segment) = arrival.segment() else {
-            if let Some((address, hardware)) = arrival.enter_resolving(others) {
-                let peers = self.table.slots.iter_mut();
-                peers
-                    .filter(|slot| slot.is_with(address))
-                    .for_each(|slot| slot.hardware = hardware);
-            }
-            return;
+            return self.take_in_other(arrival, others);
         };
-        if !segment.is_for(self.service.endpoint) {
-            arrival.tell_sender(&segment);
-            return arrival.enter(others);
+        // Mostly there is nothing to do for a segment but this.
+        if !segment.is_syn_or_rst()
+            && segment.is_for(self.service.endpoint)
+            && arrival.now >= self.neighbours_short_until.max(self.announced.until)
+            && let Some(number) = self.table.find(&segment.flow)
+            && let Some(slot) = self.table.get(number)
+            && slot.hardware == segment.hardware
+            && let Some(set) = &mut slot.set
+        {
+            arrival.enter(set);
+            return self.work.push(self.table.slots, number);
         }
+        self.take_in_rare(segment, arrival, others);
+    }
+
+    /// Does the same for a segment that begins or ends a connection, that no slot is for, or whose
+    /// sender the stack may not know. Out of line, so that the others cost less.
+    #[cold]
+    #[inline(never)]
+    fn take_in_rare<T: TxToken>(
+        &mut self,
+        segment: Segment<'_>,
+        mut arrival: Arrival<'_, T>,
+        others: &mut SocketSet<'_>,
+    ) {
+        let is_ours = segment.is_for(self.service.endpoint);
+        let is_syn = is_ours && segment.is_syn();
         // A SYN changes the table before the stack sees it, which would drop a damaged one.
-        if segment.is_syn() && !arrival.is_intact() {
+        if is_syn && !arrival.is_intact(&segment) {
             return;
         }
-        let mut found = self.table.find(&segment.flow);
-        if segment.is_syn()
-            && let Some(number) = found
-            && self.table.has_ended(number)
+        let found = if is_ours {
+            self.table.find(&segment.flow)
+        } else {
+            None
+        };
+        if let Some(number) = found
+            && !(is_syn && self.table.has_ended(number))
         {
-            // The slot has still to end its session, or to send its last segment. The peer goes on.
-            self.table.remove(number);
-            found = None;
-        }
-        if let Some(number) = found {
-            if segment.is_syn() {
-                self.restart_half_open(number, segment.seq);
+            if is_syn {
+                self.restart_half_open(number, segment.seq());
             }
             if let Some(HashedSlot { set, hardware, .. }) = self.table.get(number)
                 && let Some(set) = set
             {
-                if *hardware != segment.hardware || arrival.now < self.neighbours_short_until {
-                    *hardware = segment.hardware;
+                let announced = self.announced.get(arrival.now, segment.flow.remote.addr);
+                if announced.unwrap_or(*hardware) != segment.hardware
+                    || arrival.now < self.neighbours_short_until
+                {
+                    self.announced.forget(segment.flow.remote.addr);
                     arrival.tell_sender(&segment);
                 }
+                *hardware = segment.hardware;
                 arrival.enter_checked(&segment, set);
             }
-            self.work.push(self.table.slots, number);
-        } else if segment.is_syn()
+            return self.work.push(self.table.slots, number);
+        }
+        if let Some(number) = found {
+            // The slot has still to end its session, or to send its last segment. The peer goes on.
+            self.table.remove(number);
+        }
+        arrival.tell_sender(&segment);
+        if is_syn
             && self.service.accepting
             && let Some(number) = self.table.take_free()
         {
-            arrival.tell_sender(&segment);
             let slot = self.table.get(number);
             let half_open = slot.is_some_and(|slot| {
-                (slot.hardware, slot.irs) = (segment.hardware, segment.seq);
+                (slot.hardware, slot.irs) = (segment.hardware, segment.seq());
                 slot.set.as_mut().is_some_and(|set| {
                     arrival.enter(set);
                     tcp_sockets(set).any(|tcp| stage(tcp) == Stage::HalfOpen)
@@ -103,8 +128,17 @@ impl<const LINES: usize> HashedListener<'_, LINES> {
             }
         } else {
             // No socket takes it: the stack answers with an RST.
-            arrival.tell_sender(&segment);
             arrival.enter(others);
+        }
+    }
+
+    /// Takes in a frame without a segment.
+    #[cold]
+    #[inline(never)]
+    fn take_in_other<T: TxToken>(&mut self, arrival: Arrival<'_, T>, others: &mut SocketSet<'_>) {
+        let now = arrival.now;
+        if let Some((address, hardware)) = arrival.enter_resolving(others) {
+            self.announced.note(now, address, hardware);
         }
     }
 

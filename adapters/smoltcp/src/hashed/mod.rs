@@ -1,24 +1,24 @@
 //! Thousands of connections on one port, at a cost for each line that does not grow with them.
 
+mod announced;
 mod ingress;
 mod table;
 
-use core::cell::Cell;
 use core::time::Duration;
 
 use heapless::Vec;
 use linecho_core::{Instant, Totals};
-use smoltcp::iface::{Interface, SocketSet, SocketStorage};
+use smoltcp::iface::{Interface, PollResult, SocketSet, SocketStorage};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, ListenError};
 use smoltcp::wire::IpListenEndpoint;
 
+use self::announced::Announced;
 use self::table::{Queue, Table};
 use crate::event::Event;
 use crate::inject::Sender;
 use crate::lifecycle::{arm, tcp_sockets};
 use crate::options::Options;
-use crate::segment::Hardware;
 use crate::service::{Service, Turn};
 use crate::time::stack_time;
 use crate::turn::{INGRESS_FRAMES, Wake, egress, next_egress};
@@ -58,6 +58,7 @@ pub struct HashedListener<'a, const LINES: usize> {
     /// Until then, the stack may lack the hardware address of any peer: it had to be told one
     /// again.
     neighbours_short_until: Instant,
+    announced: Announced,
 }
 
 impl<'a, const LINES: usize> HashedListener<'a, LINES> {
@@ -110,6 +111,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             work: Queue::WORK,
             waiting: Queue::WAITING,
             neighbours_short_until: Instant::ZERO,
+            announced: Announced::NOTHING,
         })
     }
 
@@ -168,7 +170,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
     /// take turns with the others: each side alone would keep the other from it.
     fn next(&mut self, waiting_first: bool) -> Option<u32> {
         let slots = &mut *self.table.slots;
-        if self.service.lines.is_empty() {
+        if self.waiting.is_empty() || self.service.lines.is_empty() {
             return self.work.pop(slots);
         }
         let (first, second) = if waiting_first {
@@ -209,7 +211,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             && let Some(entry) = self.table.get(number)
         {
             if now < self.neighbours_short_until {
-                entry.tell_hardware(now, iface, device);
+                entry.tell_hardware(now, iface, device, &self.announced);
             }
             if let Some(set) = &mut entry.set {
                 probe.send(now, iface, device, set);
@@ -232,21 +234,14 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             return;
         };
         let at = stack_time(now);
-        if entry.hardware == Hardware::default() {
-            iface.poll_egress(at, &mut Sender::new(device), set);
-            return;
-        }
-        // Requests for a hardware address go to all, or to a group.
-        let is_sent = Cell::new(false);
-        let edit = |frame: &mut [u8]| is_sent.set(frame.first().is_some_and(|&to| to & 1 == 0));
         let mut sender = Sender::new(device);
-        sender.edit = Some(&edit);
-        iface.poll_egress(at, &mut sender, set);
-        // Without the hardware address, the stack has sent a request, or nothing, if the last
-        // request was less than a second ago.
+        let sent = iface.poll_egress(at, &mut sender, set) != PollResult::None;
+        // The stack had a frame to send, and the device would have taken it: it is the hardware
+        // address that is missing. A request for it is on its way, if the last one was more than a
+        // second ago.
         if sender.was_wanted
-            && !is_sent.get()
-            && let Some(hop) = entry.tell_hardware(now, iface, device)
+            && !sent
+            && let Some(hop) = entry.tell_hardware(now, iface, device, &self.announced)
         {
             if entry.is_with(hop) {
                 self.neighbours_short_until = now + NEIGHBOURS_SHORT;
@@ -269,21 +264,28 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         let Some(entry) = self.table.get(number) else {
             return;
         };
-        let mut wake = entry
-            .set
-            .as_mut()
-            .map_or(Wake::Frame, |set| next_egress(now, iface, set));
-        if wake == Wake::Again && short {
-            entry.tell_hardware(now, iface, device);
-        }
-        let entry_is_taken = entry.is_taken;
-        let HashedSlot { slot, set, .. } = entry;
-        let Some(set) = set else {
+        let Some(set) = &mut entry.set else {
             return;
         };
+        let mut wake = next_egress(now, iface, set);
         if wake == Wake::Again {
-            wake = egress(now, iface, device, set);
+            if short {
+                entry.tell_hardware(now, iface, device, &self.announced);
+            }
+            wake = match &mut entry.set {
+                Some(set) => egress(now, iface, device, set),
+                None => Wake::Frame,
+            };
         }
+        let HashedSlot {
+            slot,
+            set: Some(set),
+            is_taken,
+            ..
+        } = entry
+        else {
+            return;
+        };
         // Timeouts strike when a socket is to send, and RSTs leave: the slot has to react.
         if !slot.is_idle() && tcp_sockets(set).all(|tcp| tcp.remote_endpoint().is_none()) {
             wake = Wake::Again;
@@ -294,7 +296,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             let late = deadline <= now && slot.is_transient();
             wake = wake.min(Wake::At(if late { now + LATE_RETRY } else { deadline }));
         }
-        if slot.is_idle() && entry_is_taken {
+        if slot.is_idle() && *is_taken {
             self.table.remove(number);
             self.table.put_free(number);
         }

@@ -8,6 +8,7 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp;
 use smoltcp::wire::{IpAddress, TcpSeqNumber};
 
+use super::announced::Announced;
 use crate::lifecycle::{Stage, stage, tcp_sockets};
 #[cfg(feature = "medium-ethernet")]
 use crate::neighbour;
@@ -82,14 +83,16 @@ impl HashedSlot<'_> {
         now: Instant,
         iface: &mut Interface,
         device: &D,
+        announced: &Announced,
     ) -> Option<IpAddress> {
         let Flow { local, remote } = self.flow?;
         if self.hardware == Hardware::default() {
             return None;
         }
         let hop = neighbour::next_hop(now, iface, remote.addr)?;
+        let hardware = announced.get(now, hop).unwrap_or(self.hardware);
         let capabilities = device.capabilities();
-        neighbour::tell::<D::TxToken<'_>>(now, iface, &capabilities, local, hop, self.hardware);
+        neighbour::tell::<D::TxToken<'_>>(now, iface, &capabilities, local, hop, hardware);
         Some(hop)
     }
 
@@ -100,6 +103,7 @@ impl HashedSlot<'_> {
         _: Instant,
         _: &mut Interface,
         _: &D,
+        _: &Announced,
     ) -> Option<IpAddress> {
         None
     }
@@ -191,6 +195,7 @@ impl<'a> Table<'a> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn get(&mut self, number: u32) -> Option<&mut HashedSlot<'a>> {
         self.slots.get_mut(number as usize)
     }
@@ -241,6 +246,7 @@ impl<'a> Table<'a> {
         (scaled >> 32) as u32
     }
 
+    #[inline(always)]
     pub(super) fn find(&mut self, flow: &Flow) -> Option<u32> {
         let bucket = self.bucket(flow);
         let mut number = self.get(bucket)?.bucket;

@@ -19,8 +19,8 @@ use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
 use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
 use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
 use linecho_smoltcp::{
-    Event, HashedListener, HashedSlot, Instant, Listener, Options, Reason, Wake, from_stack_time,
-    stack_time,
+    Event, HashedListener, HashedSlot, Instant, Listener, Options, Reason, Totals, Wake,
+    from_stack_time, stack_time,
 };
 
 pub const PORT: u16 = 7;
@@ -104,6 +104,8 @@ pub struct Kit<const SLOTS: usize, L = Listener<'static, SLOTS>> {
 pub trait Server {
     fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake;
     fn shutdown(&mut self);
+    fn busy(&self) -> usize;
+    fn totals(&self) -> &Totals;
 }
 
 impl<const SLOTS: usize> Server for Listener<'_, SLOTS> {
@@ -119,6 +121,14 @@ impl<const SLOTS: usize> Server for Listener<'_, SLOTS> {
     fn shutdown(&mut self) {
         Listener::shutdown(self);
     }
+
+    fn busy(&self) -> usize {
+        Listener::busy(self)
+    }
+
+    fn totals(&self) -> &Totals {
+        Listener::totals(self)
+    }
 }
 
 impl<const LINES: usize> Server for HashedListener<'_, LINES> {
@@ -133,6 +143,14 @@ impl<const LINES: usize> Server for HashedListener<'_, LINES> {
 
     fn shutdown(&mut self) {
         HashedListener::shutdown(self);
+    }
+
+    fn busy(&self) -> usize {
+        HashedListener::busy(self)
+    }
+
+    fn totals(&self) -> &Totals {
+        HashedListener::totals(self)
     }
 }
 
