@@ -10,9 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::machine::LIMIT;
-use super::{Machine, Problem};
-
 /// The bytes of flash whose instructions are told apart.
 const FLASH: usize = 256 << 10;
 
@@ -99,44 +96,34 @@ impl Counter {
     fn total(&self) -> u64 {
         lock(&self.0).total
     }
+
+    /// The counts once the board sleeps; `None` if it goes on for longer than `limit`.
+    pub(crate) fn asleep(&self, limit: Duration) -> Option<Counts> {
+        let until = Instant::now() + limit;
+        let mut before = self.total();
+        while Instant::now() < until {
+            thread::sleep(SILENCE);
+            let total = self.total();
+            if total == before {
+                return Some(lock(&self.0).clone());
+            }
+            before = total;
+        }
+        None
+    }
 }
 
 fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The address in a line of QEMU's log: `Trace 0: 0x7f.. [00400000/000041a2/00000110/ff000000] main`.
+/// The address in a line of QEMU's log, such as
+/// `Trace 0: 0x7f.. [00400000/000041a2/00000110/ff000000] main`.
 fn executed(line: &[u8]) -> Option<usize> {
     let rest = line.strip_prefix(b"Trace ")?;
     let fields = rest.split(|&byte| byte == b'[').nth(1)?;
     let address = fields.split(|&byte| byte == b'/').nth(1)?;
     usize::from_str_radix(std::str::from_utf8(address).ok()?, 16).ok()
-}
-
-impl Machine {
-    /// The instructions so far, once the board sleeps.
-    ///
-    /// # Errors
-    ///
-    /// [`Problem::Failed`] when it goes on, or was not booted to be counted.
-    pub fn instructions(&self) -> Result<Counts, Problem> {
-        let counter = self
-            .counter()
-            .ok_or_else(|| Problem::failed("this board's instructions are not counted"))?;
-        let until = Instant::now() + LIMIT;
-        let mut before = counter.total();
-        while Instant::now() < until {
-            thread::sleep(SILENCE);
-            let total = counter.total();
-            if total == before {
-                return Ok(lock(&counter.0).clone());
-            }
-            before = total;
-        }
-        Err(Problem::failed(format!(
-            "the board does not sleep within {LIMIT:?}"
-        )))
-    }
 }
 
 #[cfg(test)]

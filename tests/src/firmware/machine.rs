@@ -13,7 +13,7 @@ use linecho_core::LongLines;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::counter::Counter;
+use super::counter::{Counter, Counts};
 use super::elf::Elf;
 use super::{Board, Problem};
 
@@ -213,8 +213,19 @@ impl Machine {
         self.udp_port
     }
 
-    pub(crate) fn counter(&self) -> Option<&Counter> {
-        self.counter.as_ref()
+    /// The instructions so far, once the board sleeps.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::Failed`] when it goes on, or was not booted to be counted.
+    pub fn instructions(&self) -> Result<Counts, Problem> {
+        let counter = self
+            .counter
+            .as_ref()
+            .ok_or_else(|| Problem::failed("this board's instructions are not counted"))?;
+        counter
+            .asleep(LIMIT)
+            .ok_or_else(|| Problem::failed(format!("the board does not sleep within {LIMIT:?}")))
     }
 
     /// All lines so far, of the board and of QEMU.
