@@ -32,6 +32,9 @@ mod linux {
             mptcp_sockets_are_served,
             systemd_socket_activate_starts_it,
             the_units_are_valid,
+            curl_and_a_parser_read_the_administration,
+            the_deployment_is_valid,
+            static_programs_run_in_an_empty_root,
             haproxy_names_the_peer,
             a_rolling_restart_behind_haproxy_loses_nothing,
             a_rolling_restart_behind_nginx_loses_nothing,
@@ -221,6 +224,220 @@ mod linux {
         assert!(output.status.success(), "{text}");
         // What it does not know is only a warning.
         assert!(!text.contains("linecho"), "{text}");
+        Ok(())
+    }
+
+    /// Runs a program that must succeed.
+    fn output(command: &mut Command) -> String {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{command:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Prints each sample that the parser of Prometheus finds.
+    const PARSER: &str = "
+import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+for family in text_string_to_metric_families(sys.stdin.read()):
+    assert family.documentation, family
+    for sample in family.samples:
+        print(family.type, sample.name, *sample.labels.values(), sample.value)
+";
+
+    fn curl_and_a_parser_read_the_administration() -> Result<(), Stop> {
+        let curl = installed("curl", "curl")?;
+        let python = installed("python3", "python3")?;
+        let import = ["-c", "import prometheus_client.openmetrics.parser"];
+        let found = Command::new(&python)
+            .args(import)
+            .stderr(Stdio::null())
+            .status();
+        if !found.is_ok_and(|status| status.success()) {
+            let package = "python3-prometheus-client";
+            return Err(Stop::no_program("prometheus_client of Python", package));
+        }
+        let mut command = Command::new(PROGRAM);
+        command.env_clear();
+        command.args([
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--drain-delay",
+            "1h",
+        ]);
+        let mut server = start(&mut command);
+        let log = log(&mut server);
+        let echo_address = listening_addresses(&mut server.0, 1).unwrap()[0];
+        let admin = line(&log, "administration");
+        let admin = admin.rsplit_once("address=").unwrap().1.to_owned();
+        let mut peer = connect(echo_address);
+        echo(&mut peer, b"one line\n");
+
+        let ask = |path: &str, more: &[&str]| {
+            let mut command = Command::new(&curl);
+            command
+                .args(["--silent", "--show-error", "--max-time", "60"])
+                .args(more);
+            output(command.arg(format!("http://{admin}{path}")))
+        };
+        let status = |path, more: &[&str]| {
+            let status = ["--output", "/dev/null", "--write-out", "%{http_code}"];
+            ask(path, &[&status, more].concat())
+        };
+        assert_eq!(ask("/healthz", &["--fail"]), "ok\n");
+        assert_eq!(ask("/readyz", &["--fail"]), "ready\n");
+        assert!(ask("/", &["--fail"]).contains("/metrics"));
+        let head = ask("/metrics", &["--head"]);
+        assert!(
+            head.contains("Content-Type: application/openmetrics-text; version=1.0.0"),
+            "{head}"
+        );
+        assert_eq!(status("/nothing", &[]), "404");
+        assert_eq!(status("/healthz", &["--data", "x=y"]), "405");
+
+        let begin = Instant::now();
+        let samples = loop {
+            let text = ask("/metrics", &["--fail"]);
+            let mut parser = Command::new(&python);
+            parser
+                .args(["-c", PARSER])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped());
+            let mut parser = parser.spawn().unwrap();
+            parser
+                .stdin
+                .take()
+                .unwrap()
+                .write_all(text.as_bytes())
+                .unwrap();
+            let parsed = parser.wait_with_output().unwrap();
+            assert!(parsed.status.success(), "{text}");
+            let samples = String::from_utf8(parsed.stdout).unwrap();
+            // What an open session did counts when its turn is over.
+            if samples.contains("counter linecho_lines_total 1") {
+                break samples;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{samples}");
+        };
+        for sample in [
+            "gauge linecho_connections 1",
+            "gauge linecho_ready 1",
+            "counter linecho_sessions_opened_total 1",
+            "counter linecho_sessions_closed_total peer_closed 0",
+            "counter linecho_received_bytes_total 9",
+            "counter linecho_accept_pauses_total max_connections 0",
+            "counter linecho_dropped_log_lines_total 0",
+        ] {
+            assert!(samples.lines().any(|line| line == sample), "{samples}");
+        }
+
+        let pid = nix::unistd::Pid::from_raw(server.0.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        line(&log, "about to shut down");
+        let begin = Instant::now();
+        while status("/readyz", &[]) != "503" {
+            assert!(begin.elapsed() < PATIENCE);
+        }
+        assert_eq!(status("/healthz", &[]), "200");
+        Ok(())
+    }
+
+    /// With the schemas of Kubernetes, and no field that they do not know.
+    fn the_deployment_is_valid() -> Result<(), Stop> {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let validate = workspace.join("target/kubernetes/bin/kubernetes-validate");
+        if !validate.exists() {
+            return Err(Stop::Skipped {
+                why: "there is no program `kubernetes-validate`".into(),
+                enable: "python3 -m venv target/kubernetes && target/kubernetes/bin/pip install \
+                         kubernetes-validate==1.37.0"
+                    .into(),
+            });
+        }
+        let valid = workspace.join("dist/kubernetes.yaml");
+        let check = |path: &Path| Command::new(&validate).arg("--strict").arg(path).output();
+        let found = check(&valid).unwrap();
+        assert!(found.status.success(), "{found:?}");
+        // It would find a fault.
+        let text = fs::read_to_string(&valid).unwrap();
+        let path = std::env::temp_dir().join(format!("linecho-{}.yaml", std::process::id()));
+        fs::write(&path, text.replacen("readinessProbe", "readynessProbe", 1)).unwrap();
+        let found = check(&path).unwrap();
+        fs::remove_file(path).unwrap();
+        assert!(!found.status.success(), "{found:?}");
+        Ok(())
+    }
+
+    /// What dist/Containerfile puts in an image: both programs and nothing else, for a user who has
+    /// no rights.
+    fn static_programs_run_in_an_empty_root() -> Result<(), Stop> {
+        let chroot = installed("chroot", "coreutils")?;
+        if !nix::unistd::Uid::effective().is_root() {
+            return Err(Stop::Skipped {
+                why: "chroot(1) takes root".into(),
+                enable: "run the test as root".into(),
+            });
+        }
+        let target = match cfg!(target_arch = "x86_64") {
+            true => "x86_64-unknown-linux-gnu",
+            false => return Err(Stop::NotApplicable("the image is for x86-64".into())),
+        };
+        // In a folder of its own, since the flags would have everything built again.
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/static");
+        let mut build = Command::new(env!("CARGO"));
+        build.env("RUSTFLAGS", "-C target-feature=+crt-static");
+        build.args([
+            "build",
+            "--quiet",
+            "-p",
+            "linecho-examples",
+            "-p",
+            "linecho-examples-client",
+        ]);
+        build
+            .args(["--bins", "--target", target, "--target-dir"])
+            .arg(&folder);
+        build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        assert!(build.status().unwrap().success(), "{build:?}");
+
+        let root = std::env::temp_dir().join(format!("linecho-root-{}", std::process::id()));
+        fs::create_dir_all(&root).unwrap();
+        for program in ["echo-server", "echo-client"] {
+            let built = folder.join(target).join("debug").join(program);
+            fs::copy(built, root.join(program)).unwrap();
+        }
+        let inside = |program: &str| {
+            let mut command = Command::new(&chroot);
+            command
+                .env_clear()
+                .args(["--userspec=65532:65532", "--groups="])
+                .arg(&root);
+            command.arg(program);
+            command
+        };
+        let port = free_port().to_string();
+        let mut server = start(inside("/echo-server").args(["--listen", &format!(":{port}")]));
+        let log = log(&mut server);
+        let addresses = listening_addresses(&mut server.0, 1).unwrap();
+        echo(
+            &mut connect(SocketAddr::from(([127, 0, 0, 1], addresses[0].port()))),
+            b"x\n",
+        );
+        // The startup probe of dist/kubernetes.yaml.
+        let probe = ["wait", "--for", "60s", &format!("localhost:{port}")];
+        output(inside("/echo-client").args(probe));
+        let id = server.0.id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        assert!(
+            status.contains("Uid:\t65532\t65532\t65532\t65532\n"),
+            "{status}"
+        );
+        let pid = nix::unistd::Pid::from_raw(id.cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        line(&log, "stopped");
+        assert!(server.0.wait().unwrap().success());
+        fs::remove_dir_all(root).unwrap();
         Ok(())
     }
 

@@ -119,11 +119,12 @@ impl Acceptor {
         }
     }
 
-    /// Ends a pause and tries every listener again, event or not.
-    pub(crate) fn try_all(&mut self) {
+    /// Ends a pause and tries every listener for the last time, event or not. What waits at a
+    /// shared one is for another process.
+    pub(crate) fn try_last(&mut self) {
         self.paused_until = None;
-        for listener in &mut self.listeners {
-            listener.waiting = true;
+        for (listener, info) in self.listeners.iter_mut().zip(&self.shared.listeners) {
+            listener.waiting = !info.is_shared();
         }
     }
 

@@ -37,6 +37,7 @@ pub struct Listener {
     socket: Socket,
     name: Option<String>,
     proxy_header: bool,
+    shared: bool,
 }
 
 #[derive(Debug)]
@@ -60,6 +61,13 @@ impl Listener {
     /// Only relays may reach such a listener: anybody else could claim to be somebody else.
     pub fn require_proxy_header(mut self) -> Self {
         self.proxy_header = true;
+        self
+    }
+
+    /// Leaves the connections that wait at the time of a shutdown to another process that has the
+    /// socket, too, as systemd does: the next server that it starts accepts them.
+    pub fn shared(mut self) -> Self {
+        self.shared = true;
         self
     }
 
@@ -114,6 +122,7 @@ impl Listener {
             name,
             address,
             proxy_header: self.proxy_header,
+            shared: self.shared,
         };
         Ok((socket, info))
     }
@@ -163,6 +172,7 @@ impl From<TcpListener> for Listener {
             socket: Socket::Tcp(socket),
             name: None,
             proxy_header: false,
+            shared: false,
         }
     }
 }
@@ -194,6 +204,7 @@ impl From<UnixListener> for Listener {
             socket: Socket::Unix(socket),
             name: None,
             proxy_header: false,
+            shared: false,
         }
     }
 }
@@ -204,6 +215,7 @@ pub struct ListenerInfo {
     name: String,
     address: Endpoint,
     proxy_header: bool,
+    shared: bool,
 }
 
 impl ListenerInfo {
@@ -212,6 +224,7 @@ impl ListenerInfo {
     pub(crate) fn of_duplicate(&self, descriptor: OwnedFd) -> io::Result<Listener> {
         let mut listener = Listener::from_fd(descriptor)?;
         listener.proxy_header = self.proxy_header;
+        listener.shared = self.shared;
         listener.name = (self.name != self.address.to_string()).then(|| self.name.clone());
         Ok(listener)
     }
@@ -232,6 +245,10 @@ impl ListenerInfo {
     #[must_use]
     pub fn requires_proxy_header(&self) -> bool {
         self.proxy_header
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
     }
 }
 

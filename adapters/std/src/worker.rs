@@ -320,7 +320,7 @@ impl Worker {
         self.each(Connection::shut_down);
         if let Source::Acceptor(acceptor) = &mut self.source {
             // Connections that wait are established for their peers, which may have sent a line.
-            acceptor.try_all();
+            acceptor.try_last();
             let waiting = acceptor.listeners() * BACKLOG as usize;
             self.take_in(waiting, now);
             self.close_listeners();

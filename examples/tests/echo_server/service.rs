@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -347,4 +347,53 @@ fn the_administration_shows_what_is_and_goes_first() {
     drop(open);
     assert!(server.end().0.success());
     assert!(!path.0.exists());
+}
+
+/// A thousand clients of the administration that ask half a question, and never read.
+#[test]
+fn stuck_clients_of_the_administration_cost_next_to_nothing() {
+    const STUCK: usize = 1000;
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    let path = Path::new("admin");
+    let admin = format!("unix:{}", path.text());
+    let server = Server::start(&["--admin", &admin]);
+    let mut open = server.connect();
+    open.write_all(b"x\n").unwrap();
+    open.read_exact(&mut [0; 2]).unwrap();
+    let count = |what: &str| {
+        let folder = format!("/proc/{}/{what}", server.process.id());
+        fs::read_dir(folder).unwrap().count()
+    };
+    let (threads, descriptors) = (count("task"), count("fd"));
+
+    let stuck: Vec<_> = (0..STUCK)
+        .map(|number| {
+            let mut stream = path.connect();
+            // The answer to the second kind waits to be read.
+            let question: &[u8] = match number % 2 {
+                0 => b"GET /metr",
+                _ => b"GET /metrics HTTP/1.1\r\n\r\n",
+            };
+            // It may have had to make room already.
+            let _ = stream.write_all(question);
+            stream
+        })
+        .collect();
+    // One that asks is answered all the same.
+    assert_eq!(get(path.connect(), "/healthz").0, 200);
+    assert_eq!(count("task"), threads);
+    let more = count("fd") - descriptors;
+    assert!(more <= 32, "{more} descriptors more");
+    open.write_all(b"y\n").unwrap();
+    open.read_exact(&mut [0; 2]).unwrap();
+
+    // The last ones of them have their time, and no more.
+    let begin = Instant::now();
+    while count("fd") > descriptors {
+        assert!(begin.elapsed() < PATIENCE);
+        thread::sleep(Duration::from_millis(50));
+    }
+    drop(stuck);
 }

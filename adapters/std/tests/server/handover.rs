@@ -115,6 +115,25 @@ fn no_connection_is_lost_while_servers_follow_one_another() {
     });
 }
 
+/// As systemd does, which keeps the socket.
+#[test]
+fn what_waits_at_a_shared_socket_is_left_to_the_next_server() {
+    let socket = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let kept = socket.try_clone().unwrap();
+    let builder = Server::builder().max_connections(1);
+    let old = Listening::on(builder, Listener::from(socket).shared()).start();
+    let mut open = old.connect();
+    echo(&mut open, b"open\n");
+    let mut waiting = old.connect();
+    waiting.write_all(b"waiting\n").unwrap();
+    old.handle.shutdown();
+    assert_eq!(rest(&mut open), b"");
+    drop(open);
+    assert_eq!(old.join().totals.opened, 1);
+    let _next = Listening::on(Server::builder(), kept).start();
+    crate::running::expect(&mut waiting, b"waiting\n");
+}
+
 /// The successor came while the old server was about to end anyway.
 #[test]
 fn a_hand_over_does_not_hurry_a_shutdown() {

@@ -39,9 +39,10 @@ pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
         };
         // Without a name of its own, a socket has that of its unit.
         let name = names.next().filter(|name| !["", "unknown"].contains(name));
+        // systemd keeps it, and starts this program again for a connection that waits there.
         listeners.extend(listener.map(|it| match name {
-            Some(name) => it.name(name),
-            None => it,
+            Some(name) => it.name(name).shared(),
+            None => it.shared(),
         }));
     }
     Ok(listeners)
