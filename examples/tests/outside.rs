@@ -545,6 +545,8 @@ for family in text_string_to_metric_families(sys.stdin.read()):
         };
         let mut servers: Vec<_> = ports[1..].iter().map(server).collect();
         let mut relay = relay(&path);
+        // It would wait for ever once nobody reads its errors.
+        let _errors = log(&mut relay);
         let front = SocketAddr::from(([127, 0, 0, 1], ports[0]));
         echo(&mut connect(front), b"it is there\n");
 
