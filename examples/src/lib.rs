@@ -6,6 +6,8 @@ pub mod command_line;
 pub mod listen_address;
 pub mod listeners;
 pub mod log;
+#[cfg(unix)]
+pub mod open_files;
 pub mod options;
 pub mod outlet;
 pub mod server_log;

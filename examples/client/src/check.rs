@@ -29,11 +29,29 @@ pub(crate) struct CheckOptions {
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = command_line::bytes)]
     most_buffered: u32,
 
+    /// Send at most so much in all
+    #[arg(long, value_name = "BYTES", default_value = "300MiB", value_parser = command_line::bytes)]
+    most_bytes: u32,
+
+    /// Send lines up to this length
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = command_line::bytes)]
+    longest_line: u32,
+
+    /// Open up to so many connections at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    connections: u32,
+
+    /// Call it a stall when a line in two writes takes so much longer
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = command_line::duration)]
+    stall: Duration,
+
     /// Also see whether a connection lives that is idle for so long
     #[arg(long, value_name = "TIME", value_parser = command_line::duration)]
     idle: Option<Duration>,
 
-    /// Also see whether the server notices a reset, by the counters of its --admin interface
+    /// Also see whether the server notices our half-close and reset, by the counters of its --admin
+    /// interface
     #[arg(long, value_name = "URL", value_parser = admin::address)]
     admin: Option<Address>,
 }
@@ -53,7 +71,11 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
     let mut check = Check::new(&builder, &addresses)
         .limit(options.limit)
         .patience(options.patience)
-        .most_buffered(options.most_buffered.into());
+        .most_buffered(options.most_buffered.into())
+        .most_bytes(options.most_bytes.into())
+        .longest_line(options.longest_line as usize)
+        .connections(options.connections as usize)
+        .stall(options.stall);
     if let Some(idle) = options.idle {
         check = check.idle(idle);
     }

@@ -32,6 +32,9 @@ fn main() -> ExitCode {
         place,
         options: arguments.options,
     };
+    // For the many connections of load and check. If that fails there are as many as may be.
+    #[cfg(unix)]
+    let _ = linecho_examples::open_files::allow_many();
     let output = Output::new(&arguments.mode, server.options.json);
     let result = words_on_a_signal(&arguments.mode, &output).and_then(|()| match &arguments.mode {
         Some(Mode::Send { text }) => send::run(&server, text, &output),

@@ -150,7 +150,17 @@ impl Check {
     pub(super) fn long_lines(&self) -> Row {
         let question = Question::LongLines;
         let mut longest = 0;
-        for length in [16_usize, 1 << 10, 1 << 14, 1 << 16, 1 << 18, 1 << 20] {
+        let shorter = [
+            16_usize,
+            1 << 10,
+            1 << 14,
+            1 << 16,
+            1 << 18,
+            1 << 20,
+            1 << 22,
+        ];
+        let shorter = shorter.into_iter().filter(|&it| it < self.longest_line);
+        for length in shorter.chain([self.longest_line]) {
             match self.long_line(length) {
                 Ok(()) => longest = length,
                 Err(trouble) if longest > 0 => {
@@ -169,6 +179,7 @@ impl Check {
         let mut wire = self.wire()?;
         let mut line: Vec<u8> = (b'a'..=b'z').cycle().take(length - 1).collect();
         line.push(b'\n');
+        wire.count(length as u64);
         let mut sending = wire.stream.try_clone()?;
         std::thread::scope(|scope| {
             // If that fails the reader sees why.

@@ -153,45 +153,6 @@ impl Check {
         Row::new(question, Grade::Good, "the same").figure(20.0, "lines")
     }
 
-    /// Resets a connection, and asks the server what it saw.
-    pub(super) fn reset(&self) -> Row {
-        let question = Question::Reset;
-        let counts = || self.counts.as_ref().and_then(|ask| ask());
-        let unknown = || {
-            Row::new(question, Grade::Unknown, "not told")
-                .found("the server does not tell its counts")
-        };
-        let Some(before) = counts() else {
-            return unknown();
-        };
-        let echoed = self.wire().and_then(|mut wire| {
-            wire.echo(b"before a reset\n")?;
-            Ok(wire)
-        });
-        match echoed {
-            Ok(wire) => wire.reset(),
-            Err(trouble) => return Row::trouble(question, &trouble),
-        }
-        let began = Instant::now();
-        while began.elapsed() < self.patience {
-            thread::sleep(Duration::from_millis(50));
-            let Some(after) = counts() else {
-                return unknown();
-            };
-            if after.reset > before.reset {
-                return Row::new(question, Grade::Good, "seen as RST");
-            }
-            if after.closed > before.closed {
-                return Row::new(question, Grade::Poor, "seen as FIN")
-                    .found("the server cannot tell a client that broke off from one that ended");
-            }
-        }
-        Row::new(question, Grade::Poor, "not seen").found(format!(
-            "the server has not noticed it within {:?}",
-            self.patience
-        ))
-    }
-
     pub(super) fn idle_connection(&self, time: Duration) -> Row {
         let question = Question::Idle;
         let result = self.wire().and_then(|mut wire| {

@@ -33,7 +33,8 @@ impl Check {
         };
         let extra = two.saturating_sub(one).as_secs_f64() * 1e3;
         let (grade, verdict) = match extra {
-            ..20.0 => (Grade::Good, "no stall"),
+            _ if extra < self.stall.as_secs_f64() * 1e3 => (Grade::Good, "no stall"),
+            ..20.0 => (Grade::Poor, "short stall"),
             20.0..120.0 => (Grade::Poor, "stall of 40 ms"),
             120.0..300.0 => (Grade::Poor, "stall of 200 ms"),
             _ => (Grade::Poor, "stall"),
@@ -56,12 +57,10 @@ impl Check {
     pub(super) fn buffering(&self) -> Row {
         let question = Question::Buffering;
         match self.wire().and_then(|mut wire| self.fill(&mut wire)) {
-            Ok(taken) if taken >= self.most_buffered => {
-                Row::new(question, Grade::Poor, "without bounds")
-                    .figure(taken as f64, "bytes")
-                    .found("a client that reads nothing can fill a memory on the way")
-            }
-            Ok(taken) => Row::new(question, Grade::Good, "bounded")
+            Ok((taken, true)) => Row::new(question, Grade::Poor, "without bounds")
+                .figure(taken as f64, "bytes")
+                .found("a client that reads nothing can fill a memory on the way"),
+            Ok((taken, false)) => Row::new(question, Grade::Good, "bounded")
                 .figure(taken as f64, "bytes")
                 .found("both ends' own buffers are in it"),
             Err(Trouble::Short {
@@ -79,11 +78,13 @@ impl Check {
         }
     }
 
-    fn fill(&self, wire: &mut Wire) -> Result<u64, Trouble> {
+    /// Returns how much was taken, and whether there was no end of it.
+    fn fill(&self, wire: &mut Wire) -> Result<(u64, bool), Trouble> {
+        let most = self.most_buffered.min(self.bytes_left());
         let mut taken = 0;
         let mut chunk = [0; 16 * 1024];
         wire.stream.set_write_timeout(Some(FULL))?;
-        while taken < self.most_buffered {
+        while taken < most && !wire.is_over() {
             Pattern.fill(taken, &mut chunk);
             match wire.stream.write(&chunk) {
                 Ok(n) => taken += n as u64,
@@ -95,9 +96,10 @@ impl Check {
             }
         }
         // The rest of the last line does not come back.
+        wire.count(taken);
         let complete = taken / super::pattern::LINE * super::pattern::LINE;
         wire.verify(Pattern, 0, complete)?;
-        Ok(taken)
+        Ok((taken, taken >= most))
     }
 
     /// Round trips alone, and beside a connection that sends and reads as fast as it can.

@@ -10,10 +10,8 @@ use crate::{Backends, Identity};
 impl Check {
     /// Sums up the greetings of all connections; nothing if there were none.
     pub(super) fn identities(&self) -> Vec<Row> {
-        let greetings = self
-            .greetings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let greetings = &self.common.greetings;
+        let greetings = greetings.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((identity, ours, theirs)) = greetings.last() else {
             return Vec::new();
         };

@@ -23,6 +23,7 @@ mod identity;
 mod pattern;
 mod reach;
 mod row;
+mod seen;
 mod wire;
 
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use crate::ClientBuilder;
 pub use row::{Figure, Grade, Question, Row};
-use wire::{Greetings, Trouble, Wire};
+use wire::{Common, Trouble, Wire};
 
 /// Counts of a server, as far as a [`Check`] uses them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,9 +52,14 @@ pub struct Check {
     limit: Duration,
     patience: Duration,
     most_buffered: u64,
+    most_bytes: u64,
+    longest_line: usize,
+    connections: usize,
+    stall: Duration,
     idle: Option<Duration>,
     counts: Option<AskCounts>,
-    greetings: Greetings,
+    /// What all connections share.
+    common: Common,
 }
 
 impl Check {
@@ -67,14 +73,19 @@ impl Check {
             limit: Duration::from_secs(20),
             patience: Duration::from_secs(2),
             most_buffered: 256 << 20,
+            most_bytes: 300 << 20,
+            longest_line: 1 << 20,
+            connections: 100,
+            stall: Duration::from_millis(20),
             idle: None,
             counts: None,
-            greetings: Greetings::default(),
+            common: Common::default(),
         }
     }
 
     /// Limits the time of all questions together, that of [`idle`](Self::idle) not counted; 20 s by
-    /// default. What is not asked in time has the verdict `not asked`.
+    /// default. What is not asked in time has the verdict `not asked`, and what has no answer by
+    /// then `not finished`.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -93,6 +104,37 @@ impl Check {
     #[must_use]
     pub fn most_buffered(mut self, bytes: u64) -> Self {
         self.most_buffered = bytes;
+        self
+    }
+
+    /// Limits the bytes that are sent in all, and so those that come back; 300 MiB by default. What
+    /// is left to ask then has the verdict `not asked`. One question may go up to 8 MiB beyond.
+    #[must_use]
+    pub fn most_bytes(mut self, bytes: u64) -> Self {
+        self.most_bytes = bytes;
+        self
+    }
+
+    /// Sets the length of the longest line that is sent, in bytes, its newline included; 1 MiB by
+    /// default.
+    #[must_use]
+    pub fn longest_line(mut self, bytes: usize) -> Self {
+        self.longest_line = bytes.max(1);
+        self
+    }
+
+    /// Sets the most connections that are open at once; 100 by default.
+    #[must_use]
+    pub fn connections(mut self, number: usize) -> Self {
+        self.connections = number.max(1);
+        self
+    }
+
+    /// Sets the extra time of a line in two writes from which it counts as a stall; 20 ms by
+    /// default.
+    #[must_use]
+    pub fn stall(mut self, time: Duration) -> Self {
+        self.stall = time;
         self
     }
 
@@ -122,9 +164,9 @@ impl Check {
         if echo.grade == Grade::Bad {
             return;
         }
-        let began = Instant::now();
+        self.common.end = Instant::now().checked_add(self.limit);
         type Ask = fn(&Check) -> Row;
-        let questions: [(Question, Ask); 17] = [
+        let questions: [(Question, Ask); 18] = [
             (Question::Tcp, Self::tcp),
             (Question::Bytes, Self::bytes),
             (Question::Pieces, Self::pieces),
@@ -139,24 +181,44 @@ impl Check {
             (Question::Ending, Self::ending),
             (Question::Latency, Self::latency),
             (Question::Buffering, Self::buffering),
-            (Question::Connections, Self::connections),
+            (Question::Connections, Self::connections_at_once),
             (Question::LocalPort, Self::local_port),
+            (Question::HalfCloseSeen, Self::half_close_seen),
             (Question::Reset, Self::reset),
         ];
         for (question, ask) in questions {
-            if question == Question::Reset && self.counts.is_none() {
+            let of_the_server = [Question::HalfCloseSeen, Question::Reset];
+            if self.counts.is_none() && of_the_server.contains(&question) {
                 continue;
             }
-            if began.elapsed() > self.limit {
-                on_row(&Row::new(question, Grade::Unknown, "not asked").found("no time was left"));
-            } else {
-                on_row(&ask(&self));
-            }
+            on_row(&self.ask(question, ask));
         }
         self.identities().iter().for_each(&mut on_row);
         if let Some(idle) = self.idle {
+            self.common.end = None;
             on_row(&self.idle_connection(idle));
         }
+    }
+
+    /// Asks a question if there is time and there are bytes left for it.
+    fn ask(&self, question: Question, ask: fn(&Self) -> Row) -> Row {
+        let unknown = |verdict, why: &str| Row::new(question, Grade::Unknown, verdict).found(why);
+        if self.common.is_over() {
+            return unknown("not asked", "no time was left");
+        }
+        if self.bytes_left() == 0 {
+            return unknown("not asked", "no bytes were left");
+        }
+        let row = ask(self);
+        match row.grade == Grade::Bad && self.common.is_over() {
+            true => unknown("not finished", "no time was left"),
+            false => row,
+        }
+    }
+
+    /// The number of bytes that may be sent.
+    fn bytes_left(&self) -> u64 {
+        self.most_bytes.saturating_sub(self.common.sent())
     }
 
     fn wire(&self) -> Result<Wire, Trouble> {
@@ -164,6 +226,6 @@ impl Check {
     }
 
     fn wire_to(&self, builder: &ClientBuilder, addresses: &[SocketAddr]) -> Result<Wire, Trouble> {
-        Wire::connect(builder, addresses, self.patience, &self.greetings)
+        Wire::connect(builder, addresses, self.patience, &self.common)
     }
 }

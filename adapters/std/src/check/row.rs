@@ -44,6 +44,8 @@ pub enum Question {
     Connections,
     /// The reuse of a local port at once.
     LocalPort,
+    /// The passing on of a client's half-close, as the server counts it.
+    HalfCloseSeen,
     /// The passing on of a client's reset to the server.
     Reset,
     /// The servers that answered, of those that identify themselves.
@@ -77,6 +79,7 @@ impl Question {
             Self::Buffering => "buffering",
             Self::Connections => "connections",
             Self::LocalPort => "local port",
+            Self::HalfCloseSeen => "half-close seen",
             Self::Reset => "reset",
             Self::Backends => "backends",
             Self::ProxyHeader => "PROXY header",

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,11 +19,35 @@ pub(super) struct Wire {
     pub(super) stream: TcpStream,
     pub(super) patience: Duration,
     beginning: Beginning,
-    greetings: Greetings,
+    common: Common,
 }
 
-/// The greetings that came in a check, each with the client's own address and the server's.
-pub(super) type Greetings = Arc<Mutex<Vec<(Identity, SocketAddr, SocketAddr)>>>;
+/// What all connections of a check share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Common {
+    /// The time at which nothing is waited for any more.
+    pub(super) end: Option<Instant>,
+    /// The number of bytes that were sent.
+    sent: Arc<AtomicU64>,
+    /// The greetings that came, each with the client's own address and the server's.
+    pub(super) greetings: Arc<Mutex<Vec<(Identity, SocketAddr, SocketAddr)>>>,
+}
+
+impl Common {
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// Shortens a time so that it ends with the check.
+    fn within(&self, time: Duration) -> Duration {
+        let left = |end: Instant| end.saturating_duration_since(Instant::now());
+        self.end.map_or(time, |end| time.min(left(end)))
+    }
+}
 
 /// The end of a connection as the client sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,9 +135,11 @@ impl Wire {
         builder: &ClientBuilder,
         addresses: &[SocketAddr],
         patience: Duration,
-        greetings: &Greetings,
+        common: &Common,
     ) -> Result<Self, Trouble> {
-        let builder = builder.clone().connect_timeout(patience);
+        // Zero would be no limit.
+        let limit = common.within(patience).max(Duration::from_millis(1));
+        let builder = builder.clone().connect_timeout(limit);
         let stream = builder
             .connect_stream(addresses)
             .map_err(Trouble::Connect)?;
@@ -121,12 +148,23 @@ impl Wire {
             stream,
             patience,
             beginning: Beginning::default(),
-            greetings: Arc::clone(greetings),
+            common: common.clone(),
         })
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        self.count(bytes.len() as u64);
         Ok(self.stream.write_all(bytes)?)
+    }
+
+    /// Counts bytes that are sent.
+    pub(super) fn count(&self, bytes: u64) {
+        self.common.sent.fetch_add(bytes, Relaxed);
+    }
+
+    /// True if there is no time left.
+    pub(super) fn is_over(&self) -> bool {
+        self.common.is_over()
     }
 
     pub(super) fn half_close(&self) -> Result<(), Trouble> {
@@ -184,6 +222,7 @@ impl Wire {
 
     fn read_some(&mut self, buffer: &mut [u8], patience: Duration) -> Result<usize, End> {
         let began = Instant::now();
+        let patience = self.common.within(patience);
         loop {
             if let Some(n) = self.beginning.take(buffer) {
                 return Ok(n);
@@ -223,6 +262,7 @@ impl Wire {
             && let (Ok(ours), Ok(theirs)) = (self.stream.local_addr(), self.stream.peer_addr())
         {
             let mut all = self
+                .common
                 .greetings
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
@@ -240,6 +280,7 @@ impl Wire {
     /// Sends so many bytes of the pattern while it reads and verifies them.
     pub(super) fn stream(&mut self, pattern: Pattern, bytes: u64) -> Result<Duration, Trouble> {
         let began = Instant::now();
+        self.count(bytes);
         let mut sending = self.stream.try_clone()?;
         thread::scope(|scope| {
             scope.spawn(move || {

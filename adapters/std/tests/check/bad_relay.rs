@@ -69,6 +69,11 @@ pub(crate) fn start(server: SocketAddr, fault: Fault) -> SocketAddr {
     address
 }
 
+/// Relays one connection without a fault, in a thread.
+pub(crate) fn pass(client: TcpStream, server: SocketAddr) {
+    thread::spawn(move || relay(&client, server, Fault::None));
+}
+
 /// A connection that is about to end does not count.
 fn stays_open(open: &AtomicUsize) -> bool {
     let began = Instant::now();
@@ -176,7 +181,7 @@ fn to_server(mut client: &TcpStream, mut server: &TcpStream, fault: Fault) {
         // The connection stays, until the client goes.
         Fault::HalfCloseSwallowed => {
             let began = Instant::now();
-            while began.elapsed() < Duration::from_secs(5) && client.take_error().is_ok() {
+            while began.elapsed() < Duration::from_secs(60) && client.take_error().is_ok() {
                 thread::sleep(Duration::from_millis(50));
             }
             let _ = server.shutdown(Shutdown::Both);

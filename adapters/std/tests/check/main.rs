@@ -34,7 +34,7 @@ impl Backend {
         let handle = self.1.clone();
         Check::new(&Client::builder(), &[address])
             .limit(Duration::from_secs(120))
-            .most_buffered(64 << 20)
+            .most_buffered(200 << 20)
             .server_counts(Box::new(move || {
                 let counters = handle.totals();
                 Some(ServerCounts {
@@ -67,7 +67,7 @@ fn row(rows: &[Row], question: Question) -> &Row {
 fn on_a_plain_connection_everything_is_good() {
     let echo = Backend::start();
     let rows = rows(echo.check(echo.0).idle(Duration::from_millis(50)));
-    assert_eq!(rows.len(), 20);
+    assert_eq!(rows.len(), 21);
     for row in &rows {
         assert_eq!(row.grade, Grade::Good, "{row:#?}");
     }
@@ -77,7 +77,7 @@ fn on_a_plain_connection_everything_is_good() {
 fn a_server_that_identifies_itself_is_named() {
     let echo = Backend::with(Server::builder().identify("pod-1"));
     let rows = rows(echo.check(echo.0));
-    assert_eq!(rows.len(), 21);
+    assert_eq!(rows.len(), 22);
     for row in &rows {
         assert_eq!(row.grade, Grade::Good, "{row:#?}");
     }
@@ -187,7 +187,7 @@ fn a_relay_without_a_fault_is_good() {
 #[test]
 fn faults_of_a_half_close_are_told_apart() {
     use Question::*;
-    let ends = [Ending];
+    let ends = [Ending, HalfCloseSeen];
     find_all(&[
         (Fault::HalfCloseDropped, HalfClose, "dropped", &ends),
         (Fault::HalfCloseSwallowed, HalfClose, "swallowed", &ends),
@@ -206,6 +206,12 @@ fn faults_of_an_end_are_told_apart() {
     use Question::*;
     find_all(&[
         (Fault::FinNotPassed, Ending, "never", &[Reset]),
+        (
+            Fault::HalfCloseSwallowed,
+            HalfCloseSeen,
+            "not seen",
+            &[HalfClose, Ending],
+        ),
         (Fault::BothReset, Ending, "RST", &[HalfClose, InFlight]),
         (Fault::ResetToFin, Reset, "seen as FIN", &[]),
     ]);
@@ -279,6 +285,61 @@ fn faults_of_connections_are_told_apart() {
             ],
         ),
     ]);
+}
+
+/// Of lines, of bytes, of connections, of time.
+#[test]
+fn each_limit_is_kept() {
+    let echo = Backend::start();
+    let few = rows(echo.check(echo.0).longest_line(1000).connections(3));
+    assert_eq!(row(&few, Question::LongLines).figure.unwrap().value, 1000.0);
+    assert_eq!(row(&few, Question::Connections).figure.unwrap().value, 3.0);
+
+    let strict = rows(echo.check(echo.0).stall(Duration::ZERO));
+    assert_eq!(row(&strict, Question::SmallWrites).grade, Grade::Poor);
+
+    // The stream alone takes more.
+    let cheap = rows(echo.check(echo.0).most_bytes(1 << 20));
+    let found = row(&cheap, Question::Buffering);
+    assert_eq!(
+        (found.verdict, &*found.found),
+        ("not asked", "no bytes were left")
+    );
+
+    let hasty = rows(echo.check(echo.0).limit(Duration::ZERO));
+    let found = row(&hasty, Question::Stream);
+    assert_eq!((found.verdict, found.grade), ("not asked", Grade::Unknown));
+}
+
+/// A question that has begun does not take longer than the limit, and is not answered by it.
+#[test]
+fn a_question_that_runs_out_of_time_is_not_answered() {
+    let echo = Backend::start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        // Two questions are answered: whether somebody is there, and is an echo.
+        let mut silent = Vec::new();
+        for (number, client) in listener.incoming().flatten().enumerate() {
+            match number {
+                0..2 => bad_relay::pass(client, echo.0),
+                _ => silent.push(client),
+            }
+        }
+    });
+    let check = Check::new(&Client::builder(), &[address]);
+    let check = check
+        .patience(Duration::from_secs(60))
+        .limit(Duration::from_millis(500));
+    let rows = rows(check);
+    let found = row(&rows, Question::Tcp);
+    assert_eq!(
+        (found.verdict, found.grade),
+        ("not finished", Grade::Unknown)
+    );
+    for row in &rows[3..] {
+        assert_eq!((row.verdict, row.grade), ("not asked", Grade::Unknown));
+    }
 }
 
 /// Its greeting shows the new connection, also where no line is cut in two.

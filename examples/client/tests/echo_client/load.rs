@@ -45,7 +45,14 @@ fn an_interrupt_ends_it_with_a_whole_summary() {
         );
         thread::sleep(Duration::from_millis(10));
     }
-    thread::sleep(Duration::from_millis(100));
+    // Some lines are back.
+    while server.1.totals().counters.lines < 100 {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "nothing comes back"
+        );
+        thread::sleep(Duration::from_millis(10));
+    }
     kill(id, Signal::SIGINT).unwrap();
     let output = process.wait_with_output().unwrap();
     let summary = last_object(&output);
@@ -56,6 +63,20 @@ fn an_interrupt_ends_it_with_a_whole_summary() {
     );
     assert_eq!(summary["sent"], summary["verified"], "{summary}");
     assert!(summary["verified"].as_u64() > Some(0));
+}
+
+/// Shells allow a program 1,024 open files, unless it asks for more.
+#[test]
+fn it_has_as_many_connections_as_are_wanted() {
+    let (_server, address) = Process::start("127.0.0.1:0");
+    let load = format!(
+        "ulimit -S -n 256; exec {} load -c 1000 --spread 4 --rate 2000 -d 4s --json {address}",
+        env!("CARGO_BIN_EXE_echo-client")
+    );
+    let output = run(std::process::Command::new("sh").args(["-c", &load]), b"");
+    let summary = last_object(&output);
+    assert!(summary["connected"].as_u64() > Some(256), "{summary}");
+    assert_eq!(summary["failures"], 0, "{summary}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Servers that identify themselves, behind HAProxy.
+//! Servers that identify themselves, behind haproxy.
 
 use std::net::SocketAddr;
 use std::thread;

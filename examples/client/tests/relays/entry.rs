@@ -1,5 +1,5 @@
-//! The way into a proxy that has to be asked for a connection: asks, and passes on all that follows,
-//! half-closes and resets too.
+//! The way into a proxy that has to be asked for a connection: asks, and passes on all that
+//! follows, half-closes and resets too.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -172,28 +172,15 @@ fn tell_addresses(server: &Server, log: &Log) -> io::Result<()> {
     Ok(())
 }
 
-/// A connection is a file descriptor, and shells allow a program 1,024 of them unless it asks for
-/// more.
 #[cfg(unix)]
 fn allow_many_connections(log: &Log) {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| {
-        // macOS names no limit and refuses more than OPEN_MAX.
-        let most = if cfg!(target_os = "macos") {
-            most.min(10_240)
-        } else {
-            most
-        };
-        setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
-        Ok(most)
-    });
     // It serves as many as it may.
-    match raised {
-        Ok(most) => {
-            // FreeBSD's limits are signed.
-            let most = Value::Number(most as _);
-            log.event(Level::Debug, "limits", &[("open_files", most)]);
-        }
+    match linecho_examples::open_files::allow_many() {
+        Ok(most) => log.event(
+            Level::Debug,
+            "limits",
+            &[("open_files", Value::Number(most))],
+        ),
         Err(error) => {
             let text = format!("cannot raise the limit of open files: {error}");
             log.event(Level::Debug, &text, &[]);
