@@ -54,6 +54,8 @@ fn wrong_usage_is_2_and_what_cannot_be_is_1() -> Result<(), Stop> {
         "--tap / --ip 10.0.0.255/24",
         "--tap / --ip 10.0.0.1/24 --ip 10.0.0.1/16",
         "--tap / --gateway 10.0.0.1 --gateway 10.0.0.2",
+        "--tap / --ip 10.0.0.1/32 --gateway 10.0.0.254",
+        "--tap / --ip 10.0.0.1/24 --gateway 10.0.1.254",
         "--tap / -- true",
         "--netns --ip 10.0.0.1/32",
         "--netns --pcap - -- true",
@@ -61,6 +63,10 @@ fn wrong_usage_is_2_and_what_cannot_be_is_1() -> Result<(), Stop> {
         let (code, stderr) = run(arguments);
         assert_eq!(code, Some(2), "{arguments}: {stderr}");
     }
+    let (_, stderr) = run("--tap / --ip 10.0.0.1/32 --gateway 10.0.0.254");
+    assert!(stderr.contains("such as 10.0.0.1/24"), "{stderr}");
+    let (_, stderr) = run("--tap / --gateway 10.0.1.254");
+    assert!(stderr.contains("10.0.1.254 is in no subnet"), "{stderr}");
     let (code, stderr) = run("--tap a-name-that-is-too-long");
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("1 to 15 bytes"), "{stderr}");

@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory as _, Parser};
 use linecho_examples::command_line;
 use linecho_examples::options::{LogOptions, SessionOptions};
 use linecho_smoltcp::smoltcp::config::IFACE_MAX_ADDR_COUNT;
-use linecho_smoltcp::smoltcp::wire::{EthernetAddress, IpCidr};
+use linecho_smoltcp::smoltcp::wire::{EthernetAddress, IpCidr, IpVersion};
 
 use crate::address;
 
@@ -167,6 +167,9 @@ impl Arguments {
             let message = "--gateway can be given once for IPv4 and once for IPv6".into();
             return Some((ErrorKind::TooManyValues, message));
         }
+        if let Some(message) = self.unreachable() {
+            return Some((ErrorKind::ValueValidation, message));
+        }
         if self.session.max_line > MAX_LINE {
             let message =
                 format!("--max-line is at most {MAX_LINE} here: each slot has a line buffer");
@@ -190,6 +193,30 @@ impl Arguments {
             return Some((ErrorKind::ValueValidation, message));
         }
         None
+    }
+
+    /// Describes an address or a gateway that nobody could be reached with: smoltcp takes ARP from
+    /// its own subnets alone.
+    fn unreachable(&self) -> Option<String> {
+        let lone =
+            |own: &&IpCidr| own.address().version() == IpVersion::Ipv4 && own.prefix_len() == 32;
+        if let Some(own) = self.ip.iter().find(lone) {
+            let address = own.address();
+            return Some(format!(
+                "{own} has no neighbours: give it the prefix of its link, such as {address}/24"
+            ));
+        }
+        let is_on_link = |gateway: &IpAddr| {
+            self.ip
+                .iter()
+                .any(|own| own.contains_addr(&(*gateway).into()))
+        };
+        let mut gateways = self.gateway.iter().filter(|gateway| gateway.is_ipv4());
+        // The subnet of a lease is not known yet.
+        let lost = gateways.find(|gateway| !self.dhcp && !is_on_link(gateway))?;
+        Some(format!(
+            "the gateway {lost} is in no subnet of --ip: give an address there, such as --ip ADDRESS/24"
+        ))
     }
 
     /// Returns `true` if the capture goes to stdout.
