@@ -4,6 +4,7 @@
 mod admin;
 mod bars;
 mod check;
+mod description;
 mod failure;
 mod filter;
 mod latency;

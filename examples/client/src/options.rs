@@ -1,17 +1,16 @@
 //! The command line: `echo-client [TARGET] [MODE]`, or the mode first.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
 use linecho_examples::command_line;
 use linecho_examples::listen_address::Place;
 
 use crate::check::CheckOptions;
+use crate::description::{self, Description};
 use crate::load::LoadOptions;
 use crate::output;
 use crate::ping::PingOptions;
@@ -24,7 +23,9 @@ use crate::ping::PingOptions;
 #[command(
     name = "echo-client",
     version,
-    after_help = EXAMPLES,
+    after_help = description::after_help(""),
+    subcommand_help_heading = "Modes",
+    subcommand_value_name = "MODE",
     subcommand_precedence_over_arg = true,
     disable_help_subcommand = true
 )]
@@ -38,22 +39,6 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) mode: Option<Mode>,
 }
-
-const EXAMPLES: &str = "\
-Examples:
-  echo-client                               prompt for lines to localhost:18080
-  seq 100000 | echo-client host 7           through a pipe, every byte verified
-  echo-client host:7 send hello             one line
-  echo-client check host:7                  what proxies and networks do on the way
-  echo-client wait --for 30s host:7         until one line comes back
-  echo-client load -c 50 -f 16 host:7       lines per second, every byte verified
-  echo-client ping -c 10 -i 0.2s host:7     round-trip times, losses, outages
-
-A target is HOST:PORT, HOST PORT, [V6]:PORT, PORT on this machine, or unix:PATH; LINECHO_SERVER is
-one, too.
-A host that is named like a mode needs its :PORT.
-
-Exit codes: 0 all was verified, 1 something was not, 2 wrong usage.";
 
 /// The server, as the words of it stand on the command line.
 #[derive(Args, Clone, Debug, Default)]
@@ -77,12 +62,14 @@ pub(crate) struct Target {
 #[derive(Subcommand)]
 pub(crate) enum Mode {
     /// Send one line, print its echo, and end
+    #[command(after_help = description::after_help("send"))]
     Send {
         /// The words of the line
         #[arg(required = true, trailing_var_arg = true)]
         text: Vec<OsString>,
     },
     /// Test what the path to a server does to a stream
+    #[command(after_help = description::after_help("check"))]
     Check {
         #[command(flatten)]
         check: CheckOptions,
@@ -91,6 +78,7 @@ pub(crate) enum Mode {
         target: Target,
     },
     /// Send as fast as possible, or at a rate, on many connections
+    #[command(after_help = description::after_help("load"))]
     Load {
         #[command(flatten)]
         load: LoadOptions,
@@ -99,6 +87,7 @@ pub(crate) enum Mode {
         target: Target,
     },
     /// Wait until a server echoes a line
+    #[command(after_help = description::after_help("wait"))]
     Wait {
         /// How long to wait; 0s is for ever
         #[arg(long = "for", value_name = "TIME", default_value = "30s")]
@@ -109,6 +98,7 @@ pub(crate) enum Mode {
         target: Target,
     },
     /// Send a line each interval, and count what comes back, how fast, and when it does not
+    #[command(after_help = description::after_help("ping"))]
     Ping {
         #[command(flatten)]
         ping: PingOptions,
@@ -175,32 +165,8 @@ pub(crate) struct Options {
     #[arg(value_parser = command_line::verbosity)]
     pub(crate) verbose: u8,
 
-    /// Print a completion script for this shell, and end
-    #[arg(long, value_name = "SHELL")]
-    completions: Option<Shell>,
-
-    /// Print the manual page, for man -l -, and end
-    #[arg(long, conflicts_with = "completions")]
-    manual: bool,
-}
-
-impl Options {
-    /// Prints the completion script or the manual page and ends the program, if that is asked for.
-    fn print_description(&self) {
-        let mut command = Arguments::command();
-        let mut text = Vec::new();
-        if let Some(shell) = self.completions {
-            clap_complete::generate(shell, &mut command, "echo-client", &mut text);
-        } else if self.manual {
-            // Writing to memory does not fail.
-            let _ = clap_mangen::Man::new(command).render(&mut text);
-        } else {
-            return;
-        }
-        // Whoever reads may have gone.
-        let _ = std::io::stdout().write_all(&text);
-        std::process::exit(0);
-    }
+    #[command(flatten)]
+    description: Description,
 }
 
 /// Versions of the PROXY protocol.
@@ -216,8 +182,12 @@ impl Arguments {
     /// Takes the program's; ends it with exit code 2 if they are wrong.
     pub(crate) fn take() -> (Self, Place) {
         let parsed = command_line::try_parse().and_then(|arguments: Self| {
-            arguments.options.print_description();
             let wrong = |text| Self::command().error(ErrorKind::ValueValidation, text);
+            arguments
+                .options
+                .description
+                .print()
+                .map_err(|failure| Self::command().error(ErrorKind::Io, failure))?;
             let place = arguments.place().map_err(wrong)?;
             if let Some(option) = arguments.for_tcp_alone()
                 && let Place::Unix(_) = place
