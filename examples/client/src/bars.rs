@@ -50,6 +50,9 @@ mod tests {
         let text = of(&histogram);
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
         assert!(text.starts_with("<=      0.002 ms"), "{text}");
+        histogram.record_n(3_599_000_000_000, u64::MAX / 4).unwrap();
+        let huge = of(&histogram);
+        assert!(huge.lines().all(|line| line.len() <= 80), "{huge}");
         let longest = text.lines().map(|line| line.matches('#').count()).max();
         assert_eq!(longest, Some(40));
         let counted: f64 = text

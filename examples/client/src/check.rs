@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::admin;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Colour, Output, paint};
+use crate::progress::Progress;
 use crate::server::{Name, Server};
 
 #[derive(Args, Clone, Debug)]
@@ -84,15 +85,22 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
     }
     output.line(&format!("CHECK {}\n", server.place));
     let began = Instant::now();
+    let mut progress = Progress::new(output);
     let (mut rows, mut bad) = (0, Vec::new());
     check.run(|row| {
         rows += 1;
+        progress.erase();
         if row.grade == Grade::Bad {
             bad.push(row.clone());
         }
         output.object("row", &object(row));
         output.line(&text(row, server.options.verbose > 0));
+        progress.show(|| {
+            let elapsed = began.elapsed().as_secs_f64();
+            format!("{elapsed:5.1} s  {rows} answers, asking on")
+        });
     });
+    progress.erase();
     let took = began.elapsed().as_secs_f64();
     let names: Vec<_> = bad.iter().map(|row| row.question.as_str()).collect();
     output.object(
@@ -134,17 +142,18 @@ fn cause(row: &Row) -> Cause {
 }
 
 fn text(row: &Row, verbose: bool) -> String {
+    // Padded first: what colours a word takes no room.
     let mark = match row.grade {
-        Grade::Good => "good",
-        Grade::Poor => "poor",
-        Grade::Bad => "BAD",
-        Grade::Unknown => "?",
+        Grade::Good => paint("good", Colour::Green),
+        Grade::Poor => paint("poor", Colour::Yellow),
+        Grade::Bad => paint("BAD ", Colour::Red),
+        Grade::Unknown => "?   ".into(),
     };
     let figure = row
         .figure
         .map_or_else(String::new, |figure| figure.to_string());
     let name = row.question.as_str();
-    let mut line = format!("{mark:4}  {name:15}  {:20}  {figure:>12}", row.verdict);
+    let mut line = format!("{mark}  {name:15}  {:20}  {figure:>12}", row.verdict);
     let explain = verbose || row.grade != Grade::Good;
     if explain && !row.found.is_empty() {
         line += &format!("\n      {}", row.found);

@@ -1,7 +1,6 @@
 //! Many connections, every byte verified: throughput, and how long lines take.
 
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,8 +16,9 @@ use crate::Outcome;
 use crate::bars;
 use crate::failure::Failure;
 use crate::latency;
-use crate::output::{self, Output, millis};
+use crate::output::{self, Colour, Output, millis, paint};
 use crate::plot::{self, Timeline, Titles};
+use crate::progress::Progress;
 use crate::server::{Name, Server};
 use crate::signals;
 
@@ -121,7 +121,7 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
         since_sent: latency::histogram(),
     };
     let mut timeline = options.plot.is_some().then(Timeline::new);
-    let mut progress = Progress::new(output);
+    let (mut progress, mut rate) = (Progress::new(output), Rate::default());
     let stats = load.run(
         |sample: Sample| {
             latency::record(&mut latencies.since_due, sample.since_due);
@@ -131,7 +131,7 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
                 timeline.record(due, sample.since_due);
             }
         },
-        |stats| progress.show(stats),
+        |stats| progress.show(|| rate.text(stats)),
     )?;
     progress.erase();
     if let (Some(path), Some(timeline)) = (&options.plot, &timeline) {
@@ -147,7 +147,7 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
     match failure {
         None => Ok(()),
         Some(failure) => {
-            output.line(&format!("\nFAILED: {failure}"));
+            output.line(&format!("\n{}: {failure}", paint("FAILED", Colour::Red)));
             Err(Failure::told(failure.cause))
         }
     }
@@ -307,42 +307,24 @@ fn object(
     })
 }
 
-/// One line on a terminal, which is written over and in the end erased.
-struct Progress {
-    is_shown: bool,
+/// The rate since the text before.
+#[derive(Default)]
+struct Rate {
     lines: u64,
     elapsed: Duration,
 }
 
-impl Progress {
-    fn new(output: &Output) -> Self {
-        Self {
-            is_shown: !output.json && io::stderr().is_terminal(),
-            lines: 0,
-            elapsed: Duration::ZERO,
-        }
-    }
-
-    fn show(&mut self, stats: &LoadStats) {
+impl Rate {
+    fn text(&mut self, stats: &LoadStats) -> String {
         let passed = stats.elapsed.saturating_sub(self.elapsed);
-        if !self.is_shown || passed < Duration::from_millis(500) {
-            return;
-        }
-        let rate = (stats.lines - self.lines) as f64 / passed.as_secs_f64();
+        let rate = (stats.lines - self.lines) as f64 / passed.as_secs_f64().max(1e-9);
         (self.lines, self.elapsed) = (stats.lines, stats.elapsed);
-        let _ = write!(
-            io::stderr(),
-            "\r\x1b[K{:5.1} s  {} connections  {rate:.0} lines/s  {} failures",
+        format!(
+            "{:5.1} s  {} connections  {rate:.0} lines/s  {} failures",
             stats.elapsed.as_secs_f64(),
             stats.open,
             stats.failed()
-        );
-    }
-
-    fn erase(&self) {
-        if self.is_shown {
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
+        )
     }
 }
 

@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod ping;
 mod plot;
+mod progress;
 mod prompt;
 mod send;
 mod server;

@@ -1,8 +1,9 @@
 //! The output of the modes: text for people, or JSON, one object a line.
 
-use std::io::{self, Write as _};
+use std::env;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use linecho_std::{Backend, Backends, Cause, Identity};
@@ -88,6 +89,27 @@ impl Output {
             Cause::Usage => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
+    }
+}
+
+/// Colours that tell more than the words they are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colour {
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+}
+
+/// Colours a word on a terminal that has colours, unless `NO_COLOR` is set (<https://no-color.org>).
+pub(crate) fn paint(word: &str, colour: Colour) -> String {
+    static IS_WANTED: LazyLock<bool> = LazyLock::new(|| {
+        let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        io::stdout().is_terminal() && !is_dumb && !is_set("NO_COLOR")
+    });
+    match *IS_WANTED {
+        true => format!("\x1b[{}m{word}\x1b[0m", colour as u8),
+        false => word.into(),
     }
 }
 

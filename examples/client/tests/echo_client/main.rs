@@ -219,7 +219,7 @@ fn completions_and_the_manual_come_from_the_same_definitions() {
     let output = run(command().arg("--manual"), b"");
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        text.contains(".TH echo-client 1") && text.contains("Exit codes"),
+        text.contains(".TH ECHO-CLIENT 1") && text.contains("EXIT STATUS"),
         "{text}"
     );
 }

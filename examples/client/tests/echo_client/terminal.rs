@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,10 +23,20 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) fn start(address: &str) -> Self {
-        let pty = openpty(None, None).unwrap();
+        Self::run(command().arg(address))
+    }
+
+    /// Runs a command on a terminal of 80 columns.
+    fn run(command: &mut Command) -> Self {
+        let size = nix::pty::Winsize {
+            ws_row: 24,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let pty = openpty(&size, None).unwrap();
         let slave = || Stdio::from(pty.slave.try_clone().unwrap());
-        let process = command()
-            .arg(address)
+        let process = command
             .stdin(slave())
             .stdout(slave())
             .stderr(slave())
@@ -245,4 +255,63 @@ fn ctrl_c_ends_it_and_leaves_the_terminal_in_order() {
     terminal.keys.write_all(b"\x03").unwrap();
     assert_eq!(terminal.process.wait().unwrap().code(), Some(0));
     assert!(terminal.is_cooked());
+}
+
+/// Returns what is on the screen in the end, if each line fits: `\r` and "erase to the end of the
+/// line" go back to the beginning of one.
+fn screen(printed: &str) -> Vec<String> {
+    let lines = printed.split("\r\n");
+    let last = |line: &str| {
+        line.rsplit("\r\x1b[K")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    lines.map(last).collect()
+}
+
+#[test]
+fn progress_is_one_line_that_is_gone_in_the_end() {
+    let server = Running::start();
+    let mut terminal =
+        Terminal::run(command().args(["load", "-c", "3", "-d", "1s", &server.address()]));
+    terminal.wait_for("  3 connections  ");
+    terminal.wait_for(" lines verified");
+    assert_eq!(terminal.process.wait().unwrap().code(), Some(0));
+    terminal.wait_for(" %  #");
+    let screen = screen(&terminal.seen);
+    assert!(
+        !screen.iter().any(|line| line.contains("3 connections  ")),
+        "{screen:?}"
+    );
+    assert!(
+        screen.iter().all(|line| line.chars().count() <= 80),
+        "{screen:?}"
+    );
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_those_who_want_them() {
+    let server = Running::start();
+    let address = server.address();
+    let check = ["check", "--most-buffered", "64KiB", &address];
+    let good = "\x1b[32mgood\x1b[0m  ";
+    let mut terminal = Terminal::run(command().env("TERM", "xterm").args(check));
+    terminal.wait_for(good);
+    terminal.wait_for("The contract of a line echo holds");
+    let screen = screen(&terminal.seen);
+    assert!(
+        !screen.iter().any(|line| line.contains("asking on")),
+        "{screen:?}"
+    );
+
+    for variable in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let mut command = command();
+        command.env("TERM", "xterm").envs([variable]).args(check);
+        let mut terminal = Terminal::run(&mut command);
+        terminal.wait_for("The contract of a line echo holds");
+        assert!(!terminal.seen.contains("\x1b[3"), "{:?}", terminal.seen);
+    }
+    let output = run(command().env("TERM", "xterm").args(check), b"");
+    assert!(!output.stdout.contains(&0x1b) && output.stderr.is_empty());
 }
