@@ -129,7 +129,7 @@ pub(crate) fn a_server_that_hangs_before_it_accepts() -> Result<(), Stop> {
     network.filter("-A FORWARD -i c1 -p tcp ! --syn -j DROP")?;
     let mut clients = Vec::new();
     for _ in 0..3 {
-        let mut client = Client::start(address, &["--timeout=4s"])?;
+        let mut client = Client::start(address, &["--timeout=10s"])?;
         client.send(b"one\n");
         clients.push(client);
     }
