@@ -15,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         connections_outlive_a_link_that_goes_down,
         four_slots_serve_after_eleven_thousand_connections_of_which_each_tenth_resets,
         an_honest_client_is_served_after_a_flood_of_syns,
+        hosts_on_a_bridge_do_not_starve_each_other,
     ]
 }
 
@@ -70,5 +71,15 @@ fn four_slots_serve_after_eleven_thousand_connections_of_which_each_tenth_resets
 
 fn an_honest_client_is_served_after_a_flood_of_syns() -> Result<(), Stop> {
     play(&["--quiet", "--slots=4"], "syn_flood", Some(10_000))?;
+    Ok(())
+}
+
+/// 24 hosts send a line every 20 ms, beside SYNs from addresses that nobody has.
+fn hosts_on_a_bridge_do_not_starve_each_other() -> Result<(), Stop> {
+    can_make_namespaces()?;
+    let hosts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/echo_tap/hosts.py");
+    let output = in_namespace(&["--quiet", "--slots=64"], &["python3", hosts, "tap0"]);
+    let stderr = text(&output.stderr);
+    assert!(output.status.success(), "{}\n{stderr}", output.status);
     Ok(())
 }
