@@ -23,15 +23,15 @@ where
     S: AsRef<[u8]> + AsMut<[u8]>,
     T: Read + Write,
 {
+    let mut done = flush(session, io);
     loop {
+        if let Err(kind) = done {
+            session.end(kind.into());
+        }
         if let Some(reason) = session.ended() {
             return reason;
         }
-        let done = if !session.output().is_empty() {
-            write(io, session.output()).map(|n| session.written(n.get()))
-        } else if session.is_unflushed() {
-            not_interrupted(|| io.flush()).map(|()| session.flushed())
-        } else {
+        done = if session.output().is_empty() {
             let input = session.input();
             if input.is_empty() {
                 let reason = Reason::Failed(ErrorKind::OutOfMemory);
@@ -42,11 +42,26 @@ where
                 0 => session.end_of_input(),
                 n => session.received(n),
             })
+        } else {
+            write(io, session.output()).and_then(|n| {
+                session.written(n.get());
+                flush(session, io)
+            })
         };
-        if let Err(kind) = done {
-            session.end(kind.into());
-        }
     }
+}
+
+/// Flushes if that is due: when all output has been written.
+fn flush<S, T>(session: &mut Session<S>, io: &mut T) -> Result<(), ErrorKind>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    T: Write,
+{
+    if session.output().is_empty() && session.is_unflushed() {
+        not_interrupted(|| io.flush())?;
+        session.flushed();
+    }
+    Ok(())
 }
 
 /// Sends everything that is queued in a probe, and flushes it. `clock` tells the time.

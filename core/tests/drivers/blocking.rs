@@ -6,7 +6,9 @@ use crate::scripted::{Scripted, Step, Step::*};
 use linecho_core::blocking::{self, serve};
 use linecho_core::embedded_io::ErrorKind;
 use linecho_core::transport::NoFlush;
-use linecho_core::{Config, Instant, LongLines, Position, Probe, ProbeError, Reason, Session};
+use linecho_core::{
+    Config, Instant, LongLines, Position, Probe, ProbeError, Reason, Session, polled,
+};
 
 fn session(capacity: usize, config: Config) -> Session<Vec<u8>> {
     Session::new(vec![0; capacity], config, Instant::ZERO)
@@ -104,6 +106,19 @@ fn what_was_written_is_flushed_once_before_a_wait() {
     assert_eq!(serve(&mut session, &mut io), Reason::PeerClosed);
     assert!(!io.holds_back(), "the end is flushed, too");
     assert_eq!(io.written_and_flushed, (3, 3));
+}
+
+/// The transport fails the test if it is read while it holds something back.
+#[test]
+fn what_another_driver_left_is_flushed_first() {
+    let reads = [Gives(b"one\n"), NotReady, Zero];
+    let mut io = Scripted::polled(&reads, &[]).flushing(&[Interrupted]);
+    let mut session = session(8, Config::new());
+    polled::serve(&mut session, &mut io, Instant::ZERO, 8);
+    assert!(io.holds_back());
+    io.block();
+    assert_eq!(serve(&mut session, &mut io), Reason::PeerClosed);
+    assert!(!io.holds_back());
 }
 
 #[test]

@@ -102,6 +102,11 @@ impl Scripted {
         self.reads.push_back(step);
     }
 
+    /// Blocks from now on, in place of being asked.
+    pub(crate) fn block(&mut self) {
+        self.must_ask = false;
+    }
+
     pub(crate) fn writes_go_on(&mut self) {
         self.writes.clear();
     }
