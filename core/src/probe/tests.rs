@@ -137,6 +137,13 @@ fn a_line_is_queued_whole_or_not_at_all() {
     probe.queue(b"\n").unwrap();
     probe.queue(b"").unwrap();
     assert_eq!(probe.output(), b"12345\n\n");
+    probe.queue(b"\n").unwrap();
+    assert_eq!(probe.queue(b"\n"), Err(QueueFull), "no byte fits");
+    let mut probe = Probe::<_, 4>::new([0; 8]);
+    for _ in 0..4 {
+        probe.queue(b"\n").unwrap();
+    }
+    assert_eq!(probe.queue(b"\n"), Err(QueueFull), "no line fits");
 }
 
 #[test]
