@@ -1,4 +1,5 @@
-//! The fuzz targets. Each takes any bytes, plays what they say, and panics when a promise is broken.
+//! The fuzz targets. Each takes any bytes, plays what they say, and panics when a promise is
+//! broken.
 //!
 //! `cargo fuzz` calls them from the programs in `targets/`; the test `corpus` calls them on stable
 //! Rust.

@@ -21,7 +21,7 @@ fn thousand_seeds(link: &Link) -> Result<(), Stop> {
     };
     let hashed = if link.hashed { " --hashed" } else { "" };
     let replay =
-        format!("cargo run --release -p linecho-tests --bin soak -- --seed {seed}{hashed}");
+        format!("cargo run --release -p linecho-tests --bin soak -- link --seed {seed}{hashed}");
     let count = outcome.failures.len();
     Err(Stop::Failed(format!(
         "{count} seeds failed, the first is {seed}: {why}\nreplay: {replay}"

@@ -1,26 +1,22 @@
-//! Plays many seeds on a hostile network, and fails when a byte was lost or invented.
+//! Many seeds on a link with faults, in virtual time.
 
-use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser;
 use linecho_tests::bench::estimate::Estimate;
 use linecho_tests::bench::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
 use linecho_tests::conformance::reach::link::Link;
 use linecho_tests::conformance::soak;
 
-/// Plays many seeds on a hostile network, and fails when a byte was lost or invented.
+/// Plays many seeds on a link with faults, and fails when a byte was lost or invented.
 ///
 /// For each seed, clients of all kinds talk to the listener of linecho-smoltcp over a link in
 /// memory that loses, doubles, reorders and damages frames, in virtual time: with long lines
 /// flushed, discarded and refused. Sizes of buffers, texts and what happens to each frame follow
-/// from the seed, so that `soak --seed 17` plays seed 17 again. Exits 1 when a byte was lost or
-/// invented, a connection broke or hung, or a session did not end for exactly one reason.
-#[derive(Parser)]
-#[command(name = "soak")]
-struct Arguments {
+/// from the seed, so that `soak link --seed 17` plays seed 17 again. Exits 1 when a byte was lost
+/// or invented, a connection broke or hung, or a session did not end for exactly one reason.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
     /// Number of seeds to play
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
     seeds: u64,
@@ -55,7 +51,7 @@ struct Arguments {
 
     /// Write the figures to this file, as JSON
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
 }
 
 /// With more than half of the frames gone, TCP gives up in good faith.
@@ -63,21 +59,7 @@ fn percent() -> clap::builder::RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(0..=40)
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match soak(&arguments).publish(arguments.json.as_deref()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => fail(&error),
-    }
-}
-
-fn fail(error: &io::Error) -> ExitCode {
-    eprintln!("soak: {error}");
-    ExitCode::FAILURE
-}
-
-fn soak(arguments: &Arguments) -> Report {
+pub(crate) fn soak(arguments: &Arguments) -> Report {
     let mut link = Link::faulty(0);
     link.faults.loss_permille = arguments.loss * 10;
     link.faults.duplicate_permille = arguments.duplicate * 10;
@@ -102,7 +84,7 @@ fn soak(arguments: &Arguments) -> Report {
         } = arguments;
         eprintln!("seed {seed}: {why}");
         eprintln!(
-            "  replay: cargo run --release -p linecho-tests --bin soak -- --seed {seed} --loss {loss} \
+            "  replay: cargo run --release -p linecho-tests --bin soak -- link --seed {seed} --loss {loss} \
              --duplicate {duplicate} --reorder {reorder} --corrupt {corrupt}{hashed}"
         );
     });
