@@ -10,11 +10,12 @@ fn main() -> std::process::ExitCode {
 #[cfg(unix)]
 mod unix {
     use std::collections::BTreeSet;
+    use std::net::SocketAddr;
     use std::path::PathBuf;
     use std::process::{Command, ExitCode, Output, Stdio};
     use std::{env, fs, process, thread};
 
-    use linecho_std::Server;
+    use linecho_std::{Handle, Server};
     use linecho_trials::{Stop, conclude, trials};
 
     const PROGRAM: &str = env!("CARGO_BIN_EXE_echo-client");
@@ -23,6 +24,7 @@ mod unix {
     pub(crate) fn main() -> ExitCode {
         conclude(trials![
             the_examples_of_each_help_work,
+            the_session_of_the_readme_works,
             there_is_a_manual_page_for_each_mode,
             man_renders_the_pages_without_warnings,
             mandoc_finds_no_fault_in_the_pages,
@@ -61,49 +63,91 @@ mod unix {
         }
     }
 
-    fn the_examples_of_each_help_work() -> Result<(), Stop> {
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let server = Server::builder().listen([listen]).unwrap();
-        let (address, handle) = (server.addresses()[0], server.handle());
-        let serving = thread::spawn(|| server.run());
-        let (ip, port) = (address.ip().to_string(), address.port());
+    /// A server, and a shell whose commands talk to it.
+    struct Session {
+        address: SocketAddr,
+        handle: Handle,
+        folder: Folder,
+    }
 
-        let folder = Folder::new("examples");
-        let path = PathBuf::from(PROGRAM);
-        let programs = path.parent().unwrap().display();
+    impl Session {
+        fn start(name: &str) -> Self {
+            let listen = "127.0.0.1:0".parse().unwrap();
+            let server = Server::builder().listen([listen]).unwrap();
+            let (address, handle) = (server.addresses()[0], server.handle());
+            thread::spawn(|| server.run().unwrap());
+            let folder = Folder::new(name);
+            Self {
+                address,
+                handle,
+                folder,
+            }
+        }
+
+        /// Runs a command whose target is replaced by the server, and returns what it prints.
+        fn run(&self, command: &str, target: [&str; 2]) -> String {
+            let (ip, port) = (self.address.ip().to_string(), self.address.port());
+            let here = command
+                .replace(&target.join(":"), &format!("{ip}:{port}"))
+                .replace(&target.join(" "), &format!("{ip} {port}"));
+            let path = PathBuf::from(PROGRAM);
+            let programs = path.parent().unwrap().display();
+            let output = Command::new("bash")
+                .args(["-o", "pipefail", "-c", &here])
+                .current_dir(&self.folder.0)
+                .env_clear()
+                .env("PATH", format!("{programs}:/usr/bin:/bin"))
+                .env("LINECHO_SERVER", self.address.to_string())
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{command}: {output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        }
+    }
+
+    impl Drop for Session {
+        fn drop(&mut self) {
+            self.handle.shutdown();
+        }
+    }
+
+    fn the_examples_of_each_help_work() -> Result<(), Stop> {
+        let session = Session::start("examples");
         let mut run = BTreeSet::new();
         for mode in [""].into_iter().chain(MODES) {
-            let words: Vec<_> = [mode, "--help"]
-                .into_iter()
-                .filter(|it| !it.is_empty())
-                .collect();
-            let help = client(&words);
+            let words = [mode, "--help"];
+            let help = client(&words[usize::from(mode.is_empty())..]);
             let (_, examples) = help
                 .split_once("Examples:\n")
                 .unwrap_or_else(|| panic!("{help}"));
             for line in examples.lines().map_while(|line| line.strip_prefix("  ")) {
                 let (example, _) = line.split_once("  ").unwrap();
-                if !run.insert(example.to_owned()) {
-                    continue;
+                if run.insert(example.to_owned()) {
+                    session.run(example, ["host", "7"]);
                 }
-                let command = example
-                    .replace("host:7", &format!("{ip}:{port}"))
-                    .replace("host 7", &format!("{ip} {port}"));
-                let output = Command::new("bash")
-                    .args(["-o", "pipefail", "-c", &command])
-                    .current_dir(&folder.0)
-                    .env_clear()
-                    .env("PATH", format!("{programs}:/usr/bin:/bin"))
-                    .env("LINECHO_SERVER", address.to_string())
-                    .stdin(Stdio::null())
-                    .output()
-                    .unwrap();
-                assert!(output.status.success(), "{example}: {output:?}");
             }
         }
         assert!(run.len() > 12, "{run:?}");
-        handle.shutdown();
-        serving.join().unwrap().unwrap();
+        Ok(())
+    }
+
+    fn the_session_of_the_readme_works() -> Result<(), Stop> {
+        installed("nc", "netcat-openbsd")?;
+        let page = include_str!("../../../README.md");
+        let (_, block) = page.split_once("A session with it").unwrap();
+        let (_, block) = block.split_once("```console\n").unwrap();
+        let (block, _) = block.split_once("```").unwrap();
+        let commands: Vec<_> = block.split("$ ").skip(1).collect();
+        assert!(commands.len() >= 3, "{block}");
+        let session = Session::start("readme");
+        for text in commands {
+            let (command, expected) = text.split_once('\n').unwrap();
+            let command =
+                command.replace("cargo run -q --release --bin echo-client", "echo-client");
+            let printed = session.run(&command, ["localhost", "18080"]);
+            assert_eq!(printed.trim_end(), expected.trim_end(), "{command}");
+        }
         Ok(())
     }
 

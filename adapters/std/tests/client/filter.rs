@@ -326,7 +326,14 @@ fn the_servers_end_is_noticed_while_the_input_stays_open() {
 
 #[test]
 fn a_reset_is_noticed_while_the_input_stays_open() {
-    let error = error_while_input_is_open(connect(server(reset)), b"");
+    // Not before the client is set up.
+    let (go, is_going) = channel();
+    let client = connect(server(move |stream| {
+        is_going.recv().unwrap();
+        reset(stream);
+    }));
+    go.send(()).unwrap();
+    let error = error_while_input_is_open(client, b"");
     assert_eq!(error.cause(), Cause::Reset, "{error}");
 }
 
