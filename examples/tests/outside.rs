@@ -437,6 +437,23 @@ for family in text_string_to_metric_families(sys.stdin.read()):
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
         line(&log, "stopped");
         assert!(server.0.wait().unwrap().success());
+        // A user without rights may not have each port, and is told what to do.
+        let first = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
+        if first.trim().parse::<u16>().unwrap() > 7 {
+            let refused = inside("/echo-server")
+                .args(["--listen", "127.0.0.1:7"])
+                .output();
+            let refused = refused.unwrap();
+            let text = String::from_utf8(refused.stderr).unwrap();
+            assert_eq!(refused.status.code(), Some(1), "{text}");
+            for way in [
+                "dist/linecho.socket",
+                "setcap",
+                "ip_unprivileged_port_start=7",
+            ] {
+                assert!(text.contains(way), "{text}");
+            }
+        }
         fs::remove_dir_all(root).unwrap();
         Ok(())
     }
