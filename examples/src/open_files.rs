@@ -3,22 +3,24 @@
 
 use std::io;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Raises the limit to the most that the program may have. Returns that.
 ///
 /// # Errors
 ///
-/// As of getrlimit(2) and setrlimit(2): the limit stays as it is.
+/// As of setrlimit(2): the limit stays as it is.
 pub fn allow_many() -> io::Result<u64> {
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let most = getrlimit(Resource::Nofile).maximum;
     // macOS names no limit and refuses more than OPEN_MAX.
     let most = match cfg!(target_os = "macos") {
-        true => most.min(10_240),
+        true => Some(most.map_or(10_240, |most| most.min(10_240))),
         false => most,
     };
-    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
-    // FreeBSD's limits are signed.
-    #[allow(clippy::useless_conversion)]
-    Ok(u64::try_from(most).unwrap_or(u64::MAX))
+    let raised = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    setrlimit(Resource::Nofile, raised)?;
+    Ok(most.unwrap_or(u64::MAX))
 }

@@ -216,7 +216,7 @@ fn stdio_has_the_limits_of_a_session_and_leaves_modes_alone() {
         .unwrap();
     assert!(log.contains("reason=idle"), "{log}");
     let flags = nix::fcntl::fcntl(&peer, nix::fcntl::FcntlArg::F_GETFL).unwrap();
-    assert_eq!(flags & nix::libc::O_NONBLOCK, 0);
+    assert_eq!(flags & libc::O_NONBLOCK, 0);
     drop(own);
 }
 

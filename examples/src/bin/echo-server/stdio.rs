@@ -18,7 +18,8 @@ use linecho_examples::log::{Level, Log, Value};
 use linecho_examples::server_log;
 use linecho_examples::signals::{Signal, Signals};
 use linecho_std::Identity;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::options::Arguments;
 
@@ -182,26 +183,23 @@ fn wait(
     signals: &Signals,
     timeout: Option<Duration>,
 ) -> io::Result<()> {
-    let mut sockets = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-    sockets.extend(input.map(|it| PollFd::new(it.as_fd(), PollFlags::POLLIN)));
-    sockets.extend(output.map(|it| PollFd::new(it.as_fd(), PollFlags::POLLOUT)));
-    // Rounded up, so that the deadline has passed then.
-    let timeout = timeout.map_or(PollTimeout::NONE, |it| {
-        let millis = it.as_micros().div_ceil(1000);
-        PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
-    });
-    match poll(&mut sockets, timeout) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+    let mut sockets = vec![PollFd::new(signals, PollFlags::IN)];
+    sockets.extend(input.map(|it| PollFd::new(it, PollFlags::IN)));
+    sockets.extend(output.map(|it| PollFd::new(it, PollFlags::OUT)));
+    // A timeout that is too large for the kernel never ends.
+    let timeout = timeout.and_then(|it| Timespec::try_from(it).ok());
+    match poll(&mut sockets, timeout.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Returns `true` if a call would not block.
 fn is_ready(file: &File, events: PollFlags) -> io::Result<bool> {
-    let mut sockets = [PollFd::new(file.as_fd(), events)];
-    match poll(&mut sockets, PollTimeout::ZERO) {
+    let mut sockets = [PollFd::new(file, events)];
+    match poll(&mut sockets, Some(&Timespec::default())) {
         Ok(count) => Ok(count > 0),
-        Err(nix::errno::Errno::EINTR) => Ok(false),
+        Err(Errno::INTR) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
@@ -220,7 +218,7 @@ impl embedded_io::Read for Reader<'_> {
 
 impl embedded_io::ReadReady for Reader<'_> {
     fn read_ready(&mut self) -> io::Result<bool> {
-        is_ready(self.0, PollFlags::POLLIN)
+        is_ready(self.0, PollFlags::IN)
     }
 }
 
@@ -243,7 +241,7 @@ impl embedded_io::Write for Writer<'_> {
 
 impl embedded_io::WriteReady for Writer<'_> {
     fn write_ready(&mut self) -> io::Result<bool> {
-        is_ready(self.0, PollFlags::POLLOUT)
+        is_ready(self.0, PollFlags::OUT)
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::env;
 use std::ffi::OsStr;
+#[cfg(target_os = "linux")]
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -53,8 +55,9 @@ pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
 #[cfg(target_os = "linux")]
 fn own_pidfd() -> Option<String> {
     use rustix::process::{PidfdFlags, getpid, pidfd_open};
-    let descriptor = pidfd_open(getpid(), PidfdFlags::empty()).ok()?;
-    Some(rustix::fs::fstat(descriptor).ok()?.st_ino.to_string())
+    use std::os::unix::fs::MetadataExt as _;
+    let descriptor = File::from(pidfd_open(getpid(), PidfdFlags::empty()).ok()?);
+    Some(descriptor.metadata().ok()?.ino().to_string())
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -8,14 +8,13 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
-use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use linecho_std::Listener;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 /// The most clients at a time.
 pub(crate) const MOST_CLIENTS: usize = 32;
@@ -88,32 +87,28 @@ fn wait(
 ) -> Ready {
     let mut sockets = Vec::new();
     if accepts {
-        sockets.push(PollFd::new(stop.as_fd(), PollFlags::POLLIN));
-        sockets.extend(
-            listeners
-                .iter()
-                .map(|it| PollFd::new(it.as_fd(), PollFlags::POLLIN)),
-        );
+        sockets.push(PollFd::new(stop, PollFlags::IN));
+        sockets.extend(listeners.iter().map(|it| PollFd::new(it, PollFlags::IN)));
     }
     let others = sockets.len();
     sockets.extend(clients.iter().map(|it| {
         let events = match it.stage {
-            Stage::Answer { .. } => PollFlags::POLLOUT,
-            Stage::Request(_) | Stage::Closing => PollFlags::POLLIN,
+            Stage::Answer { .. } => PollFlags::OUT,
+            Stage::Request(_) | Stage::Closing => PollFlags::IN,
         };
-        PollFd::new(it.stream.as_fd(), events)
+        PollFd::new(&it.stream, events)
     }));
     // The first one is the first to have had its time.
-    let timeout = clients.front().map_or(PollTimeout::NONE, |it| {
+    let timeout = clients.front().and_then(|it| {
         let left = it.end.saturating_duration_since(Instant::now());
-        PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
+        Timespec::try_from(left).ok()
     });
-    if let Err(error) = poll(&mut sockets, timeout)
-        && error != Errno::EINTR
+    if let Err(error) = poll(&mut sockets, timeout.as_ref())
+        && error != Errno::INTR
     {
         thread::sleep(PAUSE);
     }
-    let mut ready = sockets[..others].iter().map(|it| it.any() == Some(true));
+    let mut ready = sockets[..others].iter().map(|it| !it.revents().is_empty());
     Ready {
         stop: ready.next() == Some(true),
         listeners: ready.collect(),
@@ -125,8 +120,8 @@ fn accept(listener: &Listener, clients: &mut VecDeque<Client>) {
     for _ in 0..ACCEPTS_PER_TURN {
         let stream = match rustix::net::accept(listener) {
             Ok(descriptor) => UnixStream::from(descriptor),
-            Err(rustix::io::Errno::WOULDBLOCK) => return,
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => continue,
+            Err(Errno::WOULDBLOCK) => return,
+            Err(Errno::INTR | Errno::CONNABORTED) => continue,
             Err(_) => return thread::sleep(PAUSE),
         };
         if stream.set_nonblocking(true).is_err() {
