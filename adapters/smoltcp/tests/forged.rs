@@ -136,7 +136,7 @@ fn comes_back<L: Server>(kit: &mut Kit<4, L>) {
     raw.take(kit);
     raw.syn(kit);
     kit.pass(MILLISECOND);
-    let since = kit.now;
+    let since = kit.now();
     loop {
         let segments = raw.take(kit);
         if segments
@@ -145,7 +145,7 @@ fn comes_back<L: Server>(kit: &mut Kit<4, L>) {
         {
             break;
         }
-        assert!(kit.now < since + 2 * SECOND, "not served: {segments:?}");
+        assert!(kit.now() < since + 2 * SECOND, "not served: {segments:?}");
         for segment in segments {
             let mut answer = self::raw();
             answer.seq = segment.ack.unwrap();
@@ -155,7 +155,7 @@ fn comes_back<L: Server>(kit: &mut Kit<4, L>) {
         raw.syn(kit);
         kit.pass(MILLISECOND);
     }
-    assert!(kit.now <= since + SECOND + 10 * MILLISECOND);
+    assert!(kit.now() <= since + SECOND + 10 * MILLISECOND);
 }
 
 fn a_peer_that_has_lost_an_open_connection_is_served_after_a_second<L: Server>(mut kit: Kit<4, L>) {

@@ -6,13 +6,11 @@ mod kit;
 use std::time::Duration;
 
 use kit::raw::Raw;
-use kit::{BUFFER, Host, Kit, LINE, PORT, SERVER, tcp_socket};
+use kit::{BUFFER, Kit, LINE, PORT, SERVER, tcp_socket};
+use linecho_devices::faulty::VirtualClock;
 use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
-use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr, TcpControl};
-use linecho_smoltcp::{
-    Client, ClientTurn, Config, HashedListener, HashedSlot, LongLines, Options, Reason, egress,
-    ingress,
-};
+use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl};
+use linecho_smoltcp::{Config, HashedListener, HashedSlot, LongLines, Options, Reason, stack_time};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -288,7 +286,7 @@ fn a_flood_of_frames_starves_no_session() {
         kit.server.device.rx.borrow_mut().push_back(vec![0x45; 40]);
     }
     for _ in 0..10 {
-        let now = kit.now;
+        let now = kit.now();
         kit.step(now);
     }
     assert_eq!(kit.client[client].received, b"one\ntwo\n");
@@ -299,14 +297,14 @@ fn a_flood_of_frames_starves_no_session() {
 fn one_poll_serves_some_of_many_that_are_due_at_once() {
     let session = Config::new().idle_timeout(Some(5 * SECOND));
     let mut kit = Many::hashed(session.into(), 300);
-    let opened = kit.now;
+    let opened = kit.now();
     (0..300).for_each(|_| _ = kit.connect());
     kit.drive("all open", SECOND, |kit| {
         kit.listener.totals().opened == 300
     });
     kit.pass(4 * SECOND);
     assert!(kit.reasons().is_empty());
-    kit.now = opened + 6 * SECOND;
+    kit.clock = VirtualClock::new(stack_time(opened + 6 * SECOND));
     kit.server_turn();
     let ended = kit.reasons().len();
     assert!((1..300).contains(&ended), "{ended} in one turn");
@@ -362,47 +360,14 @@ fn other_sockets_are_in_a_set_of_their_own() {
 
 #[test]
 fn ipv6_is_served_as_well() {
-    let (ours, theirs) = (
-        IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 1),
-        IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 2),
-    );
     let mut kit = Many::hashed(Options::DEFAULT, 2);
-    let add = |host: &mut Host, address| {
-        host.iface
-            .update_ip_addrs(|list| list.push(IpCidr::new(address, 64)).unwrap());
-    };
-    add(&mut kit.server, ours);
-    add(&mut kit.clients, theirs);
-    let handle = kit.clients.sockets.add(tcp_socket(BUFFER));
-    let tcp = kit.clients.sockets.get_mut::<tcp::Socket>(handle);
-    let context = kit.clients.iface.context();
-    let mut client = Client::<_, 4>::connect([0; 64], tcp, context, (ours, PORT), 50_000).unwrap();
-    client.probe().queue(b"six\n").unwrap();
-    client.finish();
-    for _ in 0..100 {
-        kit.server_turn();
-        let Host {
-            iface,
-            device,
-            sockets,
-        } = &mut kit.clients;
-        device
-            .rx
-            .borrow_mut()
-            .append(&mut kit.server.device.tx.borrow_mut());
-        let _ = ingress(kit.now, iface, device, sockets);
-        let turn = client.turn(kit.now, sockets.get_mut(handle), |_| ());
-        let _ = egress(kit.now, iface, device, sockets);
-        kit.server
-            .device
-            .rx
-            .borrow_mut()
-            .append(&mut device.tx.borrow_mut());
-        if turn == Ok(ClientTurn::Closed) {
-            return;
-        }
+    for (host, number) in [(&mut kit.server, 1), (&mut kit.clients, 2)] {
+        host.replace_address(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, number));
     }
-    panic!("not closed");
+    let client = kit.connect();
+    kit.echo(client, b"six\n");
+    kit.half_close(client);
+    kit.drive("the end", SECOND, |kit| kit.is_over(client));
 }
 
 #[test]

@@ -85,9 +85,9 @@ fn a_quiet_peer_is_probed_every_15_s_and_first_30_s_after_a_line() {
     raw.connect(&mut kit);
     for _ in 0..3 {
         for _ in 0..20 {
-            let (since, seen) = (kit.now, kit.seen.len());
+            let (since, seen) = (kit.now(), kit.seen.len());
             kit.drive("a probe", 17 * SECOND, |kit| kit.seen.len() > seen);
-            assert!(kit.now >= since + 15 * SECOND);
+            assert!(kit.now() >= since + 15 * SECOND);
             let [probe] = &raw.take(&kit)[..] else {
                 panic!("one probe")
             };

@@ -97,19 +97,10 @@ fn data_and_fin_that_came_before_the_accept_are_served() {
     let mut kit = Kit::<1>::new(plain());
     let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
     let stack_turn = |kit: &mut Kit<1>| {
+        let now = kit.now();
         let host = &mut kit.server;
-        let _ = ingress(
-            kit.now,
-            &mut host.iface,
-            &mut host.device,
-            &mut host.sockets,
-        );
-        let _ = egress(
-            kit.now,
-            &mut host.iface,
-            &mut host.device,
-            &mut host.sockets,
-        );
+        let _ = ingress(now, &mut host.iface, &mut host.device, &mut host.sockets);
+        let _ = egress(now, &mut host.iface, &mut host.device, &mut host.sockets);
         kit.seen.extend(host.device.tx.borrow_mut().drain(..));
     };
     raw.syn(&mut kit);
@@ -272,35 +263,31 @@ fn listeners_and_other_sockets_share_a_set() {
     }
     let mut at_once = 0;
     for _ in 0..200 {
+        let now = kit.now();
         let host = &mut kit.server;
-        let mut wake = ingress(
-            kit.now,
-            &mut host.iface,
-            &mut host.device,
-            &mut host.sockets,
-        );
+        let mut wake = ingress(now, &mut host.iface, &mut host.device, &mut host.sockets);
         wake = wake.min(kit.listener.serve(
-            kit.now,
+            now,
             &mut host.iface,
             &mut host.device,
             &mut host.sockets,
             |_| (),
         ));
         wake = wake.min(second.serve(
-            kit.now,
+            now,
             &mut host.iface,
             &mut host.device,
             &mut host.sockets,
             |_| (),
         ));
         wake = wake.min(egress(
-            kit.now,
+            now,
             &mut host.iface,
             &mut host.device,
             &mut host.sockets,
         ));
         at_once += usize::from(wake == Wake::Again);
-        let until = kit.now;
+        let until = kit.now();
         kit.step(until);
     }
     // A listener turns again when its last slot has been taken, and that is all.
@@ -475,7 +462,7 @@ fn congestion_state_is_not_inherited() {
         for _ in 0..3 {
             raw.send(kit, &[b'\n'; 1000]);
         }
-        let now = kit.now;
+        let now = kit.now();
         kit.step(now);
         kit.step(now);
         let sent: usize = raw
@@ -546,7 +533,7 @@ fn a_flood_of_frames_starves_no_session() {
         kit.server.device.rx.borrow_mut().push_back(vec![0x45; 40]);
     }
     for _ in 0..10 {
-        let now = kit.now;
+        let now = kit.now();
         kit.step(now);
     }
     assert_eq!(kit.client[client].received, b"one\ntwo\n");
@@ -560,7 +547,7 @@ fn one_turn_sends_many_segments() {
     kit.echo(client, b"one\n");
     kit.seen.clear();
     kit.send(client, &[b'\n'; 4000]);
-    let now = kit.now;
+    let now = kit.now();
     let before = kit.turns;
     kit.step(now);
     kit.step(now);

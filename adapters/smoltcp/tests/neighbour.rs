@@ -107,7 +107,7 @@ fn strangers<L: Server>(wire: &mut Wire<L>) {
 /// Sends a line from each peer at once, and returns how long the last echo took.
 #[track_caller]
 fn round<L: Server>(wire: &mut Wire<L>, peers: &mut [Peer]) -> Duration {
-    let since = wire.now;
+    let since = wire.now();
     for peer in &mut *peers {
         wire.send(peer, b"line\n");
     }
@@ -115,7 +115,7 @@ fn round<L: Server>(wire: &mut Wire<L>, peers: &mut [Peer]) -> Duration {
     while !waiting.is_empty() {
         wire.pass(MILLISECOND);
         assert!(
-            wire.now < since + 5 * SECOND,
+            wire.now() < since + 5 * SECOND,
             "{} without echo",
             waiting.len()
         );
@@ -126,7 +126,7 @@ fn round<L: Server>(wire: &mut Wire<L>, peers: &mut [Peer]) -> Duration {
             !segments.iter().any(|it| it.payload == b"line\n")
         });
     }
-    wire.now.saturating_duration_since(since)
+    wire.now().saturating_duration_since(since)
 }
 
 fn many_hosts_and_strangers<L: Server>(mut wire: Wire<L>) {

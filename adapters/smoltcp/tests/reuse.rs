@@ -94,7 +94,7 @@ fn in_time_wait<const N: usize, L: Server>(mut kit: Kit<N, L>, together: bool) {
         raw.fin(&mut kit, b"");
         if !together {
             // One turn, in which the last acknowledgement leaves.
-            let now = kit.now;
+            let now = kit.now();
             kit.step(now);
         }
     }

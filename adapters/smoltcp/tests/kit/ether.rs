@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use linecho_devices::faulty::VirtualClock;
 use linecho_smoltcp::smoltcp::phy::{ChecksumCapabilities, Medium};
+use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
 use linecho_smoltcp::smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress,
     IpProtocol, IpRepr, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
-use linecho_smoltcp::{Instant, Wake};
+use linecho_smoltcp::{Instant, Wake, from_stack_time};
 
-use super::{Host, PORT, SERVER, Server};
+use super::{Host, PORT, SERVER, Server, deadline};
 
 pub const OURS: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
 pub const OUR_ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
@@ -50,7 +52,7 @@ pub struct Sent {
 }
 
 pub struct Wire<L> {
-    pub now: Instant,
+    pub clock: VirtualClock,
     pub host: Host,
     pub listener: L,
     pub turns: usize,
@@ -68,7 +70,7 @@ impl<L: Server> Wire<L> {
         assert_eq!(host.iface.hardware_addr(), OURS.into());
         let listener = listener(&mut host);
         Self {
-            now: Instant::from_millis(1000),
+            clock: VirtualClock::new(StackInstant::from_secs(1)),
             host,
             listener,
             turns: 0,
@@ -79,24 +81,22 @@ impl<L: Server> Wire<L> {
         }
     }
 
+    pub fn now(&self) -> Instant {
+        from_stack_time(self.clock.now())
+    }
+
     /// Gives the listener turns whenever one is due, for as long as `time` takes.
     pub fn pass(&mut self, time: Duration) {
-        let until = self.now + time;
-        loop {
+        let until = self.now() + time;
+        while self.now() < until {
             self.turns += 1;
-            let wake = self.listener.poll(self.now, &mut self.host, &mut |_| ());
+            let now = self.now();
+            let wake = self.listener.poll(now, &mut self.host, &mut |_| ());
             self.collect();
             let waits = !self.host.device.rx.borrow().is_empty();
-            assert!(self.turns < 100_000, "busy loop");
-            self.now = match wake {
-                _ if waits => continue,
-                Wake::Again => continue,
-                Wake::At(at) => at.clamp(self.now, until),
-                Wake::Frame => until,
-            };
-            if self.now >= until {
-                return;
-            }
+            let wake = if waits { Wake::Again } else { wake };
+            let left = until.saturating_duration_since(now);
+            self.clock.pass([deadline(wake, now)], left).unwrap();
         }
     }
 
@@ -136,7 +136,7 @@ impl<L: Server> Wire<L> {
                     let checksums = ChecksumCapabilities::default();
                     let repr = TcpRepr::parse(&tcp, &from, &to, &checksums).unwrap();
                     self.segments.push(Sent {
-                        at: self.now,
+                        at: self.now(),
                         hardware: frame.dst_addr(),
                         address: ip.dst_addr(),
                         port: repr.dst_port,
@@ -255,7 +255,7 @@ impl<L: Server> Wire<L> {
     #[track_caller]
     pub fn connect(&mut self, peer: &mut Peer, limit: Duration) -> TcpSeqNumber {
         self.syn(peer);
-        let until = self.now + limit;
+        let until = self.now() + limit;
         loop {
             self.pass(Duration::from_millis(1));
             let segments = self.take_and_note(peer);
@@ -265,7 +265,7 @@ impl<L: Server> Wire<L> {
                 self.pass(Duration::from_millis(1));
                 return syn.seq;
             }
-            assert!(self.now < until, "no SYN|ACK");
+            assert!(self.now() < until, "no SYN|ACK");
         }
     }
 }

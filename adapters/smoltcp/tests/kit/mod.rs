@@ -11,6 +11,7 @@ pub mod raw;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use linecho_devices::faulty::VirtualClock;
 use linecho_devices::testing::{self, End};
 use linecho_smoltcp::smoltcp::iface::{Interface, SocketHandle, SocketSet, SocketStorage};
 use linecho_smoltcp::smoltcp::phy::Medium;
@@ -29,9 +30,6 @@ pub const CLIENT: IpAddress = IpAddress::v4(10, 0, 0, 2);
 pub const MTU: usize = 1500;
 pub const BUFFER: usize = 4096;
 pub const LINE: usize = 256;
-
-/// More turns than any test needs at one instant: somebody spins.
-const TURNS_AT_ONE_INSTANT: usize = 100_000;
 
 /// A stack of its own.
 pub struct Host {
@@ -84,7 +82,7 @@ pub struct Client {
 pub type Lose = dyn FnMut(bool, &[u8]) -> bool;
 
 pub struct Kit<const SLOTS: usize, L = Listener<'static, SLOTS>> {
-    pub now: Instant,
+    pub clock: VirtualClock,
     pub server: Host,
     pub listener: L,
     pub clients: Host,
@@ -95,7 +93,6 @@ pub struct Kit<const SLOTS: usize, L = Listener<'static, SLOTS>> {
     /// Decides which frames get lost. The first argument is `true` for a frame to the server.
     pub lose: Box<Lose>,
     pub turns: usize,
-    turns_at_now: usize,
     wake: Wake,
     next_port: u16,
 }
@@ -204,7 +201,7 @@ impl<const LINES: usize> Kit<LINES, HashedListener<'static, LINES>> {
 impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
     fn with(server: Host, listener: L) -> Self {
         Self {
-            now: Instant::from_millis(1000),
+            clock: VirtualClock::new(StackInstant::from_secs(1)),
             server,
             listener,
             clients: Host::new(CLIENT),
@@ -213,10 +210,13 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
             seen: vec![],
             lose: Box::new(|_, _| false),
             turns: 0,
-            turns_at_now: 0,
             wake: Wake::Again,
             next_port: 40_000,
         }
+    }
+
+    pub fn now(&self) -> Instant {
+        from_stack_time(self.clock.now())
     }
 
     /// Starts a connection; the number by which `self.client` knows it.
@@ -299,7 +299,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
         self.client_turn();
         self.carry();
         // No sooner than it asked for: a wake that is missing or late shows.
-        if self.wake <= Wake::At(self.now) || !self.server.device.rx.borrow().is_empty() {
+        if self.wake <= Wake::At(self.now()) || !self.server.device.rx.borrow().is_empty() {
             self.server_turn();
         }
         self.carry();
@@ -307,9 +307,10 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
     }
 
     pub fn server_turn(&mut self) {
+        let now = self.now();
         let events = &mut self.events;
         let on_event = &mut |event| events.push(event);
-        self.wake = self.listener.poll(self.now, &mut self.server, on_event);
+        self.wake = self.listener.poll(now, &mut self.server, on_event);
         self.turns += 1;
     }
 
@@ -321,7 +322,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
     fn client_turn(&mut self) {
         let host = &mut self.clients;
         host.iface
-            .poll(stack_time(self.now), &mut host.device, &mut host.sockets);
+            .poll(self.clock.now(), &mut host.device, &mut host.sockets);
         for client in &mut self.client {
             let socket = host.sockets.get_mut::<tcp::Socket>(client.handle);
             while socket.can_send() && !client.to_send.is_empty() {
@@ -338,7 +339,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
             }
         }
         host.iface
-            .poll(stack_time(self.now), &mut host.device, &mut host.sockets);
+            .poll(self.clock.now(), &mut host.device, &mut host.sockets);
     }
 
     /// Takes frames from end to end.
@@ -358,18 +359,6 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
     }
 
     fn tick(&mut self, until: Instant) {
-        self.turns_at_now += 1;
-        assert!(
-            self.turns_at_now < TURNS_AT_ONE_INSTANT,
-            "busy loop at {:?}",
-            self.now
-        );
-        let at = stack_time(self.now);
-        let clients = self.clients.iface.poll_at(at, &self.clients.sockets);
-        let clients_wake = match clients {
-            None => Wake::Frame,
-            Some(due) => Wake::At(from_stack_time(due)),
-        };
         let busy = !self.server.device.rx.borrow().is_empty()
             || !self.clients.device.rx.borrow().is_empty()
             || self.client.iter().any(|client| {
@@ -377,25 +366,24 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
                 (socket.can_recv() && client.reads)
                     || (socket.can_send() && !client.to_send.is_empty())
             });
-        let next = match self.wake.min(clients_wake) {
-            _ if busy => return,
-            Wake::Again => return,
-            Wake::At(at) => at.min(until),
-            Wake::Frame => until,
-        };
-        if next > self.now {
-            self.now = next;
-            self.turns_at_now = 0;
-        }
+        let wake = if busy { Wake::Again } else { self.wake };
+        let now = self.clock.now();
+        let clients = self.clients.iface.poll_at(now, &self.clients.sockets);
+        self.clock
+            .pass(
+                [deadline(wake, self.now()), clients],
+                until.saturating_duration_since(self.now()),
+            )
+            .unwrap();
     }
 
     /// Steps until `done`; panics with `what` when that has not come within `limit`.
     #[track_caller]
     pub fn drive(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) {
-        let until = self.now + limit;
+        let until = self.now() + limit;
         while !done(self) {
             assert!(
-                self.now < until,
+                self.now() < until,
                 "not within {limit:?}: {what}; server {:?}, events {:?}",
                 self.server_states(),
                 self.events,
@@ -406,8 +394,8 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
 
     /// Steps for as long as `time` takes.
     pub fn pass(&mut self, time: Duration) {
-        let until = self.now + time;
-        while self.now < until {
+        let until = self.now() + time;
+        while self.now() < until {
             self.step(until);
         }
     }
@@ -438,6 +426,11 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
         });
         number
     }
+}
+
+/// The time at which a turn is due, for the clock of the stack.
+pub fn deadline(wake: Wake, now: Instant) -> Option<StackInstant> {
+    wake.timeout(now).map(|wait| stack_time(now + wait))
 }
 
 /// A listener with as many sockets as slots, and `lines` line buffers.

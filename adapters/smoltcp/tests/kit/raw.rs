@@ -150,7 +150,7 @@ impl Raw {
         self.take(kit);
         self.syn(kit);
         self.seq += 1;
-        let until = kit.now;
+        let until = kit.now();
         kit.step(until);
         let answer = self.take_and_note(kit);
         assert_eq!(

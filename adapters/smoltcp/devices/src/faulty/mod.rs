@@ -2,7 +2,7 @@
 //!
 //! The same seed, faults and frames give the same fate to each frame, on every machine and in every
 //! version of this crate unless the changelog says otherwise. The caller passes the time to the
-//! stack: a test asks [`next_arrival`](FaultyLink::next_arrival) and jumps there.
+//! stack: a [`VirtualClock`] jumps to the [next arrival](FaultyLink::next_arrival).
 //!
 //! ```
 //! use linecho_devices::faulty::{FaultyLink, Faults, Side};
@@ -20,6 +20,7 @@
 //! assert!(link.end(Side::B).receive(Instant::from_millis(20)).is_some());
 //! ```
 
+mod clock;
 mod lane;
 mod loopback;
 mod random;
@@ -28,6 +29,7 @@ mod tests;
 
 use core::time::Duration;
 
+pub use clock::{Busy, VirtualClock};
 use lane::Lane;
 pub use loopback::FaultyLoopback;
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};

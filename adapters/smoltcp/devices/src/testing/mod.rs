@@ -39,4 +39,4 @@ pub use end::{End, Frames};
 pub use host::{Host, tcp_socket};
 pub use segments::{Found, Vector, segments};
 #[cfg(feature = "faulty")]
-pub use world::{Busy, World};
+pub use world::World;

@@ -18,13 +18,15 @@ use std::time::Duration;
 use crate::faults::FaultOptions;
 use crate::figures::{Figures, Grouped, Part, RoundTrips};
 use crate::stream::{MAX_WINDOW, Plan, Stream};
-use crate::time::{Time, Virtual};
+use crate::time::Time;
 use clap::Parser;
+use linecho_devices::faulty::VirtualClock;
 use linecho_devices::{FaultyLoopback, Pcap};
 use linecho_examples_smoltcp::clock::Clock;
 use linecho_smoltcp::smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use linecho_smoltcp::smoltcp::phy::{Device, Loopback, Medium};
 use linecho_smoltcp::smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
+use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
 use linecho_smoltcp::smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv6Address};
 use linecho_smoltcp::{Instant, Listener, Options, Totals, egress, ingress, stack_time};
 
@@ -119,7 +121,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Some(faults) => {
             let started = std::time::Instant::now();
             let mut link = FaultyLoopback::new(Medium::Ip, MTU, arguments.seed, faults);
-            let figures = stream(arguments, &mut link, Virtual::default())?;
+            let figures = stream(arguments, &mut link, VirtualClock::new(StackInstant::ZERO))?;
             Figures {
                 wall_time: Some(started.elapsed()),
                 link: Some(link.counters()),

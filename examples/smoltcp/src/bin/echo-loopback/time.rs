@@ -1,8 +1,11 @@
 //! The clock of the stack.
 
+use core::time::Duration;
+
 use linecho_devices::FaultyLoopback;
+use linecho_devices::faulty::VirtualClock;
 use linecho_smoltcp::smoltcp::phy::Loopback;
-use linecho_smoltcp::{Instant, Wake, from_stack_time};
+use linecho_smoltcp::{Instant, Wake, from_stack_time, stack_time};
 
 use linecho_examples_smoltcp::clock::Clock;
 
@@ -26,54 +29,18 @@ impl Time<Loopback> for Clock {
 }
 
 /// Time that jumps to when something happens next.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Virtual(Instant);
-
-impl Time<FaultyLoopback> for Virtual {
+impl Time<FaultyLoopback> for VirtualClock {
     fn now(&self) -> Instant {
-        self.0
+        from_stack_time(Self::now(self))
     }
 
     fn pass(&mut self, wake: Wake, link: &FaultyLoopback) {
-        let deadline = match wake {
-            Wake::Again => return,
-            Wake::At(at) => Some(at),
-            Wake::Frame => None,
-        };
-        let arrival = link.next_arrival().map(from_stack_time);
+        let now = Time::now(self);
+        let due = wake.timeout(now).map(|wait| stack_time(now + wait));
         // Where nothing will ever happen, time goes by all the same, and somebody loses patience.
-        let next = [deadline, arrival].into_iter().flatten().min();
-        self.0 = self.0.max(next.unwrap_or(self.0 + SECOND));
+        // On a link without delay, all is done in one instant, however many turns that takes.
+        let _ = Self::pass(self, [due, link.next_arrival()], SECOND);
     }
 }
 
-const SECOND: core::time::Duration = core::time::Duration::from_secs(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use core::time::Duration;
-    use linecho_devices::faulty::Faults;
-    use linecho_smoltcp::smoltcp::phy::{Device, Medium, TxToken};
-    use linecho_smoltcp::stack_time;
-
-    #[test]
-    fn it_jumps_to_what_comes_first() {
-        let faults = Faults {
-            delay: Duration::from_millis(20),
-            ..Faults::NONE
-        };
-        let mut link = FaultyLoopback::new(Medium::Ip, 1500, 1, faults);
-        let mut time = Virtual::default();
-        time.pass(Wake::Again, &link);
-        assert_eq!(time.now(), Instant::ZERO);
-        time.pass(Wake::Frame, &link);
-        assert_eq!(time.now(), Instant::from_millis(1000));
-        let token = link.transmit(stack_time(time.now()));
-        token.expect("the link takes all").consume(1, |_| ());
-        time.pass(Wake::At(time.now() + Duration::from_millis(5)), &link);
-        assert_eq!(time.now(), Instant::from_millis(1005));
-        time.pass(Wake::At(time.now() + SECOND), &link);
-        assert_eq!(time.now(), Instant::from_millis(1020));
-    }
-}
+const SECOND: Duration = Duration::from_secs(1);
