@@ -33,3 +33,5 @@ extern crate std;
 
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod walk;

@@ -1,11 +1,12 @@
 //! Every state that a probe with little storage can be in, and everything that can happen to it
 //! there: breadth first, until nothing new appears. Each step is taken by a [`Model`], too.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::walk::{self, State as _};
 
 /// The longest storage, and the window of lines.
 const LONGEST: usize = if cfg!(debug_assertions) { 3 } else { 5 };
@@ -91,7 +92,63 @@ impl State {
         }
     }
 
-    /// Returns everything by which states differ.
+    fn agree(&self) {
+        let Self { probe, model } = self;
+        let bytes = model.in_flight();
+        assert_eq!(
+            probe.expected(),
+            model.sent.iter().copied().collect::<Vec<_>>()
+        );
+        assert_eq!(
+            probe.output(),
+            model.queued.iter().copied().collect::<Vec<_>>()
+        );
+        assert_eq!(probe.is_done(), bytes.is_empty());
+        assert_eq!(probe.capacity(), model.capacity);
+        assert_eq!(probe.is_unflushed(), model.unflushed);
+        assert_eq!(probe.is_within_line(), model.is_within_line());
+        assert_eq!(probe.end_of_input().is_ok(), bytes.is_empty());
+        let free = model.capacity - bytes.len();
+        assert!(probe.room() <= free, "bounded");
+        let window_is_full = model.lines() == WINDOW && !model.is_unfinished();
+        assert!(!window_is_full || probe.room() == 0);
+    }
+
+    /// An honest echo of whole lines ends everything, and never leaves the probe without room that
+    /// it has.
+    fn is_alive(&self) {
+        let mut state = self.clone();
+        state.take(&Step::Send(usize::MAX));
+        let bytes = state.model.in_flight();
+        let whole = bytes
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
+        state.take(&Step::Receive(whole));
+        let rest = bytes.len() - whole;
+        let free = state.model.capacity - rest;
+        let came_in_part = rest > 0 && state.model.into_line > 0;
+        assert!(came_in_part || state.probe.room() == free, "room");
+        // At the end of input the rest comes back, too.
+        state.take(&Step::Receive(rest));
+        assert!(state.probe.is_done());
+    }
+
+    fn forget_what_does_not_matter(&mut self) {
+        let Self { probe, model } = self;
+        probe.buffer.fill_unused(b'?');
+        probe.buffer.moved = 0;
+        probe.looked_at = 0;
+        // A line that goes on for ever makes no new states.
+        let far = model.into_line.saturating_sub(1);
+        model.into_line -= far;
+        probe.line_start += far;
+    }
+}
+
+impl walk::State for State {
+    type Step = Step;
+
     fn key(&self) -> Vec<u8> {
         let Self { probe, model } = self;
         let mut key = vec![
@@ -118,8 +175,6 @@ impl State {
         steps
     }
 
-    /// Takes a step, and checks that probe and model agree. Returns false if the probe is of no
-    /// more use after it.
     fn take(&mut self, step: &Step) -> bool {
         let Self { probe, model } = self;
         match *step {
@@ -198,98 +253,16 @@ impl State {
         true
     }
 
-    fn agree(&self) {
-        let Self { probe, model } = self;
-        let bytes = model.in_flight();
-        assert_eq!(
-            probe.expected(),
-            model.sent.iter().copied().collect::<Vec<_>>()
-        );
-        assert_eq!(
-            probe.output(),
-            model.queued.iter().copied().collect::<Vec<_>>()
-        );
-        assert_eq!(probe.is_done(), bytes.is_empty());
-        assert_eq!(probe.capacity(), model.capacity);
-        assert_eq!(probe.is_unflushed(), model.unflushed);
-        assert_eq!(probe.is_within_line(), model.is_within_line());
-        assert_eq!(probe.end_of_input().is_ok(), bytes.is_empty());
-        let free = model.capacity - bytes.len();
-        assert!(probe.room() <= free, "bounded");
-        let window_is_full = model.lines() == WINDOW && !model.is_unfinished();
-        assert!(!window_is_full || probe.room() == 0);
+    fn check(&self) {
+        self.is_alive();
     }
-
-    /// An honest echo of whole lines ends everything, and never leaves the probe without room that
-    /// it has.
-    fn is_alive(&self) {
-        let mut state = self.clone();
-        state.take(&Step::Send(usize::MAX));
-        let bytes = state.model.in_flight();
-        let whole = bytes
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
-        state.take(&Step::Receive(whole));
-        let rest = bytes.len() - whole;
-        let free = state.model.capacity - rest;
-        let came_in_part = rest > 0 && state.model.into_line > 0;
-        assert!(came_in_part || state.probe.room() == free, "room");
-        // At the end of input the rest comes back, too.
-        state.take(&Step::Receive(rest));
-        assert!(state.probe.is_done());
-    }
-
-    fn forget_what_does_not_matter(&mut self) {
-        let Self { probe, model } = self;
-        probe.buffer.fill_unused(b'?');
-        probe.buffer.moved = 0;
-        probe.looked_at = 0;
-        // A line that goes on for ever makes no new states.
-        let far = model.into_line.saturating_sub(1);
-        model.into_line -= far;
-        probe.line_start += far;
-    }
-}
-
-/// Names the state and the step when the test fails.
-struct Blame<'a>(&'a State, Option<&'a Step>);
-
-impl Drop for Blame<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            std::eprintln!("in {:#?}\nat {:?}", self.0, self.1);
-        }
-    }
-}
-
-/// Explores everything from one beginning. Returns the numbers of states and of steps.
-fn explore(start: State) -> (usize, u64) {
-    let mut seen = HashSet::from([start.key()]);
-    let mut queue = VecDeque::from([start]);
-    let mut steps = 0;
-    while let Some(state) = queue.pop_front() {
-        let blame = Blame(&state, None);
-        state.is_alive();
-        drop(blame);
-        for step in state.steps() {
-            let blame = Blame(&state, Some(&step));
-            let mut next = state.clone();
-            steps += 1;
-            if next.take(&step) && seen.insert(next.key()) {
-                queue.push_back(next);
-            }
-            drop(blame);
-        }
-    }
-    (seen.len(), steps)
 }
 
 #[test]
 fn state_space() {
     let (mut states, mut steps) = (0, 0);
     for capacity in 1..=LONGEST {
-        let (more_states, more_steps) = explore(State::new(capacity));
+        let (more_states, more_steps) = walk::explore(State::new(capacity));
         states += more_states;
         steps += more_steps;
     }

@@ -9,11 +9,11 @@
 
 use core::time::Duration;
 use std::boxed::Box;
-use std::collections::{HashSet, VecDeque};
 use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::walk::{self, State as _};
 
 /// The longest buffer. Debug builds take too long for more.
 const LONGEST: usize = if cfg!(debug_assertions) { 3 } else { 5 };
@@ -221,7 +221,73 @@ impl State {
         Self { session, model }
     }
 
-    /// Returns everything by which states differ.
+    fn agree(&self) {
+        let Self { session, model } = self;
+        assert_eq!(session.output(), model.ready);
+        assert_eq!(session.held(), model.held().len());
+        assert_eq!(session.buffer.held_bytes(), model.held());
+        assert_eq!(session.capacity(), model.capacity);
+        assert_eq!(session.ended(), model.ended());
+        assert_eq!(session.reason, model.reason);
+        assert_eq!(session.is_writing(), model.is_writing());
+        assert_eq!(session.is_shutting_down(), model.shutting_down);
+        let since = NOW - model.age;
+        let deadline = model
+            .deadline()
+            .map(|it| Instant::from_millis(since + it.0));
+        assert_eq!(session.deadline(), deadline);
+    }
+
+    /// A peer that reads gets each complete line, and can complete the one that has begun.
+    fn is_alive(&self) {
+        let mut state = self.clone();
+        state.take(&Step::Send(usize::MAX));
+        let takes_input = state.model.reason.is_none() && state.model.capacity > 0;
+        let room = state.session.clone().input().len();
+        assert_eq!(room > 0, takes_input, "input");
+        if takes_input {
+            state.take(&Step::Receive(vec![true]));
+            state.take(&Step::Send(usize::MAX));
+            assert_eq!(state.session.held(), 0);
+        }
+    }
+
+    /// A peer that reads and closes ends the session, and has everything then.
+    fn can_end(&self) {
+        let mut state = self.clone();
+        for step in [Step::EndOfInput, Step::Send(usize::MAX), Step::Flush] {
+            state.take(&step);
+        }
+        assert!(state.session.ended().is_some(), "the end is out of reach");
+    }
+
+    /// With an idle timeout, silence ends the session, whatever it waits for.
+    fn ends_in_time(&self) {
+        let mut state = self.clone();
+        state.take(&Step::Tick(0));
+        state.take(&Step::Tick(2));
+        let ends = state.model.timeouts.0.is_some()
+            || state.model.reason.is_some_and(|_| !self.model.is_writing());
+        assert!(
+            !ends || state.session.ended().is_some(),
+            "silence does not end"
+        );
+    }
+
+    fn forget_what_does_not_matter(&mut self) {
+        self.session.buffer.fill_unused(b'\n');
+        if self.model.ended().is_some() {
+            (self.model.age, self.model.progressed) = (0, false);
+            (self.session.since, self.session.progressed) = (Instant::from_millis(NOW), false);
+        }
+        self.session.scanned = 0;
+        self.session.buffer.moved = 0;
+    }
+}
+
+impl walk::State for State {
+    type Step = Step;
+
     fn key(&self) -> Vec<u8> {
         let Self { session, model } = self;
         let reason = model.reason.map_or(0, |reason| match reason {
@@ -273,8 +339,7 @@ impl State {
         steps
     }
 
-    /// Takes a step, and checks that session and model agree.
-    fn take(&mut self, step: &Step) {
+    fn take(&mut self, step: &Step) -> bool {
         let Self { session, model } = self;
         session.counters = Counters::default();
         let mut counters = Counters::default();
@@ -349,112 +414,15 @@ impl State {
         assert_eq!(session.counters(), counters);
         self.agree();
         self.forget_what_does_not_matter();
+        true
     }
 
-    fn agree(&self) {
-        let Self { session, model } = self;
-        assert_eq!(session.output(), model.ready);
-        assert_eq!(session.held(), model.held().len());
-        assert_eq!(session.buffer.held_bytes(), model.held());
-        assert_eq!(session.capacity(), model.capacity);
-        assert_eq!(session.ended(), model.ended());
-        assert_eq!(session.reason, model.reason);
-        assert_eq!(session.is_writing(), model.is_writing());
-        assert_eq!(session.is_shutting_down(), model.shutting_down);
-        let since = NOW - model.age;
-        let deadline = model
-            .deadline()
-            .map(|it| Instant::from_millis(since + it.0));
-        assert_eq!(session.deadline(), deadline);
-    }
-
-    /// Checks what must be true in each state, whatever led there.
     fn check(&self) {
         assert!(self.session.held() <= self.session.capacity(), "bounded");
         self.is_alive();
         self.can_end();
         self.ends_in_time();
     }
-
-    /// A peer that reads gets each complete line, and can complete the one that has begun.
-    fn is_alive(&self) {
-        let mut state = self.clone();
-        state.take(&Step::Send(usize::MAX));
-        let takes_input = state.model.reason.is_none() && state.model.capacity > 0;
-        let room = state.session.clone().input().len();
-        assert_eq!(room > 0, takes_input, "input");
-        if takes_input {
-            state.take(&Step::Receive(vec![true]));
-            state.take(&Step::Send(usize::MAX));
-            assert_eq!(state.session.held(), 0);
-        }
-    }
-
-    /// A peer that reads and closes ends the session, and has everything then.
-    fn can_end(&self) {
-        let mut state = self.clone();
-        for step in [Step::EndOfInput, Step::Send(usize::MAX), Step::Flush] {
-            state.take(&step);
-        }
-        assert!(state.session.ended().is_some(), "the end is out of reach");
-    }
-
-    /// With an idle timeout, silence ends the session, whatever it waits for.
-    fn ends_in_time(&self) {
-        let mut state = self.clone();
-        state.take(&Step::Tick(0));
-        state.take(&Step::Tick(2));
-        let ends = state.model.timeouts.0.is_some()
-            || state.model.reason.is_some_and(|_| !self.model.is_writing());
-        assert!(
-            !ends || state.session.ended().is_some(),
-            "silence does not end"
-        );
-    }
-
-    fn forget_what_does_not_matter(&mut self) {
-        self.session.buffer.fill_unused(b'\n');
-        if self.model.ended().is_some() {
-            (self.model.age, self.model.progressed) = (0, false);
-            (self.session.since, self.session.progressed) = (Instant::from_millis(NOW), false);
-        }
-        self.session.scanned = 0;
-        self.session.buffer.moved = 0;
-    }
-}
-
-/// Names the state and the step when the test fails.
-struct Blame<'a>(&'a State, Option<&'a Step>);
-
-impl Drop for Blame<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            std::eprintln!("in {:#?}\nat {:?}", self.0, self.1);
-        }
-    }
-}
-
-/// Explores everything from one beginning. Returns the numbers of states and of steps.
-fn explore(start: State) -> (usize, u64) {
-    let mut seen = HashSet::from([start.key()]);
-    let mut queue = VecDeque::from([start]);
-    let mut steps = 0;
-    while let Some(state) = queue.pop_front() {
-        let before = Blame(&state, None);
-        state.check();
-        drop(before);
-        for step in state.steps() {
-            let blame = Blame(&state, Some(&step));
-            let mut next = state.clone();
-            next.take(&step);
-            steps += 1;
-            if seen.insert(next.key()) {
-                queue.push_back(next);
-            }
-            drop(blame);
-        }
-    }
-    (seen.len(), steps)
 }
 
 #[test]
@@ -463,7 +431,8 @@ fn state_space() {
     for capacity in 1..=LONGEST {
         for policy in POLICIES {
             for timeouts in TIMEOUTS {
-                let (more_states, more_steps) = explore(State::new(capacity, policy, timeouts));
+                let (more_states, more_steps) =
+                    walk::explore(State::new(capacity, policy, timeouts));
                 states += more_states;
                 steps += more_steps;
             }
