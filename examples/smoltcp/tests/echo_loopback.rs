@@ -1,6 +1,7 @@
 //! Runs `echo-loopback` as people do.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -54,6 +55,18 @@ fn people_get_all_figures() {
     ] {
         assert!(stdout.contains(part), "{part} is not in:\n{stdout}");
     }
+}
+
+/// As in `echo-loopback | head -n 0`.
+#[test]
+fn readers_may_leave() {
+    let (reader, writer) = io::pipe().expect("there are file descriptors");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_echo-loopback"));
+    let output = command.args(["--lines", "10"]).stdout(writer).output();
+    let output = output.expect("the program can be started");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*stderr), (Some(0), ""));
 }
 
 #[test]

@@ -114,8 +114,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", introduction(arguments))?;
+    print(&format!("{}\n", introduction(arguments)))?;
     let figures = match arguments.faults.faults() {
         None => stream(arguments, &mut Loopback::new(Medium::Ip), Clock::start())?,
         Some(faults) => {
@@ -129,12 +128,20 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             }
         }
     };
-    write!(stdout, "{figures}")?;
+    print(&figures.to_string())?;
     if let Some(path) = &arguments.json {
         fs::write(path, format!("{:#}\n", figures.json()))
             .map_err(|error| cannot_write(path, &error))?;
     }
     Ok(())
+}
+
+/// Prints lines. Whoever reads may have gone, as in `| head`: the outcome is in the exit code.
+fn print(lines: &str) -> io::Result<()> {
+    match io::stdout().write_all(lines.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
 }
 
 fn introduction(arguments: &Arguments) -> String {
