@@ -69,8 +69,8 @@ impl Tap {
         if let Some(stop) = &self.outside {
             return Err(stop.clone());
         }
-        // Each server has a cable of its own, with a name of its own: rules for dropping packets
-        // stay when it has gone.
+        // Each server has its own TAP device, with its own name: rules for dropping packets stay
+        // when it has gone.
         static NUMBER: AtomicU8 = AtomicU8::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let address = |host: u8| -> (IpAddr, u8) {

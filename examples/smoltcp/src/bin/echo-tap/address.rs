@@ -49,7 +49,7 @@ pub(crate) fn host(text: &str) -> Result<IpAddr, String> {
     Ok(address)
 }
 
-/// An address for the other end of the cable, in the same network: `.100` or `::100`, or another if
+/// An address for the other end of the link, in the same network: `.100` or `::100`, or another if
 /// that is not to be had. `None` if there is no other address in the network.
 #[must_use]
 pub(crate) fn neighbour(own: IpCidr) -> Option<IpCidr> {

@@ -86,7 +86,7 @@ pub(crate) fn random() -> u64 {
 fn socket(buffer: usize) -> Socket<'static> {
     let buffer = || SocketBuffer::new(vec![0; buffer]);
     let mut socket = Socket::new(buffer(), buffer());
-    // The cable is as fast as this program: there is nothing on the way that could be congested.
+    // The link is as fast as this program: there is nothing on the way that could be congested.
     socket.set_congestion_control(CongestionControl::None);
     socket
 }

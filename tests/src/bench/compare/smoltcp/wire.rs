@@ -4,7 +4,7 @@
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-/// The cable between the server and a peer that makes its segments by hand.
+/// The link between the server and a peer that makes its segments by hand.
 #[derive(Default)]
 pub(super) struct Wire {
     incoming: Vec<Vec<u8>>,

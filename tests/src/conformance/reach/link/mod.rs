@@ -59,7 +59,7 @@ pub struct Frames {
 }
 
 impl Link {
-    /// A short cable.
+    /// A link without faults.
     #[must_use]
     pub fn clean() -> Self {
         Self {
