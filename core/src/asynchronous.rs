@@ -4,9 +4,9 @@
 //! more than that (embassy-net's waits for the peer's acknowledgement), the caller can choose not
 //! to, see [`NoFlush`](crate::transport::NoFlush).
 //!
-//! A driver drops a call that waits only when a deadline comes, and the session ends. If you drop a
-//! driver's future, and begin it anew, so that the session goes on, the transport must lose nothing
-//! by that: those of embassy-net and tokio do not; embedded-tls loses half a record, and
+//! A driver drops a call that waits only when a deadline comes, and the session ends. You may drop
+//! a driver's future and serve the same session again if the transport loses nothing by a call that
+//! is dropped: those of embassy-net and tokio lose nothing; embedded-tls loses half a record, and
 //! buffered-io sends again what a flush had sent.
 
 use core::future::{Future, poll_fn};
@@ -149,7 +149,7 @@ where
         false => Some(io.read(input).await),
     };
     match read.map(kind) {
-        // It is to finish, and nothing more has arrived.
+        // It shuts down and nothing more has arrived, or the input has ended.
         Some(Ok(0)) | None => session.end_of_input(),
         Some(Ok(n)) => {
             session.received(n);
@@ -242,7 +242,7 @@ where
     Ok(())
 }
 
-/// Lets others run after an interruption, before the call is made again; any other error is one.
+/// Yields after an interruption, so that the caller calls again; passes any other error on.
 async fn unless_interrupted(result: Result<(), ErrorKind>) -> Result<(), ProbeError> {
     match result {
         Err(ErrorKind::Interrupted) => {

@@ -53,8 +53,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits the time in which the server moves no byte while something is to come back; 30 s by
-    /// default.
+    /// Limits the time in which the server neither takes nor returns a byte while an echo is
+    /// outstanding; 30 s by default.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;
@@ -70,8 +70,8 @@ impl ClientBuilder {
     }
 
     /// Sets the silence after which the peer's TCP is probed (`SO_KEEPALIVE`), in whole seconds; 60
-    /// s by default, and zero sends no probes. Less than what a NAT on the way remembers keeps
-    /// an idle connection open.
+    /// s by default, and zero sends no probes. A time shorter than the timeout of a NAT on the
+    /// way keeps an idle connection open.
     #[must_use]
     pub fn keep_alive(mut self, silence: Duration) -> Self {
         self.keep_alive = silence;
@@ -79,7 +79,7 @@ impl ClientBuilder {
     }
 
     /// Sets the address to connect from; port 0 leaves the port to the system, which also chooses
-    /// the address by default. Addresses of the other family are then not tried.
+    /// the address by default. Only servers' addresses of the same family are tried then.
     #[must_use]
     pub fn source(mut self, address: SocketAddr) -> Self {
         self.source = Some(address);
@@ -164,8 +164,8 @@ impl ClientBuilder {
         Ok(stream)
     }
 
-    /// Chooses a port before it connects, which nobody else has then. A port that connect(2)
-    /// chooses may be that of other connections, too, to other servers.
+    /// Binds a free port before it connects, so that no other connection uses the port. One that
+    /// connect(2) chooses may be shared with connections to other servers.
     pub(crate) fn with_own_port(mut self, server: SocketAddr) -> Self {
         let any: IpAddr = match server {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -251,7 +251,7 @@ impl ClientBuilder {
     }
 }
 
-/// Resolves a name within a time: getaddrinfo(3) has its own, which may be longer. Zero means no
+/// Resolves a name within `limit`; the timeout of getaddrinfo(3) may be longer. Zero means no
 /// limit.
 ///
 /// # Errors

@@ -13,8 +13,8 @@ pub(super) const INPUT: Token = Token(1);
 
 /// Bytes from a reader that blocks, as a [`Client`](super::Client) takes them.
 ///
-/// A thread reads them, in chunks. For each of them and for the end there is a wake-up; several may
-/// come together.
+/// A thread reads them, in chunks. Each chunk, and the end, wakes the client; several wake-ups may
+/// arrive as one.
 #[derive(Debug)]
 pub struct Input {
     chunks: Receiver<io::Result<Vec<u8>>>,
@@ -22,7 +22,7 @@ pub struct Input {
     /// The length of the chunk's used part.
     used: usize,
     ended: bool,
-    /// Wake-ups that were not noticed yet would go with it.
+    /// Kept, since a waker that is dropped takes the wake-ups along that were not delivered yet.
     _waker: Arc<Waker>,
 }
 
@@ -66,7 +66,7 @@ impl Input {
         })
     }
 
-    /// Returns what has come in and is not used yet; nothing if no more is there now.
+    /// Returns the bytes that have come in and are not used yet; empty while there are none.
     pub(super) fn bytes(&mut self) -> io::Result<&[u8]> {
         if self.used == self.chunk.len() && !self.ended {
             match self.chunks.try_recv() {

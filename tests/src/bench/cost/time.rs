@@ -1,5 +1,5 @@
-//! The time that the core takes, beside the least that a line echo has to do: copy what a read
-//! brings (`memcpy`) and find the last `\n` in it (`memrchr`).
+//! The time that the core takes, compared with a floor, the least that a line echo has to do: copy
+//! what a read brings (`memcpy`) and find the last `\n` in it (`memrchr`).
 
 use std::hint::black_box;
 use std::io;
@@ -19,9 +19,9 @@ struct Shape {
     /// EPYC at rest. The core's time is held to its bound as if the floor took this, since the
     /// speed of such a machine changes by half within seconds.
     floor_at_rest: f64,
-    /// Nanoseconds that the core may take then: 1.5 times the 14, 1.6 and 0.015 of the floor when
-    /// that was set. The floor that is measured here can be half of that: it leaves out the
-    /// count of lines, which looks at every byte once more.
+    /// Nanoseconds that the core may take then: 1.5 times the floor of the time when the limit was
+    /// set (14, 1.6 and 0.015). That floor also counted the lines, which takes another look at
+    /// every byte; the present one can be half of it.
     limit: f64,
 }
 
@@ -102,14 +102,14 @@ pub fn run() -> io::Result<Report> {
 #[repr(align(4096))]
 struct Pages([u8; 3 * AREA]);
 
-/// The places of what arrives, of the floor's copy, and of the session's: each at another
-/// place of a page. At the same, a processor takes a load for one of the bytes just stored 4 KiB
-/// away, and waits (Intel's optimization manual: 4-KByte memory aliasing).
+/// The distance between what arrives, the floor's copy and the session's buffer, so that each
+/// begins at another offset in a page. At equal offsets, a processor mistakes a load for one of the
+/// bytes just stored 4 KiB away, and waits (Intel's optimization manual: 4-KByte memory aliasing).
 const AREA: usize = 20 * 4096 + 1408;
 
 /// Nanoseconds that the floor and the core take for a read of `text`, and the ratio, over the
-/// rounds. Each round has its bytes at another place of a page, since other bytes in use, such as
-/// the stack, can be at the same.
+/// rounds. Each round has its bytes at another offset in a page, since other bytes in use, such as
+/// the stack, can be at an equal one.
 fn compare(text: &[u8]) -> io::Result<(f64, f64, Estimate)> {
     let times = TURN_BYTES / text.len();
     let mut pages = Box::new(Pages([0; 3 * AREA]));

@@ -15,7 +15,7 @@ use linecho_tests::bench::cost::paths::Path;
 #[derive(Parser)]
 #[command(name = "instructions")]
 struct Arguments {
-    /// Make what is counted the budget, after a change that is worth it
+    /// Write the counts to the budget, after a change that is worth its cost
     #[arg(long)]
     update: bool,
 

@@ -152,7 +152,7 @@ impl WriteReady for Firmware {
     }
 }
 
-/// The host's side of the cable.
+/// The host's end of the bus.
 #[derive(Clone)]
 struct Host(Shared);
 
