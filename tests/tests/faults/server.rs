@@ -129,7 +129,7 @@ pub(crate) fn a_server_that_hangs_before_it_accepts() -> Result<(), Stop> {
     network.filter("-A FORWARD -i c1 -p tcp ! --syn -j DROP")?;
     let mut clients = Vec::new();
     for _ in 0..3 {
-        let mut client = Client::start(address, &["--timeout=10s"])?;
+        let mut client = Client::start(address, &["--timeout=4s"])?;
         client.send(b"one\n");
         clients.push(client);
     }
@@ -138,7 +138,8 @@ pub(crate) fn a_server_that_hangs_before_it_accepts() -> Result<(), Stop> {
     });
     network.filter("-F FORWARD")?;
     let ends: Vec<_> = clients.into_iter().map(Client::fails).collect();
-    let full = "and takes nothing: its queue of new connections is full";
+    // It may send the second step of the handshake again, or not.
+    let full = "its queue of new connections is full";
     assert!(ends.iter().any(|text| text.contains(full)), "{ends:?}");
     Ok(())
 }

@@ -161,7 +161,8 @@ impl Silence {
             }
             () if is_first => {
                 ": the handshake was answered, and nothing since: something answers in place of a \
-                 server that is down (a SYN proxy, a balancer), or a filter drops all but handshakes"
+                 server that is down (a SYN proxy, a balancer), its queue of new connections is full, \
+                 or a filter drops all but handshakes"
             }
             () if idle >= IDLE => {
                 return write!(
