@@ -120,8 +120,7 @@ fn lines_are_echoed_with_their_time_until_the_end_of_input() {
     terminal.keys.write_all(b"hello\r").unwrap();
     terminal.wait_for("hello   (");
     terminal.wait_for(" ms)");
-    terminal.keys.write_all(b"\x04").unwrap();
-    assert_eq!(terminal.process.wait().unwrap().code(), Some(0));
+    terminal.end(0);
 }
 
 /// Nobody types anything.
@@ -180,8 +179,7 @@ fn the_arrow_brings_back_the_line_before() {
     terminal.seen.clear();
     terminal.keys.write_all(b"\x1b[A, again\r").unwrap();
     terminal.wait_for("first, again   (");
-    terminal.keys.write_all(b"\x04").unwrap();
-    assert_eq!(terminal.process.wait().unwrap().code(), Some(0));
+    terminal.end(0);
 }
 
 #[test]
