@@ -236,21 +236,3 @@ pub(crate) fn see(frame: &[u8]) -> Option<Seen> {
         ack: word(8)?,
     })
 }
-
-/// Returns the flags of the TCP segment in a frame, whatever stands before it.
-pub(crate) fn flags(frame: &[u8]) -> Option<u8> {
-    let packet = frame.get(ETHERNET..)?;
-    let (next, at) = match frame.get(12..14)? {
-        [0x08, 0x00] => (*packet.get(9)?, usize::from(packet.first()? & 15) * 4),
-        [0x86, 0xdd] => {
-            let (mut next, mut at) = (*packet.get(6)?, 40);
-            while let HOP_BY_HOP | ROUTING | FRAGMENT | OPTIONS = next {
-                next = *packet.get(at)?;
-                at += 8 * (usize::from(*packet.get(at + 1)?) + 1);
-            }
-            (next, at)
-        }
-        _ => return None,
-    };
-    (next == TCP).then(|| packet.get(at + 13).copied())?
-}

@@ -4,7 +4,7 @@ use arbitrary::Unstructured;
 
 use super::world::World;
 use super::{HONEST, PORT, SERVER, Server, hardware, ipv4, ipv6};
-use crate::wire::{Tcp, ethernet, extension, flags, ipv4 as put_ipv4, ipv6 as put_ipv6, mend};
+use crate::wire::{Tcp, ethernet, extension, ipv4 as put_ipv4, ipv6 as put_ipv6, mend};
 
 const ARP: u16 = 0x0806;
 const IPV4: u16 = 0x0800;
@@ -376,9 +376,4 @@ pub(super) fn may_harm(frame: &[u8]) -> bool {
         }
         _ => false,
     }
-}
-
-/// Returns true if this is a TCP segment with a SYN.
-pub(super) fn is_syn(frame: &[u8]) -> bool {
-    flags(frame).is_some_and(|flags| flags & SYN != 0)
 }

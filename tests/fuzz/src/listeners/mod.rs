@@ -60,8 +60,8 @@ fn host(number: u8) -> (Host, End) {
 
 /// The common interface of both kinds of listener.
 trait Server {
-    /// A SYN ends no connection.
-    const IS_GUARDED: bool;
+    /// It keeps the hardware address of each peer.
+    const KEEPS_ADDRESSES: bool;
 
     fn poll(
         &mut self,
@@ -76,9 +76,9 @@ trait Server {
 }
 
 macro_rules! server {
-    ($listener:ident, $is_guarded:literal) => {
+    ($listener:ident, $keeps_addresses:literal) => {
         impl<const N: usize> Server for $listener<'_, N> {
-            const IS_GUARDED: bool = $is_guarded;
+            const KEEPS_ADDRESSES: bool = $keeps_addresses;
 
             fn poll(
                 &mut self,

@@ -22,6 +22,8 @@ const CAPTURED: usize = 16;
 /// The time in which all slots must be free when nobody speaks any more: that of a half-open one
 /// while others listen, and some more.
 const ALL_FREE: Duration = Duration::from_secs(200);
+/// The longest silence of an honest peer whose hardware address the listener does not keep.
+const SILENCE: Duration = Duration::from_secs(2);
 /// The time in which the honest peer must have its echo, after all that has happened.
 const ECHO: Duration = Duration::from_secs(120);
 
@@ -106,7 +108,7 @@ impl<L: Server> World<L> {
             step => {
                 let (frame, poses) = hostile::frame(self, step, input)?;
                 let harms = match poses {
-                    Poses::Harmless => !L::IS_GUARDED && hostile::is_syn(&frame),
+                    Poses::Harmless => false,
                     Poses::Unknown => hostile::may_harm(&frame),
                 };
                 self.is_exact &= !harms;
@@ -162,11 +164,19 @@ impl<L: Server> World<L> {
         }
     }
 
+    /// Time passes. A listener that keeps no hardware addresses may lose that of a silent peer among
+    /// those of many others, and then the peer: the honest one speaks.
     fn pass(&mut self, time: Duration) {
         let until = self.now + time;
-        self.turn();
         while self.now < until {
-            self.advance(until);
+            if !L::KEEPS_ADDRESSES {
+                self.honest.say(b"\n");
+            }
+            let part = until.min(self.now + SILENCE);
+            self.turn();
+            while self.now < part {
+                self.advance(part);
+            }
         }
     }
 
