@@ -6,6 +6,7 @@
 
 mod client;
 mod hostile;
+mod play;
 mod world;
 
 use core::time::Duration;
@@ -20,6 +21,7 @@ use linecho_smoltcp::{
     Config, Event, HashedListener, HashedSlot, Instant, Listener, LongLines, Options, Totals, Wake,
 };
 
+use play::play;
 use world::World;
 
 const PORT: u16 = 7;
@@ -167,7 +169,7 @@ pub fn listener(input: &[u8]) {
         lines.iter_mut(),
     );
     let listener = listener.expect("a port");
-    World::new(listener, host, device, shape).play(&mut input);
+    play(World::new(listener, host, device, shape), &mut input);
 }
 
 /// Plays frames and time that follow from `input` to a `HashedListener`.
@@ -188,5 +190,5 @@ pub fn hashed_listener(input: &[u8]) {
         lines.iter_mut(),
     );
     let listener = listener.expect("a port");
-    World::new(listener, host, device, shape).play(&mut input);
+    play(World::new(listener, host, device, shape), &mut input);
 }

@@ -3,20 +3,16 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use arbitrary::Unstructured;
 use linecho_devices::testing::{End, Host};
 use linecho_smoltcp::smoltcp::socket::tcp::State;
 use linecho_smoltcp::{Event, Instant, Wake, from_stack_time, stack_time};
 
 use super::client::Client;
-use super::hostile::{self, Poses};
 use super::{HONEST, SERVER, Server, Shape, hardware, ipv4, ipv6};
 use crate::wire::{Seen, see};
 
 /// More turns than anybody needs at one instant.
 const TURNS_AT_ONE_INSTANT: usize = 1000;
-/// Steps of one input: more make it slow, and say nothing new.
-const STEPS: usize = 100;
 /// Frames that can be replayed.
 const CAPTURED: usize = 16;
 /// The time in which all slots must be free when nobody speaks any more: that of a half-open one
@@ -35,7 +31,7 @@ pub(super) struct World<L> {
     pub(super) device: End,
     pub(super) honest: Client,
     /// The honest peer's echo must be exact.
-    is_exact: bool,
+    pub(super) is_exact: bool,
     wake: Wake,
     opened: u64,
     closed: u64,
@@ -66,64 +62,16 @@ impl<L: Server> World<L> {
         }
     }
 
-    /// Plays all that the input says, and then checks that nothing was lost.
-    pub(super) fn play(mut self, input: &mut Unstructured<'_>) {
-        for number in 0..self.shape.before() {
-            hostile::open(&mut self, 3 + number);
-        }
-        self.connect();
-        for _ in 0..STEPS {
-            if input.is_empty() || self.step(input).is_err() {
-                break;
-            }
-        }
-        self.device.full = false;
-        self.finish();
-        self.connect();
-        self.finish();
+    /// Checks that each session has ended, and was counted.
+    pub(super) fn check_totals(&self) {
         assert_eq!(self.listener.sessions(), 0);
         let totals = self.listener.totals();
         assert_eq!((totals.opened, totals.closed()), (self.opened, self.closed));
         assert_eq!(self.opened, self.closed, "a session without an end");
     }
 
-    fn step(&mut self, input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-        match input.arbitrary::<u8>()? {
-            // Time: a millisecond to 33 s. A device that takes no frame for long makes the honest
-            // peer a dead one.
-            step @ 0..=15 => {
-                let longest = if self.device.full { 6 } else { 15 };
-                self.pass(Duration::from_millis(1 << step.min(longest)));
-                self.device.full = false;
-            }
-            step @ 16..=31 => {
-                let mut line = vec![step; usize::from(step - 16) * 4];
-                line.push(b'\n');
-                self.honest.say(&line);
-                self.turn();
-            }
-            32 => self.device.full = true,
-            33..=35 => self.device.full = false,
-            36..=47 => self.turn(),
-            step => {
-                let (frame, poses) = hostile::frame(self, step, input)?;
-                let harms = match poses {
-                    Poses::Harmless => false,
-                    Poses::Unknown => hostile::may_harm(&frame),
-                };
-                self.is_exact &= !harms;
-                self.device.rx.borrow_mut().push_back(frame);
-                // Sometimes several frames come at once.
-                if step % 4 != 0 {
-                    self.turn();
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Opens the honest connection.
-    fn connect(&mut self) {
+    pub(super) fn connect(&mut self) {
         self.honest.connect(self.shape.is_ipv6());
         self.is_exact = true;
         self.until("a newcomer is served", Duration::from_secs(10), |world| {
@@ -136,7 +84,7 @@ impl<L: Server> World<L> {
     }
 
     /// Ends the honest connection, and waits until all slots are free.
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         if self.is_exact {
             self.honest.say(b"the last line\n");
             self.until("the honest echo", ECHO, |world| world.honest.has_all());
@@ -166,7 +114,7 @@ impl<L: Server> World<L> {
 
     /// Time passes. A listener that keeps no hardware addresses may lose that of a silent peer among
     /// those of many others, and then the peer: the honest one speaks.
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         while self.now < until {
             if !L::KEEPS_ADDRESSES {
