@@ -210,8 +210,8 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         if let Some(probe) = turn.probe
             && let Some(entry) = self.table.get(number)
         {
-            // The stack drops a probe for a peer whose address it lacks, and the one request that it
-            // makes a second may be for another. A peer that gets none is taken for dead.
+            // The stack drops a probe for a peer whose address it lacks, and the one request that
+            // it makes a second may be for another. A peer that gets none is taken for dead.
             entry.tell_hardware(now, iface, device, &self.announced);
             if let Some(set) = &mut entry.set {
                 probe.send(now, iface, device, set);

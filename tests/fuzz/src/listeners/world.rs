@@ -112,8 +112,8 @@ impl<L: Server> World<L> {
         }
     }
 
-    /// Time passes. A listener that keeps no hardware addresses may lose that of a silent peer among
-    /// those of many others, and then the peer: the honest one speaks.
+    /// Lets time go by. A listener that keeps no hardware addresses may lose that of a silent peer
+    /// among those of many others, and then the peer: the honest one speaks.
     pub(super) fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         while self.now < until {
