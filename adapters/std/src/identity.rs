@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
-
 use crate::connection_info::ConnectionInfo;
 use crate::proxy_header::ProxyHeader;
 
 /// The first key of every greeting, which makes it known.
+#[cfg(feature = "client")]
 pub(crate) const BEGIN: &[u8] = b"{\"linecho\":";
 /// The form of the greeting. A later one that breaks readers has another number.
 const FORM: u8 = 1;
 /// The longest greeting, its newline included.
+#[cfg(any(feature = "client", test))]
 pub(crate) const MOST_BYTES: usize = 4096;
 /// The longest name, so that a greeting is never longer than that: each byte may take six in JSON.
 const LONGEST_NAME: usize = 255;
@@ -69,8 +69,10 @@ pub struct ProxyIdentity {
 impl Identity {
     /// Parses a greeting, with or without its newline: one JSON object whose first key is
     /// `linecho`. Returns `None` if it is none.
+    #[cfg(feature = "client")]
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
+        use serde_json::Value;
         if !line.starts_with(BEGIN) {
             return None;
         }
@@ -138,24 +140,41 @@ impl Identity {
     #[must_use]
     pub fn to_line(&self) -> Vec<u8> {
         let proxy = self.proxy.as_ref().map_or_else(String::new, |proxy| {
-            let object = json!({
-                "version": proxy.version,
-                "relay": proxy.relay,
-                "source": proxy.source,
-                "destination": proxy.destination,
-            });
-            format!(",\"proxy\":{object}")
+            let or_null = |text: &Option<String>| match text {
+                Some(text) => json(text),
+                None => "null".into(),
+            };
+            format!(
+                ",\"proxy\":{{\"version\":{},\"relay\":{},\"source\":{},\"destination\":{}}}",
+                proxy.version,
+                json(&proxy.relay),
+                or_null(&proxy.source),
+                or_null(&proxy.destination),
+            )
         });
-        // The key `linecho` must come first, which a JSON map does not promise.
         format!(
             "{{\"linecho\":{FORM},\"name\":{},\"version\":{},\"peer\":{},\"local\":{}{proxy}}}\n",
-            json!(self.backend.name),
-            json!(self.backend.version),
-            json!(self.peer),
-            json!(self.backend.address),
+            json(&self.backend.name),
+            json(&self.backend.version),
+            json(&self.peer),
+            json(&self.backend.address),
         )
         .into_bytes()
     }
+}
+
+/// Returns a string in JSON (RFC 8259, 7).
+fn json(text: &str) -> String {
+    let mut json = String::from("\"");
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => json.extend(['\\', char]),
+            '\0'..='\x1f' => json.push_str(&format!("\\u{:04x}", u32::from(char))),
+            _ => json.push(char),
+        }
+    }
+    json.push('"');
+    json
 }
 
 /// As in `pod-1 (192.0.2.7:7)`.

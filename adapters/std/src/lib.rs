@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
-// `unsafe` is in client/tcp_info.rs alone: no crate of ours offers getsockopt(TCP_INFO).
+// `unsafe` is in tcp_info.rs alone: no crate of ours offers getsockopt(TCP_INFO).
 #![deny(unsafe_code)]
 
 mod acceptor;
 mod backoff;
 mod builder;
+#[cfg(feature = "client")]
 pub mod check;
+#[cfg(feature = "client")]
 mod client;
 mod connection;
 mod connection_info;
@@ -20,6 +22,7 @@ mod identity;
 mod linger;
 mod listen;
 mod listener;
+#[cfg(feature = "client")]
 pub mod load;
 mod next;
 mod non_blocking;
@@ -38,25 +41,28 @@ mod shutdown_stream;
 mod socket;
 mod start_error;
 mod sweep;
+mod tcp_info;
 mod turns;
 mod worker;
 
 pub use builder::Builder;
-pub use client::Client;
-pub use client::backends::{Backends, Served};
-pub use client::connect::{ClientBuilder, Preface, look_up};
-pub use client::error::{Cause, ClientError, ConnectError, Ended};
-pub use client::filter::{Ending, FilterSummary};
-pub use client::input::Input;
-pub use client::local_fault::LocalFault;
-pub use client::mismatch::{Mismatch, Text};
-pub use client::ping::{Outage, Ping, PingEvent, PingStats, PingView, Reconnect, RoundTrips};
-pub use client::proxy::{proxy_v1, proxy_v2};
-pub use client::silence::Silence;
-pub use client::suspect::Suspect;
-pub use client::target::{Target, UnixPath};
-pub use client::tcp_info::TcpInfo;
-pub use client::wait::{LastError, WaitError, Waited};
+#[cfg(feature = "client")]
+pub use client::{
+    Client,
+    backends::{Backends, Served},
+    connect::{ClientBuilder, Preface, look_up},
+    error::{Cause, ClientError, ConnectError, Ended},
+    filter::{Ending, FilterSummary},
+    input::Input,
+    local_fault::LocalFault,
+    mismatch::{Mismatch, Text},
+    ping::{Outage, Ping, PingEvent, PingStats, PingView, Reconnect, RoundTrips},
+    proxy::{proxy_v1, proxy_v2},
+    silence::Silence,
+    suspect::Suspect,
+    target::{Target, UnixPath},
+    wait::{LastError, WaitError, Waited},
+};
 pub use connection_info::ConnectionInfo;
 pub use endpoint::Endpoint;
 pub use handle::{AcceptCounters, Handle};
@@ -77,3 +83,4 @@ pub use proxy_header::{ProxyHeader, ProxyHeaderError};
 pub use report::{Report, Unfinished};
 pub use server::Server;
 pub use start_error::StartError;
+pub use tcp_info::TcpInfo;

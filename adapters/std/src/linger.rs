@@ -6,10 +6,10 @@ use std::time::Duration;
 use embedded_io::{Read as _, ReadReady as _};
 use linecho_core::Instant;
 
-use crate::client::tcp_info::TcpInfo;
 use crate::next::Next;
 use crate::peer::Peer;
 use crate::socket::Socket;
+use crate::tcp_info::TcpInfo;
 
 /// Reads and drops what the peer still sends after our side was shut down.
 ///

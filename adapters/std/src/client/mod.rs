@@ -14,7 +14,6 @@ pub(crate) mod proxy;
 pub(crate) mod silence;
 pub(crate) mod suspect;
 pub(crate) mod target;
-pub(crate) mod tcp_info;
 mod tee;
 mod unix;
 pub(crate) mod wait;
@@ -33,6 +32,7 @@ use socket2::SockRef;
 use crate::Identity;
 use crate::endpoint::Endpoint;
 use crate::socket::{LONGEST_SLEEP, Ready, Socket, interest};
+use crate::tcp_info::TcpInfo;
 use beginning::Beginning;
 use connect::ClientBuilder;
 use error::{ClientError, ConnectError, Ended};
@@ -41,7 +41,6 @@ use local_fault::LocalFault;
 use mismatch::{KEPT, Mismatch};
 use silence::Silence;
 use suspect::Suspect;
-use tcp_info::TcpInfo;
 use tee::{Received, Tee};
 
 /// Lines in flight at most. More would not make a filter faster: it is the bytes that count.

@@ -1,5 +1,7 @@
 //! A server that moves no byte: what the kernel knows of the connection, in words.
 
+mod signs;
+
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use linecho_core::Position;
 
 use super::cause::{TAIL_LOST, bytes};
 use super::local_fault::LocalFault;
-use super::tcp_info::TcpInfo;
+use crate::tcp_info::TcpInfo;
 
 /// A silence before the last bytes were sent that a NAT or a firewall may not outlast.
 const IDLE: Duration = Duration::from_secs(5);
