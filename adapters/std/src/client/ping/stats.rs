@@ -22,7 +22,7 @@ pub struct Outage {
     pub over: bool,
 }
 
-/// The figures of a [`Ping`].
+/// The figures of a [`Ping`](crate::Ping).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PingStats {
@@ -110,7 +110,7 @@ impl PingStats {
 }
 
 /// Figures of many round-trip times, which need no memory for each. Percentiles do: record what
-/// [`PingEvent::Reply`] brings where you need them.
+/// [`PingEvent::Reply`](crate::PingEvent::Reply) brings where you need them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RoundTrips {
     count: u64,
@@ -160,7 +160,7 @@ impl RoundTrips {
     }
 }
 
-/// The figures of a [`Ping`], for another thread.
+/// The figures of a [`Ping`](crate::Ping), for another thread.
 #[derive(Clone, Debug)]
 pub struct PingView(Arc<Mutex<PingStats>>);
 
