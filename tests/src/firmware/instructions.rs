@@ -1,11 +1,12 @@
 //! The instructions that a board executes for what its clients do.
 
 use std::net::TcpStream;
+use std::path::Path;
 
 use super::checks::{accepted, round_trip, stream_through};
 use super::counter::Counts;
 use super::elf::{Elf, Kind};
-use super::{Machine, Problem};
+use super::{Board, Machine, Problem};
 
 /// The work of a client whose instructions are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Work {
 /// # Errors
 ///
 /// [`Problem::Failed`] when the board does not do its work.
-pub fn count(machine: &Machine, work: Work) -> Result<Measured, Problem> {
+fn count(machine: &Machine, work: Work) -> Result<Measured, Problem> {
     let mut counts = Vec::new();
     let mut open = None;
     for _ in 0..work.times() {
@@ -113,6 +114,17 @@ pub fn count(machine: &Machine, work: Work) -> Result<Measured, Problem> {
         counts: counts.swap_remove(counts.len() / 2),
         units: work.units(),
     })
+}
+
+/// The instructions of one unit of `work` on a board that is booted for it, and stopped.
+///
+/// # Errors
+///
+/// As [`Machine::boot`], and when the board does not do its work.
+pub fn count_image(image: &Path, board: Board, work: Work) -> Result<Measured, Problem> {
+    let machine = Machine::boot_counted(image, board)?;
+    let measured = count(&machine, work)?;
+    machine.stop().map(|()| measured)
 }
 
 /// Counted instructions of some units of work.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::elf::Elf;
-use super::instructions::{Work, count};
-use super::{Board, Image, Machine, Problem, lwip, parts};
+use super::instructions::{Work, count_image};
+use super::{Board, Image, Problem, lwip, parts};
 
 /// The figures of an image, in the order of the table.
 fn figures(image: &Path) -> Result<Vec<(&'static str, u64)>, Problem> {
@@ -14,9 +14,7 @@ fn figures(image: &Path) -> Result<Vec<(&'static str, u64)>, Problem> {
         ("data and bss, bytes", parts::ram(&elf).total()),
     ];
     for work in Work::ALL {
-        let machine = Machine::boot_counted(image, BOARD)?;
-        figures.push((work.title(), count(&machine, work)?.each()));
-        machine.stop()?;
+        figures.push((work.title(), count_image(image, BOARD, work)?.each()));
     }
     Ok(figures)
 }

@@ -112,11 +112,17 @@ impl Terminal {
     }
 }
 
-#[test]
-fn lines_are_echoed_with_their_time_until_the_end_of_input() {
+/// A server, and the program at its first prompt.
+fn at_prompt() -> (Running, Terminal) {
     let server = Running::start();
     let mut terminal = Terminal::start(&server.address());
     terminal.wait_for("> ");
+    (server, terminal)
+}
+
+#[test]
+fn lines_are_echoed_with_their_time_until_the_end_of_input() {
+    let (_server, mut terminal) = at_prompt();
     terminal.keys.write_all(b"hello\r").unwrap();
     terminal.wait_for("hello   (");
     terminal.wait_for(" ms)");
@@ -171,9 +177,7 @@ fn the_servers_end_does_not_tear_what_is_typed() {
 
 #[test]
 fn the_arrow_brings_back_the_line_before() {
-    let server = Running::start();
-    let mut terminal = Terminal::start(&server.address());
-    terminal.wait_for("> ");
+    let (_server, mut terminal) = at_prompt();
     terminal.keys.write_all(b"first\r").unwrap();
     terminal.wait_for("first   (");
     terminal.seen.clear();
@@ -184,9 +188,7 @@ fn the_arrow_brings_back_the_line_before() {
 
 #[test]
 fn a_reply_cannot_drive_the_terminal() {
-    let server = Running::start();
-    let mut terminal = Terminal::start(&server.address());
-    terminal.wait_for("> ");
+    let (_server, mut terminal) = at_prompt();
     // Ctrl-V takes the next key as it is.
     terminal
         .keys
@@ -198,9 +200,7 @@ fn a_reply_cannot_drive_the_terminal() {
 
 #[test]
 fn characters_may_come_in_pieces_and_wrong_ones_end_nothing() {
-    let server = Running::start();
-    let mut terminal = Terminal::start(&server.address());
-    terminal.wait_for("> ");
+    let (_server, mut terminal) = at_prompt();
     terminal.keys.write_all(b"\xc3").unwrap();
     terminal.keys.write_all(b"\xa9 and \xe6\x97").unwrap();
     terminal.keys.write_all(b"\xa5\r").unwrap();
@@ -214,9 +214,7 @@ fn characters_may_come_in_pieces_and_wrong_ones_end_nothing() {
 
 #[test]
 fn a_very_long_line_comes_back() {
-    let server = Running::start();
-    let mut terminal = Terminal::start(&server.address());
-    terminal.wait_for("> ");
+    let (_server, mut terminal) = at_prompt();
     let line = "y".repeat(60_000);
     terminal.paste(&line);
     terminal.wait_for(&format!("{line}   ("));
@@ -226,9 +224,7 @@ fn a_very_long_line_comes_back() {
 /// As a terminal marks it, and as keys that come fast: lines that are typed ahead are not lost.
 #[test]
 fn a_paste_of_ten_thousand_lines_comes_back() {
-    let server = Running::start();
-    let mut terminal = Terminal::start(&server.address());
-    terminal.wait_for("> ");
+    let (_server, mut terminal) = at_prompt();
     let lines: Vec<_> = (0..10_000).map(|i| format!("pasted {i}\n")).collect();
     terminal.paste(&lines.concat());
     terminal.wait_for("pasted 9999   (");
@@ -245,9 +241,7 @@ fn a_paste_of_ten_thousand_lines_comes_back() {
 
 #[test]
 fn ctrl_c_ends_it_and_leaves_the_terminal_in_order() {
-    let server = Running::start();
-    let mut terminal = Terminal::start(&server.address());
-    terminal.wait_for("> ");
+    let (_server, mut terminal) = at_prompt();
     terminal.keys.write_all(b"half a li").unwrap();
     terminal.wait_for("half a li");
     terminal.keys.write_all(b"\x03").unwrap();

@@ -99,19 +99,7 @@ fn by_server() -> Result<(), Stop> {
         }
     }
 
-    let all = objects(&[
-        "check",
-        "--json",
-        "--most-buffered",
-        "1MiB",
-        "--limit",
-        "5m",
-        &address,
-    ]);
-    let row = all
-        .iter()
-        .find(|row| row["question"] == "backends")
-        .unwrap();
+    let row = row_of_check(&address, "backends");
     assert_eq!(
         (&row["verdict"], &row["value"]),
         (&"several".into(), &2.0.into()),
@@ -120,10 +108,8 @@ fn by_server() -> Result<(), Stop> {
     Ok(())
 }
 
-fn header(option: &str, version: u8) -> Result<(), Stop> {
-    let backend = Backend::start("pod-1", true);
-    let relay = BALANCED.start_with(&format!("server s {} {option}", backend.0))?;
-    let address = relay.address.to_string();
+/// The row of `check` for a question.
+fn row_of_check(address: &str, question: &str) -> Value {
     let all = objects(&[
         "check",
         "--json",
@@ -131,12 +117,17 @@ fn header(option: &str, version: u8) -> Result<(), Stop> {
         "1MiB",
         "--limit",
         "5m",
-        &address,
+        address,
     ]);
-    let row = all
-        .iter()
-        .find(|row| row["question"] == "PROXY header")
-        .unwrap();
+    let mut rows = all.into_iter();
+    rows.find(|row| row["question"] == question).unwrap()
+}
+
+fn header(option: &str, version: u8) -> Result<(), Stop> {
+    let backend = Backend::start("pod-1", true);
+    let relay = BALANCED.start_with(&format!("server s {} {option}", backend.0))?;
+    let address = relay.address.to_string();
+    let row = row_of_check(&address, "PROXY header");
     assert_eq!(row["verdict"], "right", "{row}");
     let found = row["found"].as_str().unwrap();
     assert!(

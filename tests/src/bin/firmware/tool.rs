@@ -162,11 +162,7 @@ fn count(arguments: &Arguments, path: &Path) -> Result<(), Problem> {
     )?;
     println!("{}, {}", toolchain.compiler()?, toolchain.core());
     let elf = Elf::read(path)?;
-    let counted = |path: &Path, work| {
-        let machine = Machine::boot_counted(path, arguments.board)?;
-        let measured = instructions::count(&machine, work)?;
-        machine.stop().map(|()| measured)
-    };
+    let counted = |path: &Path, work| instructions::count_image(path, arguments.board, work);
     let mut figures = Figures::new();
     for work in Work::ALL {
         let measured = counted(path, work)?;
