@@ -34,7 +34,7 @@ mod linux {
             the_units_are_valid,
             curl_and_a_parser_read_the_administration,
             the_deployment_is_valid,
-            static_programs_run_in_an_empty_root,
+            the_image_serves_as_nobody,
             haproxy_names_the_peer,
             a_rolling_restart_behind_haproxy_loses_nothing,
             a_rolling_restart_behind_nginx_loses_nothing,
@@ -369,9 +369,10 @@ for family in text_string_to_metric_families(sys.stdin.read()):
         Ok(())
     }
 
-    /// What dist/Containerfile puts in an image: both programs and nothing else, for a user who has
-    /// no rights.
-    fn static_programs_run_in_an_empty_root() -> Result<(), Stop> {
+    /// The image that dist/Containerfile says: both programs and nothing else, for a user who has no
+    /// rights. They run in its root.
+    fn the_image_serves_as_nobody() -> Result<(), Stop> {
+        let buildah = installed("buildah", "buildah")?;
         let chroot = installed("chroot", "coreutils")?;
         if !nix::unistd::Uid::effective().is_root() {
             return Err(Stop::Skipped {
@@ -383,30 +384,46 @@ for family in text_string_to_metric_families(sys.stdin.read()):
             true => "x86_64-unknown-linux-gnu",
             false => return Err(Stop::NotApplicable("the image is for x86-64".into())),
         };
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         // In a folder of its own, since the flags would have everything built again.
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/static");
+        let folder = workspace.join("target/static");
         let mut build = Command::new(env!("CARGO"));
-        build.env("RUSTFLAGS", "-C target-feature=+crt-static");
-        build.args([
-            "build",
-            "--quiet",
-            "-p",
-            "linecho-examples",
-            "-p",
-            "linecho-examples-client",
-        ]);
         build
-            .args(["--bins", "--target", target, "--target-dir"])
+            .current_dir(&workspace)
+            .env("RUSTFLAGS", "-C target-feature=+crt-static")
+            .args(["build", "--quiet", "--bins", "-p", "linecho-examples"])
+            .args(["-p", "linecho-examples-client"])
+            .args(["--target", target, "--target-dir"])
             .arg(&folder);
-        build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
         assert!(build.status().unwrap().success(), "{build:?}");
 
-        let root = std::env::temp_dir().join(format!("linecho-root-{}", std::process::id()));
-        fs::create_dir_all(&root).unwrap();
-        for program in ["echo-server", "echo-client"] {
-            let built = folder.join(target).join("debug").join(program);
-            fs::copy(built, root.join(program)).unwrap();
-        }
+        let store = std::env::temp_dir().join(format!("linecho-image-{}", std::process::id()));
+        let image = |arguments: &[&str]| {
+            let mut command = Command::new(&buildah);
+            command
+                .args(["--storage-driver", "vfs", "--root"])
+                .arg(store.join("root"))
+                .arg("--runroot")
+                .arg(store.join("run"))
+                .args(arguments);
+            output(&mut command)
+        };
+        let recipe = workspace.join("dist/Containerfile");
+        let programs = folder.join(target).join("debug");
+        image(&[
+            "build",
+            "--isolation=chroot",
+            "--build-arg=target=.",
+            "--tag=linecho",
+            "--file",
+            recipe.to_str().unwrap(),
+            programs.to_str().unwrap(),
+        ]);
+        let config = "{{.OCIv1.Config.User}} {{.OCIv1.Config.Entrypoint}}";
+        let config = image(&["inspect", "--type=image", "--format", config, "linecho"]);
+        assert_eq!(config.trim(), "65532:65532 [/echo-server]");
+        image(&["from", "--name=it", "linecho"]);
+        let root = PathBuf::from(image(&["mount", "it"]).trim());
         let inside = |program: &str| {
             let mut command = Command::new(&chroot);
             command
@@ -454,7 +471,7 @@ for family in text_string_to_metric_families(sys.stdin.read()):
                 assert!(text.contains(way), "{text}");
             }
         }
-        fs::remove_dir_all(root).unwrap();
+        fs::remove_dir_all(store).unwrap();
         Ok(())
     }
 
