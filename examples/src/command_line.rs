@@ -7,6 +7,10 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error, Parser};
 
+/// The longest spin. What takes longer than a second gains nothing from the microseconds that a
+/// wake-up takes.
+const LONGEST_SPIN: Duration = Duration::from_secs(1);
+
 /// The longest time that an option takes: the core counts a session's time in 32 bits of
 /// milliseconds.
 const LONGEST: Duration = Duration::from_secs(49 * 24 * 60 * 60);
@@ -92,6 +96,19 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
+/// Parses the time of a spin, such as `50us`, of at most one second.
+///
+/// # Errors
+///
+/// A text that says what is wrong.
+pub fn spin(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time > LONGEST_SPIN {
+        return Err("at most 1s, since a core is busy for it; 0s is none".into());
+    }
+    Ok(time)
+}
+
 /// Parses a number of bytes, at least 1, such as `65536`, `64KiB`, `64k` (both 65,536) or `64kB`
 /// (64,000).
 ///
@@ -148,6 +165,15 @@ mod tests {
         assert_eq!(duration("49days"), Ok(LONGEST));
         assert!(duration("50days").is_err_and(|error| error.contains("49 days")));
         assert!(duration("5").is_err_and(|error| error.contains("unit")));
+    }
+
+    #[test]
+    fn a_spin_is_short() {
+        assert_eq!(spin("50us"), Ok(Duration::from_micros(50)));
+        assert_eq!(spin("0s"), Ok(Duration::ZERO));
+        assert_eq!(spin("1s"), Ok(LONGEST_SPIN));
+        assert!(spin("1001ms").is_err_and(|error| error.contains("at most 1s")));
+        assert!(spin("50").is_err_and(|error| error.contains("unit")));
     }
 
     #[test]

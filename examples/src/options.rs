@@ -78,6 +78,22 @@ impl SessionOptions {
     }
 }
 
+/// The wait for the next event.
+#[derive(Args, Clone, Debug)]
+pub struct WaitOptions {
+    /// Go on asking for so long after the last event before sleeping, at most 1s. A line that comes
+    /// meanwhile waits for no wake-up, and a core is busy for it; 50us suit clients on this
+    /// machine. More threads than cores never do; 0s is none
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LINECHO_SPIN",
+        default_value = "0s",
+        value_parser = command_line::spin
+    )]
+    pub spin: Duration,
+}
+
 /// Policies for a line that is longer than `--max-line`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Policy {

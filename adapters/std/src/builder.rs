@@ -23,6 +23,7 @@ use crate::settings::Settings;
 use crate::shared::Shared;
 #[cfg(unix)]
 use crate::shutdown_stream::ShutdownStream;
+use crate::spin::Spin;
 use crate::start_error::StartError;
 use crate::worker::{Source, WAKE, Worker, listener_token};
 
@@ -70,6 +71,18 @@ impl Builder {
     /// core that the process may use.
     pub fn workers(mut self, workers: usize) -> Self {
         self.settings.workers = workers;
+        self
+    }
+
+    /// Sets for how long a worker goes on asking for events after the last one before it sleeps. A
+    /// line that comes meanwhile goes back without waiting for a thread to wake up, which takes
+    /// longer than to echo it; the worker has its core busy for that time. Choose a little more
+    /// than the time from an echo to a client's next line, such as 50 µs on one machine.
+    ///
+    /// Has no effect with more workers than cores that the process may use
+    /// ([`thread::available_parallelism`]). Default: zero, which is none.
+    pub fn spin(mut self, time: Duration) -> Self {
+        self.settings.spin = time;
         self
     }
 
@@ -159,8 +172,9 @@ impl Builder {
             return Err(StartError::NoListener);
         }
 
+        let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = match settings.workers {
-            0 => thread::available_parallelism().map_or(1, usize::from),
+            0 => cores,
             count => count,
         };
         let (polls, wakers) = event_loops(count).map_err(StartError::EventLoop)?;
@@ -186,7 +200,16 @@ impl Builder {
                 observer.clone(),
                 self.identify.clone(),
             );
-            Worker::new(index, shared.clone(), recorder, settings, poll, source)
+            let spin = Spin::new(settings.spin, count, cores);
+            Worker::new(
+                index,
+                shared.clone(),
+                recorder,
+                settings,
+                poll,
+                spin,
+                source,
+            )
         };
         #[cfg_attr(not(unix), expect(unused_mut))]
         let mut workers: Vec<Worker> = polls

@@ -39,6 +39,7 @@ mod shared;
 #[cfg(unix)]
 mod shutdown_stream;
 mod socket;
+mod spin;
 mod start_error;
 mod sweep;
 mod tcp_info;

@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) keep_alive: Option<Duration>,
     /// `None` for no limit.
     pub(crate) max_per_peer: Option<u32>,
+    /// Zero for none.
+    pub(crate) spin: Duration,
 }
 
 impl Default for Settings {
@@ -30,6 +32,7 @@ impl Default for Settings {
             drain_timeout: Some(Duration::from_secs(5)),
             keep_alive: Some(Duration::from_secs(60)),
             max_per_peer: None,
+            spin: Duration::ZERO,
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::shared::{Phase, Shared};
 #[cfg(unix)]
 use crate::shutdown_stream::ShutdownStream;
 use crate::socket::LONGEST_SLEEP;
+use crate::spin::Spin;
 use crate::sweep::Sweep;
 
 /// The token of the waker. Tokens count down from here for listeners, and up from 0 for
@@ -54,6 +55,7 @@ pub(crate) struct Worker {
     recorder: Recorder,
     settings: Settings,
     poll: Poll,
+    spin: Spin,
     pool: Pool,
     connections: Slab<Connection>,
     /// The connections that have a turn coming, each once.
@@ -83,6 +85,7 @@ impl Worker {
         recorder: Recorder,
         settings: Settings,
         poll: Poll,
+        spin: Spin,
         source: Source,
     ) -> Self {
         Self {
@@ -91,6 +94,7 @@ impl Worker {
             recorder,
             settings,
             poll,
+            spin,
             pool: Pool::new(settings.max_line),
             connections: Slab::with_capacity(FIRST_CONNECTIONS),
             queue: Vec::new(),
@@ -122,6 +126,9 @@ impl Worker {
         loop {
             let now = self.shared.now();
             self.shared.workers[self.index].turns_took.note(woke, now);
+            if !events.is_empty() {
+                self.spin.served(now);
+            }
             let timeout = self.timeout(now);
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -149,7 +156,7 @@ impl Worker {
 
     /// Returns how long to sleep if nothing happens; `None` for ever.
     fn timeout(&self, now: Instant) -> Option<Duration> {
-        if !self.queue.is_empty() {
+        if !self.queue.is_empty() || self.spin.goes_on(now) {
             return Some(Duration::ZERO);
         }
         let due = [

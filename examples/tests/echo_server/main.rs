@@ -8,5 +8,7 @@ mod log;
 mod options;
 #[cfg(target_os = "linux")]
 mod service;
+#[cfg(target_os = "linux")]
+mod spin;
 mod stop;
 mod takeover;

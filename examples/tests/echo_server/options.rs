@@ -74,6 +74,8 @@ fn wrong_usage_ends_it_with_2_and_names_the_option() {
         ("--write-timeout", "soon"),
         ("--drain-timeout", "-1s"),
         ("--workers", "0"),
+        ("--spin", "50"),
+        ("--spin", "2s"),
         ("--log-format", "xml"),
         ("--no-such-option", "x"),
     ] {
@@ -96,6 +98,7 @@ fn options_come_from_the_environment_too() {
         ("LINECHO_WRITE_TIMEOUT", "1m 30s"),
         ("LINECHO_DRAIN_TIMEOUT", "1s"),
         ("LINECHO_WORKERS", "2"),
+        ("LINECHO_SPIN", "50us"),
         ("LINECHO_VERBOSE", "1"),
         ("LINECHO_QUIET", "false"),
         ("LINECHO_LOG_FORMAT", "json"),

@@ -8,6 +8,7 @@ mod program;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use linecho_tests::conformance;
 use linecho_tests::conformance::reach::Reach;
@@ -23,10 +24,12 @@ fn main() -> ExitCode {
         Arc::new(Std {
             address: Ipv4Addr::LOCALHOST.into(),
             workers: 0,
+            spin: Duration::ZERO,
         }),
         Arc::new(Std {
             address: Ipv6Addr::LOCALHOST.into(),
             workers: 1,
+            spin: Duration::from_micros(50),
         }),
         Arc::new(Link::clean()),
         Arc::new(Link::faulty(200)),

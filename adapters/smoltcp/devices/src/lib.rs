@@ -49,6 +49,6 @@ pub use stream::{FramedStream, Passt};
 #[cfg(all(feature = "tap", target_os = "linux"))]
 pub use tap::Tap;
 #[cfg(all(any(feature = "stream", feature = "tap"), target_os = "linux"))]
-pub use wait::{Interest, wait};
+pub use wait::{Interest, wait, wait_spinning};
 
 pub use smoltcp;

@@ -56,6 +56,8 @@ fn wrong_usage_is_2_and_what_cannot_be_is_1() -> Result<(), Stop> {
         "--tap / --gateway 10.0.0.1 --gateway 10.0.0.2",
         "--tap / --ip 10.0.0.1/32 --gateway 10.0.0.254",
         "--tap / --ip 10.0.0.1/24 --gateway 10.0.1.254",
+        "--tap / --spin 50",
+        "--tap / --spin 2s",
         "--tap / -- true",
         "--netns --ip 10.0.0.1/32",
         "--netns --pcap - -- true",
@@ -85,7 +87,7 @@ fn a_wrong_variable_is_named_and_an_empty_one_is_unset() -> Result<(), Stop> {
     variables::assert_wrong_ones_are_named(program, &["--tap", "/"]);
     let (variables, _) = variables::of(program);
     let names: Vec<_> = variables.iter().map(|it| it.name.as_str()).collect();
-    for name in ["MAX_LINE", "IDLE_TIMEOUT", "DRAIN_TIMEOUT", "LOG_FORMAT"] {
+    for name in ["MAX_LINE", "IDLE_TIMEOUT", "SPIN", "LOG_FORMAT"] {
         assert!(names.contains(&&*format!("LINECHO_{name}")), "{names:?}");
     }
     can_make_namespaces()?;

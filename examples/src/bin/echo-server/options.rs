@@ -7,7 +7,7 @@ use clap::Parser;
 use clap::builder::BoolishValueParser;
 use linecho_examples::command_line;
 use linecho_examples::listen_address::{ListenAddress, Place};
-use linecho_examples::options::{LogOptions, SessionOptions};
+use linecho_examples::options::{LogOptions, SessionOptions, WaitOptions};
 
 /// Echoes every line that it gets, to thousands of connections at once.
 ///
@@ -72,6 +72,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NUMBER", env = "LINECHO_WORKERS")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
+
+    #[command(flatten)]
+    pub(crate) wait: WaitOptions,
 
     /// Show health (/healthz, /readyz), metrics (/metrics) and a live page (/) by HTTP at this
     /// address, which has no authentication: PORT (on localhost), :PORT, HOST:PORT or unix:PATH

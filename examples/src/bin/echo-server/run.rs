@@ -154,6 +154,7 @@ fn builder(arguments: &Arguments, log: &Log) -> Builder {
         .max_per_peer(arguments.max_per_peer)
         .keep_alive(arguments.session.keep_alive)
         .workers(arguments.workers.map_or(0, usize::from))
+        .spin(arguments.wait.spin)
         .drain_timeout(arguments.session.drain_timeout)
         .observer(Arc::new(log.clone()))
 }

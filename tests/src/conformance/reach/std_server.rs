@@ -22,6 +22,8 @@ pub struct Std {
     pub address: IpAddr,
     /// The number of event loops; 0 for one per core.
     pub workers: usize,
+    /// The time for which each loop asks on before it sleeps.
+    pub spin: Duration,
 }
 
 impl Reach for Std {
@@ -51,6 +53,7 @@ impl Reach for Std {
             .max_line(MAX_LINE)
             .max_connections(wanted.connections.unwrap_or(usize::MAX))
             .workers(self.workers)
+            .spin(self.spin)
             .drain_timeout(PACE * 20);
         let server = match builder.listen([SocketAddr::new(self.address, 0)]) {
             Err(error) if self.address == IpAddr::V6(Ipv6Addr::LOCALHOST) => {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser};
 use linecho_examples::command_line;
-use linecho_examples::options::{LogOptions, SessionOptions};
+use linecho_examples::options::{LogOptions, SessionOptions, WaitOptions};
 use linecho_smoltcp::smoltcp::config::IFACE_MAX_ADDR_COUNT;
 use linecho_smoltcp::smoltcp::wire::{EthernetAddress, IpCidr, IpVersion};
 
@@ -61,6 +61,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BYTES", default_value_t = 262_144)]
     #[arg(value_parser = clap::value_parser!(u32).range(1024..=1 << 24))]
     pub(crate) socket_buffer: u32,
+
+    #[command(flatten)]
+    pub(crate) wait: WaitOptions,
 
     /// Capture all frames in this file, or on stdout (-), for Wireshark or tcpdump; frames that
     /// a slow reader does not take in time are dropped and counted

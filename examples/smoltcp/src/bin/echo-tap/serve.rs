@@ -4,7 +4,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use linecho_devices::{Interest, Link, wait};
+use linecho_devices::{Interest, Link, wait_spinning};
 use linecho_examples::log::{Log, Value};
 use linecho_examples::server_log;
 use linecho_examples::signals::{Signal, Signals};
@@ -83,7 +83,8 @@ fn serve_and_log<L: Link>(
             Interest::read_write(&link, link.is_blocked()),
             Interest::read(&signals),
         ];
-        wait(interests, wake.min(Wake::from(end)).timeout(now))?;
+        let timeout = wake.min(Wake::from(end)).timeout(now);
+        wait_spinning(interests, timeout, arguments.wait.spin)?;
         for signal in signals.take() {
             if signal == Signal::Status {
                 tell_totals(listener.totals(), &link, |it| log.answer("status", it));
