@@ -13,6 +13,9 @@ use smoltcp::wire::{IpAddress, IpEndpoint};
 use crate::ack::{EITHER, Ends};
 use crate::inject::{Frame, OneFrame, To, Unsent};
 use crate::lifecycle::{Stage, stage, tcp_sockets};
+#[cfg(all(feature = "medium-ethernet", feature = "proto-ipv6"))]
+use crate::mld;
+use crate::mld::Reports;
 #[cfg(feature = "medium-ethernet")]
 use crate::neighbour;
 #[cfg(feature = "medium-ethernet")]
@@ -71,11 +74,17 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         segment.is_intact(&self.capabilities.checksum)
     }
 
-    /// Lets the stack process the frame for `sockets`, and does what the stack leaves out. Returns
-    /// whether the stack was told a hardware address.
+    /// Lets the stack process the frame for `sockets`, and does what the stack leaves out, but for
+    /// a query, which `reports` have to answer. Returns whether the stack was told a hardware
+    /// address.
     #[cfg(feature = "guard")]
     #[inline]
-    pub(crate) fn enter_guarded(self, last: &mut LastSender, sockets: &mut SocketSet<'_>) -> bool {
+    pub(crate) fn enter_guarded(
+        self,
+        last: &mut LastSender,
+        reports: &mut Reports,
+        sockets: &mut SocketSet<'_>,
+    ) -> bool {
         let segment = self.segment();
         if let Some(segment) = &segment
             && !segment.is_syn_or_rst()
@@ -84,7 +93,7 @@ impl<'f, T: TxToken> Arrival<'f, T> {
             self.enter(sockets);
             return false;
         }
-        self.enter_rare(segment, last, sockets)
+        self.enter_rare(segment, last, reports, sockets)
     }
 
     /// Does the same for a frame that needs more than the stack. Out of line, so that the others
@@ -96,13 +105,14 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         mut self,
         segment: Option<Segment<'_>>,
         last: &mut LastSender,
+        reports: &mut Reports,
         sockets: &mut SocketSet<'_>,
     ) -> bool {
         let told = self.tell_new_sender(segment, last);
         match segment {
             Some(segment) => self.enter_checked(&segment, sockets),
             None => {
-                self.enter_resolving(sockets);
+                self.enter_resolving(reports, sockets);
             }
         }
         told
@@ -114,6 +124,7 @@ impl<'f, T: TxToken> Arrival<'f, T> {
     pub(crate) fn enter_guarded(
         mut self,
         last: &mut LastSender,
+        _: &mut Reports,
         sockets: &mut SocketSet<'_>,
     ) -> bool {
         let told = self.tell_new_sender(self.segment(), last);
@@ -187,9 +198,15 @@ impl<'f, T: TxToken> Arrival<'f, T> {
     }
 
     /// Lets the stack process a frame without a segment for `sockets`, and does what the stack
-    /// leaves out in the resolution of addresses. Returns an address that was announced.
+    /// leaves out in the resolution of addresses, but for a query, which `reports` have to answer.
+    /// Returns an address that was announced.
+    #[cfg_attr(
+        not(all(feature = "medium-ethernet", feature = "proto-ipv6")),
+        allow(unused_variables, reason = "there are no queries")
+    )]
     pub(crate) fn enter_resolving(
         self,
+        reports: &mut Reports,
         sockets: &mut SocketSet<'_>,
     ) -> Option<(IpAddress, Hardware)> {
         #[cfg(feature = "medium-ethernet")]
@@ -211,6 +228,13 @@ impl<'f, T: TxToken> Arrival<'f, T> {
                     neighbour::tell::<T>(self.now, iface, capabilities, local, address, hardware);
                     return Some((address, hardware));
                 }
+                #[cfg(feature = "proto-ipv6")]
+                None => {
+                    if let Some(query) = mld::query(iface, bytes) {
+                        reports.note(query);
+                    }
+                }
+                #[cfg(not(feature = "proto-ipv6"))]
                 None => {}
             }
         }

@@ -12,6 +12,11 @@ mod inject;
 mod keep_alive;
 mod lifecycle;
 mod listener;
+#[cfg_attr(
+    not(all(feature = "medium-ethernet", feature = "proto-ipv6")),
+    path = "no_mld.rs"
+)]
+mod mld;
 #[cfg(feature = "medium-ethernet")]
 mod neighbour;
 mod options;

@@ -13,6 +13,7 @@ use smoltcp::wire::IpListenEndpoint;
 use crate::arrival::LastSender;
 use crate::event::Event;
 use crate::lifecycle::{Stage, arm, stage};
+use crate::mld::Reports;
 use crate::options::Options;
 use crate::service::{Service, Turn};
 use crate::slot::{Slot, earlier};
@@ -39,6 +40,7 @@ pub struct Listener<'a, const SLOTS: usize> {
     handles: Vec<SocketHandle, SLOTS>,
     slots: Vec<Slot<'a>, SLOTS>,
     last_sender: LastSender,
+    reports: Reports,
 }
 
 impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
@@ -78,6 +80,7 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             handles: Vec::new(),
             slots: Vec::new(),
             last_sender: LastSender::default(),
+            reports: Reports::default(),
         };
         for mut socket in sockets.into_iter().take(SLOTS) {
             arm(
@@ -118,7 +121,14 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         device: &mut D,
         sockets: &mut SocketSet<'_>,
     ) -> Wake {
-        take_in(&mut self.last_sender, now, iface, device, sockets)
+        take_in(
+            &mut self.last_sender,
+            &mut self.reports,
+            now,
+            iface,
+            device,
+            sockets,
+        )
     }
 
     /// Gives the connections alone a turn, between [`ingress`](Self::ingress) and
@@ -172,6 +182,9 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         let turned = mem::replace(&mut self.full, full) != full;
         if turned || (self.line_wanted && !self.service.lines.is_empty()) {
             return Wake::Again;
+        }
+        if cfg!(feature = "guard") {
+            deadline = earlier(deadline, self.reports.turn(now, iface, device));
         }
         deadline.into()
     }

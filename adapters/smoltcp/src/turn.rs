@@ -10,6 +10,7 @@ use smoltcp::socket::{AnySocket, tcp};
 
 use crate::arrival::{Arrival, LastSender};
 use crate::inject::{Frame, Sender};
+use crate::mld::Reports;
 use crate::time::{from_stack_time, stack_time};
 
 /// The frames that [`ingress`] takes in before others get their turn: a flood of frames costs time,
@@ -65,13 +66,15 @@ pub fn ingress<D: Device + ?Sized>(
     device: &mut D,
     sockets: &mut SocketSet<'_>,
 ) -> Wake {
-    take_in(&mut LastSender::default(), now, iface, device, sockets)
+    let (mut last, mut reports) = (LastSender::default(), Reports::default());
+    take_in(&mut last, &mut reports, now, iface, device, sockets)
 }
 
 /// Does what [`ingress`] does. A sender that sends several segments in a row, also in several
 /// turns, costs nothing more than the frames.
 pub(crate) fn take_in<D: Device + ?Sized>(
     last: &mut LastSender,
+    reports: &mut Reports,
     now: Instant,
     iface: &mut Interface,
     device: &mut D,
@@ -80,23 +83,25 @@ pub(crate) fn take_in<D: Device + ?Sized>(
     let at = stack_time(now);
     iface.poll_maintenance(at);
     let capabilities = device.capabilities();
-    let mut told = 0;
+    let (mut told, mut wake) = (0, Wake::Again);
     for _ in 0..INGRESS_FRAMES {
         let Some((rx, tx)) = device.receive(at) else {
-            return Wake::Frame;
+            wake = Wake::Frame;
+            break;
         };
         let meta = rx.meta();
         rx.consume(|bytes| {
             let frame = Frame { bytes, meta };
             let arrival = Arrival::new(now, iface, &capabilities, frame, tx);
-            told += usize::from(arrival.enter_guarded(last, sockets));
+            told += usize::from(arrival.enter_guarded(last, reports, sockets));
         });
         if told == IFACE_NEIGHBOR_CACHE_COUNT {
             // The replies to them have to go first: the stack keeps no more addresses.
             break;
         }
     }
-    Wake::Again
+    reports.answer(now, iface, device);
+    wake
 }
 
 /// Sends what the sockets have to send, at most 64 segments for each, and returns when one of them

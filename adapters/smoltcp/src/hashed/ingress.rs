@@ -27,9 +27,11 @@ impl<const LINES: usize> HashedListener<'_, LINES> {
         let at = stack_time(now);
         iface.poll_maintenance(at);
         let capabilities = device.capabilities();
+        let mut wake = Wake::Again;
         for _ in 0..INGRESS_FRAMES {
             let Some((rx, tx)) = device.receive(at) else {
-                return Wake::Frame;
+                wake = Wake::Frame;
+                break;
             };
             let meta = rx.meta();
             rx.consume(|bytes| {
@@ -38,7 +40,8 @@ impl<const LINES: usize> HashedListener<'_, LINES> {
                 self.take_in(arrival, others);
             });
         }
-        Wake::Again
+        self.reports.answer(now, iface, device);
+        wake
     }
 
     /// Finds the set for a frame, lets the stack process it there, and queues its slot.
@@ -137,7 +140,7 @@ impl<const LINES: usize> HashedListener<'_, LINES> {
     #[inline(never)]
     fn take_in_other<T: TxToken>(&mut self, arrival: Arrival<'_, T>, others: &mut SocketSet<'_>) {
         let now = arrival.now;
-        if let Some((address, hardware)) = arrival.enter_resolving(others) {
+        if let Some((address, hardware)) = arrival.enter_resolving(&mut self.reports, others) {
             self.announced.note(now, address, hardware);
         }
     }

@@ -18,8 +18,10 @@ use self::table::{Queue, Table};
 use crate::event::Event;
 use crate::inject::Sender;
 use crate::lifecycle::{arm, tcp_sockets};
+use crate::mld::Reports;
 use crate::options::Options;
 use crate::service::{Service, Turn};
+use crate::slot::earlier;
 use crate::time::stack_time;
 use crate::turn::{INGRESS_FRAMES, Wake, egress, next_egress};
 
@@ -59,6 +61,7 @@ pub struct HashedListener<'a, const LINES: usize> {
     /// again.
     neighbours_short_until: Instant,
     announced: Announced,
+    reports: Reports,
 }
 
 impl<'a, const LINES: usize> HashedListener<'a, LINES> {
@@ -112,6 +115,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             waiting: Queue::WAITING,
             neighbours_short_until: Instant::ZERO,
             announced: Announced::NOTHING,
+            reports: Reports::default(),
         })
     }
 
@@ -163,7 +167,8 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         if served.is_full() || !self.work.is_empty() {
             return Wake::Again;
         }
-        self.table.earliest().into()
+        let report_at = self.reports.turn(now, iface, device);
+        earlier(self.table.earliest(), report_at).into()
     }
 
     /// Returns the next slot that gets a turn. While there is a line buffer, those that wait for it

@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         four_slots_serve_after_eleven_thousand_connections_of_which_each_tenth_resets,
         an_honest_client_is_served_after_a_flood_of_syns,
         hosts_on_a_bridge_do_not_starve_each_other,
+        a_bridge_that_snoops_lets_ipv6_through,
     ]
 }
 
@@ -79,6 +80,17 @@ fn hosts_on_a_bridge_do_not_starve_each_other() -> Result<(), Stop> {
     can_make_namespaces()?;
     let hosts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/echo_tap/hosts.py");
     let output = in_namespace(&["--quiet", "--slots=64"], &["python3", hosts, "tap0"]);
+    let stderr = text(&output.stderr);
+    assert!(output.status.success(), "{}\n{stderr}", output.status);
+    Ok(())
+}
+
+/// With a querier, a bridge that snoops passes neighbour solicitations on to those alone who have
+/// reported their group.
+fn a_bridge_that_snoops_lets_ipv6_through() -> Result<(), Stop> {
+    can_make_namespaces()?;
+    let snooping = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/echo_tap/snooping.py");
+    let output = in_namespace(&["--quiet"], &["python3", snooping, "tap0"]);
     let stderr = text(&output.stderr);
     assert!(output.status.success(), "{}\n{stderr}", output.status);
     Ok(())
