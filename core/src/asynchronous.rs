@@ -14,8 +14,9 @@ use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 
-use embedded_io_async::{Error, ErrorKind, Read, Write};
+use embedded_io_async::{ErrorKind, Read, Write};
 
+use crate::transport::kind;
 use crate::{Instant, Probe, ProbeError, Reason, Session};
 
 /// Serves a session until it ends, and returns the reason. `clock` tells the time; the future of
@@ -249,12 +250,8 @@ async fn unless_interrupted(result: Result<(), ErrorKind>) -> Result<(), ProbeEr
             yield_now().await;
             Ok(())
         }
-        result => result.map_err(ProbeError::Io),
+        result => Ok(result?),
     }
-}
-
-fn kind<T, E: Error>(result: Result<T, E>) -> Result<T, ErrorKind> {
-    result.map_err(|error| error.kind())
 }
 
 /// Returns the result of a future, or `None` when the deadline comes first, which drops the future.

@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use embedded_io::{Error, ErrorKind, Read, Write};
 
+use crate::transport::kind;
 use crate::{Instant, Probe, ProbeError, Reason, Session};
 
 /// Serves a session until it ends, and returns the reason.
@@ -82,11 +83,11 @@ where
     T: Write,
 {
     while !probe.output().is_empty() {
-        let n = write(io, probe.output()).map_err(ProbeError::Io)?;
+        let n = write(io, probe.output())?;
         probe.written(n.get(), clock());
     }
     if probe.is_unflushed() {
-        not_interrupted(|| io.flush()).map_err(ProbeError::Io)?;
+        not_interrupted(|| io.flush())?;
         probe.flushed();
     }
     Ok(())
@@ -117,7 +118,7 @@ where
         return Err(ProbeError::Io(ErrorKind::InvalidInput));
     }
     while !probe.is_done() {
-        match not_interrupted(|| io.read(scratch)).map_err(ProbeError::Io)? {
+        match not_interrupted(|| io.read(scratch))? {
             0 => return probe.end_of_input(),
             n => probe.check(scratch.get(..n).unwrap_or_default(), clock(), &mut on_line)?,
         }
@@ -134,7 +135,7 @@ fn write<T: Write>(io: &mut T, bytes: &[u8]) -> Result<NonZeroUsize, ErrorKind> 
 /// Calls until it is not interrupted.
 fn not_interrupted<T, E: Error>(mut call: impl FnMut() -> Result<T, E>) -> Result<T, ErrorKind> {
     loop {
-        match call().map_err(|error| error.kind()) {
+        match kind(call()) {
             Err(ErrorKind::Interrupted) => {}
             result => return result,
         }

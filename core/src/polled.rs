@@ -14,6 +14,7 @@ use core::time::Duration;
 
 use embedded_io::{Error, ErrorKind, Read, ReadReady, Write, WriteReady};
 
+use crate::transport::kind;
 use crate::{Instant, Probe, ProbeError, Reason, Session};
 
 /// The wish of a polled session after its turn.
@@ -174,19 +175,19 @@ where
 {
     let mut left = budget;
     let again = 'turn: loop {
-        while !probe.output().is_empty() && kind(io.write_ready()).map_err(ProbeError::Io)? {
+        while !probe.output().is_empty() && kind(io.write_ready())? {
             match kind(io.write(probe.output())) {
                 Ok(0) => break,
                 Ok(n) => probe.written(n, now),
                 Err(ErrorKind::Interrupted) if left == 0 => break 'turn true,
                 Err(ErrorKind::Interrupted) => left = left.saturating_sub(1),
-                Err(kind) => return Err(ProbeError::Io(kind)),
+                Err(kind) => return Err(kind.into()),
             }
         }
         if probe.is_done() {
             return Ok(ProbeTurn::Done);
         }
-        if scratch.is_empty() || !kind(io.read_ready()).map_err(ProbeError::Io)? {
+        if scratch.is_empty() || !kind(io.read_ready())? {
             break false;
         }
         if left == 0 {
@@ -199,14 +200,14 @@ where
                 left = left.saturating_sub(n);
             }
             Err(ErrorKind::Interrupted) => left = left.saturating_sub(1),
-            Err(kind) => return Err(ProbeError::Io(kind)),
+            Err(kind) => return Err(kind.into()),
         }
     };
     if probe.is_unflushed() {
         match kind(io.flush()) {
             Ok(()) => probe.flushed(),
             Err(ErrorKind::Interrupted) => {}
-            Err(kind) => return Err(ProbeError::Io(kind)),
+            Err(kind) => return Err(kind.into()),
         }
     }
     if again {
@@ -215,8 +216,4 @@ where
     Ok(ProbeTurn::Wait {
         write: !probe.output().is_empty() || probe.is_unflushed(),
     })
-}
-
-fn kind<T, E: Error>(result: Result<T, E>) -> Result<T, ErrorKind> {
-    result.map_err(|error| error.kind())
 }

@@ -75,6 +75,13 @@ impl fmt::Display for ProbeError {
 
 impl core::error::Error for ProbeError {}
 
+/// A failed call of the transport.
+impl From<ErrorKind> for ProbeError {
+    fn from(kind: ErrorKind) -> Self {
+        Self::Io(kind)
+    }
+}
+
 /// The error of [`Probe::queue`](crate::Probe::queue): no room for the line until others have come
 /// back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

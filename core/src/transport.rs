@@ -48,30 +48,35 @@ impl<R, W> ErrorType for Join<R, W> {
 
 impl<R: Read, W> Read for Join<R, W> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-        self.reader.read(buffer).map_err(|error| error.kind())
+        kind(self.reader.read(buffer))
     }
 }
 
 impl<R: ReadReady, W> ReadReady for Join<R, W> {
     fn read_ready(&mut self) -> Result<bool, ErrorKind> {
-        self.reader.read_ready().map_err(|error| error.kind())
+        kind(self.reader.read_ready())
     }
 }
 
 impl<R, W: Write> Write for Join<R, W> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        self.writer.write(bytes).map_err(|error| error.kind())
+        kind(self.writer.write(bytes))
     }
 
     fn flush(&mut self) -> Result<(), ErrorKind> {
-        self.writer.flush().map_err(|error| error.kind())
+        kind(self.writer.flush())
     }
 }
 
 impl<R, W: WriteReady> WriteReady for Join<R, W> {
     fn write_ready(&mut self) -> Result<bool, ErrorKind> {
-        self.writer.write_ready().map_err(|error| error.kind())
+        kind(self.writer.write_ready())
     }
+}
+
+/// Reduces an error to its kind, which is all that a driver decides by.
+pub(crate) fn kind<T, E: Error>(result: Result<T, E>) -> Result<T, ErrorKind> {
+    result.map_err(|error| error.kind())
 }
 
 /// Keeps a driver from flushing a transport.

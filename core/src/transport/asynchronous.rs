@@ -1,25 +1,22 @@
 //! The wrappers over transports of `embedded-io-async`.
 
-use embedded_io_async::{Error, ErrorKind, Read, Write};
+use embedded_io_async::{ErrorKind, Read, Write};
 
-use super::{Interpret, Join, NoFlush};
+use super::{Interpret, Join, NoFlush, kind};
 
 impl<R: Read, W> Read for Join<R, W> {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-        let read = self.reader.read(buffer).await;
-        read.map_err(|error| error.kind())
+        kind(self.reader.read(buffer).await)
     }
 }
 
 impl<R, W: Write> Write for Join<R, W> {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        let written = self.writer.write(bytes).await;
-        written.map_err(|error| error.kind())
+        kind(self.writer.write(bytes).await)
     }
 
     async fn flush(&mut self) -> Result<(), ErrorKind> {
-        let flushed = self.writer.flush().await;
-        flushed.map_err(|error| error.kind())
+        kind(self.writer.flush().await)
     }
 }
 
