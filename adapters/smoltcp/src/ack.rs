@@ -1,7 +1,8 @@
-//! The acknowledgement of an open connection: an empty segment with the numbers that are next.
+//! Segments in a peer's name, for what smoltcp 0.14 does not offer.
 //!
-//! smoltcp 0.14 exposes neither sequence numbers nor neighbours. So a SYN|ACK in the peer's name is
-//! injected, which the stack answers with an acknowledgement.
+//! It exposes neither sequence numbers nor neighbours. So a SYN|ACK is injected, which the stack
+//! answers with an acknowledgement: an empty segment with the numbers that are next. And an RST
+//! makes the socket of a half-open connection listen.
 
 use linecho_core::Instant;
 use smoltcp::iface::{Interface, SocketSet};
@@ -20,6 +21,8 @@ use smoltcp::wire::{
     TcpTimestampRepr,
 };
 
+#[cfg(feature = "guard")]
+use crate::inject::Unsent;
 use crate::inject::{Edit, Frame, OneFrame, To};
 use crate::time::stack_time;
 
@@ -58,10 +61,42 @@ impl Ends {
         sockets: &mut SocketSet<'_>,
         (to, edit): (To<'_, T>, Option<Edit<'_>>),
     ) {
+        let syn_ack = (
+            TcpControl::Syn,
+            TcpSeqNumber(0),
+            Some(TcpSeqNumber(acknowledged)),
+        );
+        self.inject(syn_ack, at, iface, capabilities, sockets, (to, edit));
+    }
+
+    /// Ends a half-open connection, whose peer began it with the number `irs`.
+    #[cfg(feature = "guard")]
+    pub(crate) fn refuse<T: TxToken>(
+        &self,
+        irs: TcpSeqNumber,
+        at: Instant,
+        iface: &mut Interface,
+        capabilities: &DeviceCapabilities,
+        sockets: &mut SocketSet<'_>,
+    ) {
+        let mut no_reply = Unsent::EMPTY;
+        let reply = (To::<T>::Unsent(&mut no_reply), None);
+        let rst = (TcpControl::Rst, irs + 1, None);
+        self.inject(rst, at, iface, capabilities, sockets, reply);
+    }
+
+    /// Lets the stack process a segment of the peer: its flag, its number, what it acknowledges.
+    fn inject<T: TxToken>(
+        &self,
+        segment: (TcpControl, TcpSeqNumber, Option<TcpSeqNumber>),
+        at: Instant,
+        iface: &mut Interface,
+        capabilities: &DeviceCapabilities,
+        sockets: &mut SocketSet<'_>,
+        (to, edit): (To<'_, T>, Option<Edit<'_>>),
+    ) {
         let mut bytes = [0; LONGEST_FRAME];
-        let acknowledged = TcpSeqNumber(acknowledged);
-        let medium = capabilities.medium;
-        if let Some(len) = self.write_syn_ack(acknowledged, iface, medium, &mut bytes) {
+        if let Some(len) = self.write(segment, iface, capabilities.medium, &mut bytes) {
             let (bytes, _) = bytes.split_at(len);
             let meta = PacketMeta::default();
             let mut device = OneFrame {
@@ -93,15 +128,14 @@ impl Ends {
         (ports == (self.local.port, self.peer.port)).then_some(segment)
     }
 
-    /// Writes a frame with a SYN|ACK of the peer, which an open connection can only answer or
-    /// ignore. Returns its length.
+    /// Writes a frame with a segment of the peer, and returns its length.
     #[cfg_attr(
         not(feature = "medium-ethernet"),
         allow(unused_variables, reason = "only Ethernet needs `iface`")
     )]
-    fn write_syn_ack(
+    fn write(
         &self,
-        acknowledged: TcpSeqNumber,
+        (control, seq_number, ack_number): (TcpControl, TcpSeqNumber, Option<TcpSeqNumber>),
         iface: &Interface,
         medium: Medium,
         frame: &mut [u8],
@@ -110,9 +144,9 @@ impl Ends {
         let tcp = TcpRepr {
             src_port: self.peer.port,
             dst_port: self.local.port,
-            control: TcpControl::Syn,
-            seq_number: TcpSeqNumber(0),
-            ack_number: Some(acknowledged),
+            control,
+            seq_number,
+            ack_number,
             window_len: 0,
             window_scale: None,
             max_seg_size: None,

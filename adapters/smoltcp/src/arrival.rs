@@ -8,9 +8,11 @@ use smoltcp::iface::{Interface, SocketSet};
 use smoltcp::phy::Medium;
 use smoltcp::phy::{DeviceCapabilities, TxToken};
 use smoltcp::socket::tcp;
-use smoltcp::wire::{IpAddress, IpEndpoint};
+use smoltcp::wire::IpAddress;
 
 use crate::ack::{EITHER, Ends};
+#[cfg(feature = "guard")]
+use crate::half_open::HalfOpens;
 use crate::inject::{Frame, OneFrame, To, Unsent};
 use crate::lifecycle::{Stage, stage, tcp_sockets};
 #[cfg(all(feature = "medium-ethernet", feature = "proto-ipv6"))]
@@ -23,9 +25,19 @@ use crate::resolution::{self, Resolution};
 use crate::segment::{Hardware, Segment};
 use crate::time::stack_time;
 
+/// What is remembered of the frames that have arrived.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    last: LastSender,
+    #[cfg(feature = "guard")]
+    half_open: HalfOpens,
+    /// A query may have come, which is answered later.
+    pub(crate) reports: Reports,
+}
+
 /// The sender of the last segment: the stack knows its hardware address.
 #[derive(Debug, Default)]
-pub(crate) struct LastSender {
+struct LastSender {
     hardware: Hardware,
     address: Option<IpAddress>,
 }
@@ -74,26 +86,20 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         segment.is_intact(&self.capabilities.checksum)
     }
 
-    /// Lets the stack process the frame for `sockets`, and does what the stack leaves out, but for
-    /// a query, which `reports` have to answer. Returns whether the stack was told a hardware
-    /// address.
+    /// Lets the stack process the frame for `sockets`, and does what the stack leaves out. Returns
+    /// whether the stack was told a hardware address.
     #[cfg(feature = "guard")]
     #[inline]
-    pub(crate) fn enter_guarded(
-        self,
-        last: &mut LastSender,
-        reports: &mut Reports,
-        sockets: &mut SocketSet<'_>,
-    ) -> bool {
+    pub(crate) fn enter_guarded(self, heard: &mut Heard, sockets: &mut SocketSet<'_>) -> bool {
         let segment = self.segment();
         if let Some(segment) = &segment
             && !segment.is_syn_or_rst()
-            && (!self.is_addressed() || last.sent(segment))
+            && (!self.is_addressed() || heard.last.sent(segment))
         {
             self.enter(sockets);
             return false;
         }
-        self.enter_rare(segment, last, reports, sockets)
+        self.enter_rare(segment, heard, sockets)
     }
 
     /// Does the same for a frame that needs more than the stack. Out of line, so that the others
@@ -104,30 +110,48 @@ impl<'f, T: TxToken> Arrival<'f, T> {
     fn enter_rare(
         mut self,
         segment: Option<Segment<'_>>,
-        last: &mut LastSender,
-        reports: &mut Reports,
+        heard: &mut Heard,
         sockets: &mut SocketSet<'_>,
     ) -> bool {
-        let told = self.tell_new_sender(segment, last);
+        let told = self.tell_new_sender(segment, &mut heard.last);
         match segment {
+            Some(segment) if segment.is_syn() => {
+                self.enter_syn(&segment, &mut heard.half_open, sockets);
+            }
             Some(segment) => self.enter_checked(&segment, sockets),
             None => {
-                self.enter_resolving(reports, sockets);
+                self.enter_resolving(&mut heard.reports, sockets);
             }
         }
         told
     }
 
+    /// Lets the stack process a SYN for `sockets`. A half-open connection that began with another
+    /// one is over: its peer has started anew (RFC 9293, 3.10.7.4, for SYN-RECEIVED).
+    #[cfg(feature = "guard")]
+    fn enter_syn(
+        self,
+        segment: &Segment<'_>,
+        half_open: &mut HalfOpens,
+        sockets: &mut SocketSet<'_>,
+    ) {
+        let (ends, seq) = (segment.ends(), segment.seq());
+        if let Some(irs) = half_open.irs(ends, sockets)
+            && irs != seq
+            && self.is_intact(segment)
+        {
+            let (iface, capabilities) = (&mut *self.iface, self.capabilities);
+            ends.refuse::<T>(irs, self.now, iface, capabilities, sockets);
+        }
+        self.enter_checked(segment, sockets);
+        half_open.note(ends, seq, sockets);
+    }
+
     /// Lets the stack process the frame for `sockets`. Returns whether the stack was told a
     /// hardware address before.
     #[cfg(not(feature = "guard"))]
-    pub(crate) fn enter_guarded(
-        mut self,
-        last: &mut LastSender,
-        _: &mut Reports,
-        sockets: &mut SocketSet<'_>,
-    ) -> bool {
-        let told = self.tell_new_sender(self.segment(), last);
+    pub(crate) fn enter_guarded(mut self, heard: &mut Heard, sockets: &mut SocketSet<'_>) -> bool {
+        let told = self.tell_new_sender(self.segment(), &mut heard.last);
         self.enter(sockets);
         told
     }
@@ -291,10 +315,7 @@ const RATE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Returns the ends of the open connection in `sockets` that the segment belongs to.
 fn open_connection(segment: &Segment<'_>, sockets: &mut SocketSet<'_>) -> Option<Ends> {
-    let ends = Ends {
-        local: IpEndpoint::new(segment.flow.local, segment.port()),
-        peer: segment.flow.remote,
-    };
+    let ends = segment.ends();
     let is_it = |tcp: &mut tcp::Socket<'_>| {
         Ends::of(tcp) == Some(ends) && matches!(stage(tcp), Stage::Open | Stage::Closing)
     };

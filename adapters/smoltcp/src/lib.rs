@@ -7,6 +7,8 @@ mod arrival;
 mod client;
 mod connection;
 mod event;
+#[cfg(feature = "guard")]
+mod half_open;
 mod hashed;
 mod inject;
 mod keep_alive;

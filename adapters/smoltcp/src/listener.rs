@@ -10,10 +10,9 @@ use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{self, ListenError};
 use smoltcp::wire::IpListenEndpoint;
 
-use crate::arrival::LastSender;
+use crate::arrival::Heard;
 use crate::event::Event;
 use crate::lifecycle::{Stage, arm, stage};
-use crate::mld::Reports;
 use crate::options::Options;
 use crate::service::{Service, Turn};
 use crate::slot::{Slot, earlier};
@@ -39,8 +38,7 @@ pub struct Listener<'a, const SLOTS: usize> {
     /// In ascending order, which is that of the socket set.
     handles: Vec<SocketHandle, SLOTS>,
     slots: Vec<Slot<'a>, SLOTS>,
-    last_sender: LastSender,
-    reports: Reports,
+    heard: Heard,
 }
 
 impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
@@ -79,8 +77,7 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             line_wanted: false,
             handles: Vec::new(),
             slots: Vec::new(),
-            last_sender: LastSender::default(),
-            reports: Reports::default(),
+            heard: Heard::default(),
         };
         for mut socket in sockets.into_iter().take(SLOTS) {
             arm(
@@ -121,14 +118,7 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
         device: &mut D,
         sockets: &mut SocketSet<'_>,
     ) -> Wake {
-        take_in(
-            &mut self.last_sender,
-            &mut self.reports,
-            now,
-            iface,
-            device,
-            sockets,
-        )
+        take_in(&mut self.heard, now, iface, device, sockets)
     }
 
     /// Gives the connections alone a turn, between [`ingress`](Self::ingress) and
@@ -184,7 +174,7 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             return Wake::Again;
         }
         if cfg!(feature = "guard") {
-            deadline = earlier(deadline, self.reports.turn(now, iface, device));
+            deadline = earlier(deadline, self.heard.reports.turn(now, iface, device));
         }
         deadline.into()
     }

@@ -8,6 +8,8 @@ use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint, IpProtocol, TcpPack
 
 use smoltcp::phy::{ChecksumCapabilities, Medium};
 
+use crate::ack::Ends;
+
 /// The address pair of a connection. Our port is that of the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flow {
@@ -61,6 +63,14 @@ impl<'f> Segment<'f> {
             tcp,
             header,
         })
+    }
+
+    /// Returns the ends of the connection that the segment belongs to.
+    pub(crate) fn ends(&self) -> Ends {
+        Ends {
+            local: IpEndpoint::new(self.flow.local, self.port()),
+            peer: self.flow.remote,
+        }
     }
 
     /// Returns our port.

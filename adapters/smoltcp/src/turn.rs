@@ -8,9 +8,8 @@ use smoltcp::iface::{Interface, PollResult, SocketSet};
 use smoltcp::phy::{Device, RxToken};
 use smoltcp::socket::{AnySocket, tcp};
 
-use crate::arrival::{Arrival, LastSender};
+use crate::arrival::{Arrival, Heard};
 use crate::inject::{Frame, Sender};
-use crate::mld::Reports;
 use crate::time::{from_stack_time, stack_time};
 
 /// The frames that [`ingress`] takes in before others get their turn: a flood of frames costs time,
@@ -66,15 +65,13 @@ pub fn ingress<D: Device + ?Sized>(
     device: &mut D,
     sockets: &mut SocketSet<'_>,
 ) -> Wake {
-    let (mut last, mut reports) = (LastSender::default(), Reports::default());
-    take_in(&mut last, &mut reports, now, iface, device, sockets)
+    take_in(&mut Heard::default(), now, iface, device, sockets)
 }
 
 /// Does what [`ingress`] does. A sender that sends several segments in a row, also in several
 /// turns, costs nothing more than the frames.
 pub(crate) fn take_in<D: Device + ?Sized>(
-    last: &mut LastSender,
-    reports: &mut Reports,
+    heard: &mut Heard,
     now: Instant,
     iface: &mut Interface,
     device: &mut D,
@@ -93,14 +90,14 @@ pub(crate) fn take_in<D: Device + ?Sized>(
         rx.consume(|bytes| {
             let frame = Frame { bytes, meta };
             let arrival = Arrival::new(now, iface, &capabilities, frame, tx);
-            told += usize::from(arrival.enter_guarded(last, reports, sockets));
+            told += usize::from(arrival.enter_guarded(heard, sockets));
         });
         if told == IFACE_NEIGHBOR_CACHE_COUNT {
             // The replies to them have to go first: the stack keeps no more addresses.
             break;
         }
     }
-    reports.answer(now, iface, device);
+    heard.reports.answer(now, iface, device);
     wake
 }
 

@@ -46,6 +46,7 @@ on_both! {
     an_exact_reset_that_answers_a_probe_ends_the_connection,
     a_peer_that_has_lost_an_open_connection_is_served_after_a_second,
     a_peer_that_has_lost_a_closing_connection_is_served_after_a_second,
+    a_peer_that_has_lost_a_half_open_connection_is_served,
     a_forged_syn_ends_nothing,
     a_retransmitted_syn_starts_nothing_anew,
 }
@@ -177,9 +178,7 @@ fn a_peer_that_has_lost_a_closing_connection_is_served_after_a_second<L: Server>
     comes_back(&mut kit);
 }
 
-#[test]
-fn a_peer_that_has_lost_a_half_open_connection_is_served() {
-    let mut kit = hashed();
+fn a_peer_that_has_lost_a_half_open_connection_is_served<L: Server>(mut kit: Kit<4, L>) {
     raw().syn(&mut kit);
     kit.pass(MILLISECOND);
     comes_back(&mut kit);
