@@ -111,6 +111,7 @@ impl Connection {
         };
         match wait.look(&self.stream, &mut self.ready, now) {
             Look::Wait(until) => Next::Wait(Some(until)),
+            Look::Again => Next::Again,
             Look::Header(header) => {
                 self.peer = header.source.map_or(self.peer, Peer::from);
                 match self.begin(Some(&header), recorder, now) {
@@ -137,6 +138,7 @@ impl Connection {
         };
         match greeting.write(&mut socket, now) {
             Greeted::Wait(until) => Next::Wait(Some(until)),
+            Greeted::Again => Next::Again,
             Greeted::Failed(reason) => {
                 greeting.session.end(reason);
                 self.end(reason, recorder, now)

@@ -25,6 +25,8 @@ pub(crate) enum Greeted {
     Whole,
     /// The kernel takes no more now. Go on when it does, or at this time.
     Wait(Instant),
+    /// A write was interrupted. Go on in the next turn.
+    Again,
     /// The connection ends for this reason.
     Failed(Reason),
 }
@@ -57,7 +59,7 @@ impl Greeting {
             match transport.write(&self.left) {
                 Ok(0) => break,
                 Ok(n) => drop(self.left.drain(..n)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Greeted::Again,
                 Err(error) => return failed(&error),
             }
         }

@@ -24,6 +24,8 @@ pub(crate) struct HeaderWait {
 pub(crate) enum Look {
     /// The header is incomplete. Look again when more comes, or at this time.
     Wait(Instant),
+    /// The look was interrupted. Look again in the next turn.
+    Again,
     /// The header has been read.
     Header(ProxyHeader),
     Fault(ProxyFault),
@@ -66,7 +68,7 @@ impl HeaderWait {
     pub(crate) fn look(&self, stream: &TcpStream, ready: &mut Ready, now: Instant) -> Look {
         if ready.is_readable() {
             let mut bytes = [0; MOST_BYTES];
-            match peek(stream, &mut bytes) {
+            match stream.peek(&mut bytes) {
                 Ok(0) => return Look::Fault(ProxyFault::Nothing),
                 Ok(n) => match ProxyHeader::parse(&bytes[..n]) {
                     Ok(Some(header)) => return read(stream, &mut bytes, header),
@@ -75,21 +77,13 @@ impl HeaderWait {
                     Err(error) => return Look::Fault(ProxyFault::Invalid(error)),
                 },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_input(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Look::Again,
                 Err(error) => return Look::Fault(ProxyFault::Failed(error.kind())),
             }
         }
         match self.shutting_down || now >= self.until {
             true => Look::Fault(ProxyFault::Late),
             false => Look::Wait(self.until),
-        }
-    }
-}
-
-fn peek(stream: &TcpStream, bytes: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match stream.peek(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
         }
     }
 }

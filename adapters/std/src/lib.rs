@@ -44,6 +44,7 @@ mod start_error;
 mod sweep;
 mod tcp_info;
 mod turns;
+mod wait_failures;
 mod worker;
 
 pub use builder::Builder;

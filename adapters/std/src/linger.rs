@@ -49,14 +49,14 @@ impl Linger {
             return Next::Close;
         }
         let mut dropped = [0; BYTES_PER_TURN];
-        while socket.read_ready().unwrap_or(true) {
+        if socket.read_ready().unwrap_or(true) {
             match socket.read(&mut dropped) {
                 Ok(n @ 1..) if n < self.bytes_left as usize => {
                     self.bytes_left -= u32::try_from(n).unwrap_or(u32::MAX);
                     self.quiet_until = now + QUIET;
                     return Next::Again;
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Next::Again,
                 Ok(_) | Err(_) => return Next::Close,
             }
         }

@@ -77,7 +77,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the system refuses a thread for a worker, or waiting for events fails.
+    /// When the system refuses a thread for a worker, or waiting for events has
+    /// failed for ten seconds.
     pub fn run(self) -> io::Result<Report> {
         let mut workers = self.workers.into_iter();
         let first = workers.next();

@@ -1,6 +1,5 @@
 //! The state that the workers of a server share.
 
-use std::io;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
@@ -29,6 +28,9 @@ pub(crate) enum Phase {
 
 /// The pause between two looks at the workers that were pinged.
 const PING_PAUSE: Duration = Duration::from_millis(1);
+
+/// The most attempts to wake a worker.
+const WAKE_TRIES: usize = 3;
 
 /// The state that the workers of a server share.
 pub(crate) struct Shared {
@@ -82,7 +84,7 @@ struct Traffic {
 }
 
 impl WorkerState {
-    /// Counts a turn of the worker's loop.
+    /// Counts a turn of the worker's loop, at its end.
     pub(crate) fn count_turn(&self) {
         self.turns.fetch_add(1, SeqCst);
     }
@@ -230,9 +232,10 @@ impl Shared {
         }
     }
 
-    /// Wakes a worker. An error can only mean that it has been woken already.
+    /// Wakes a worker. If the system refuses to, again and again, the worker wakes by itself later.
     pub(crate) fn wake(&self, worker: usize) {
-        let _: io::Result<()> = self.workers[worker].waker.wake();
+        let waker = &self.workers[worker].waker;
+        let _ = (0..WAKE_TRIES).any(|_| waker.wake().is_ok());
     }
 
     pub(crate) fn connections(&self) -> usize {

@@ -14,6 +14,9 @@ pub(crate) struct ShutdownStream {
     pub(crate) delay: Duration,
 }
 
+/// The most reads in a turn.
+const READS: usize = 16;
+
 impl ShutdownStream {
     pub(crate) fn new(stream: net::UnixStream, delay: Duration) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
@@ -27,17 +30,18 @@ impl ShutdownStream {
         registry.register(&mut self.stream, token, Interest::READABLE)
     }
 
-    /// Returns the number of bytes that have come.
+    /// Returns the number of bytes that have come, of very many at least some.
     pub(crate) fn bytes(&mut self) -> usize {
         let mut count = 0;
         let mut buffer = [0; 64];
-        loop {
+        for _ in 0..READS {
             match self.stream.read(&mut buffer) {
                 Ok(n @ 1..) => count += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Nothing more, or nobody left who could write.
-                Ok(0) | Err(_) => return count,
+                Ok(0) | Err(_) => break,
             }
         }
+        count
     }
 }

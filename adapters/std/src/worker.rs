@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::thread;
 use std::time::Duration;
 
 use linecho_core::{Instant, Reason};
@@ -24,9 +25,9 @@ use crate::settings::Settings;
 use crate::shared::{Phase, Shared};
 #[cfg(unix)]
 use crate::shutdown_stream::ShutdownStream;
-use crate::socket::LONGEST_SLEEP;
 use crate::spin::Spin;
 use crate::sweep::Sweep;
+use crate::wait_failures::WaitFailures;
 
 /// The token of the waker. Tokens count down from here for listeners, and up from 0 for
 /// connections.
@@ -36,6 +37,9 @@ pub(crate) const WAKE: Token = Token(usize::MAX);
 pub(crate) const fn listener_token(index: usize) -> Token {
     Token(usize::MAX - 1 - index)
 }
+
+/// The longest wait for events. A wake-up that the system refused delays nobody for longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// The most events taken from the kernel at once.
 const EVENTS: usize = 512;
@@ -122,6 +126,7 @@ impl Worker {
         let _stop_on_panic = StopOnPanic(self.shared.clone());
         self.recorder.start();
         let mut events = Events::with_capacity(EVENTS);
+        let mut failures = WaitFailures::default();
         let mut woke = self.shared.now();
         loop {
             let now = self.shared.now();
@@ -130,14 +135,18 @@ impl Worker {
                 self.spin.served(now);
             }
             let timeout = self.timeout(now);
-            match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    self.shared.stop();
-                    return Err(error);
-                }
-                _ => {}
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Ok(()) => failures.end(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Deadlines and a shutdown go on without events.
+                Err(error) => match failures.note(&error, now) {
+                    Ok(pause) => thread::sleep(pause),
+                    Err(error) => {
+                        self.shared.stop();
+                        return Err(error);
+                    }
+                },
             }
-            self.shared.workers[self.index].count_turn();
             let now = self.shared.now();
             woke = now;
             for event in &events {
@@ -148,16 +157,17 @@ impl Worker {
             }
             self.serve_queue(now);
             self.take_in(ACCEPTS_PER_TURN, now);
+            self.shared.workers[self.index].count_turn();
             if self.finished(now) {
                 return Ok(self.unfinished);
             }
         }
     }
 
-    /// Returns how long to sleep if nothing happens; `None` for ever.
-    fn timeout(&self, now: Instant) -> Option<Duration> {
+    /// Returns how long to wait for events.
+    fn timeout(&self, now: Instant) -> Duration {
         if !self.queue.is_empty() || self.spin.goes_on(now) {
-            return Some(Duration::ZERO);
+            return Duration::ZERO;
         }
         let due = [
             self.sweep.due(),
@@ -165,9 +175,10 @@ impl Worker {
             self.shared.due(),
             self.drain.as_ref().and_then(Drain::due),
         ];
-        let next = due.into_iter().flatten().min()?;
-        let sleep = next.saturating_duration_since(now);
-        Some(sleep.min(LONGEST_SLEEP))
+        let next = due.into_iter().flatten().min();
+        next.map_or(LONGEST_WAIT, |next| {
+            next.saturating_duration_since(now).min(LONGEST_WAIT)
+        })
     }
 
     #[inline]
@@ -382,7 +393,7 @@ struct StopOnPanic(Arc<Shared>);
 
 impl Drop for StopOnPanic {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             self.0.stop();
         }
     }
