@@ -1,6 +1,6 @@
 //! Signals, as a program with a loop takes them: each makes a file descriptor readable.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, PipeReader, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::raw::c_int;
@@ -11,20 +11,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionbio};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::{flag, low_level::pipe};
 
 /// A longer wait looks at the flags, too, whatever has become of the file descriptor.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// The pause when the file descriptor cannot be waited for.
+/// The pause when the file descriptor cannot be waited for, or not be read.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The signals that a program handles. `SIGUSR2` is ignored, and so is `SIGHUP` if it was ignored
 /// when the program started, as nohup(1) does.
 #[derive(Debug)]
 pub struct Signals {
-    readable: UnixStream,
-    raised: Vec<(c_int, Signal, Arc<AtomicBool>)>,
+    /// A pipe. Streams that are written to, too, are sockets: what fails the one call of the signal
+    /// handler, a lack of memory for instance, need not fail the other.
+    readable: PipeReader,
+    raised: Vec<(Signal, Arc<AtomicBool>)>,
 }
 
 /// A signal.
@@ -49,8 +53,18 @@ impl Signals {
     ///
     /// When the process has no file descriptors left.
     pub fn handle() -> io::Result<Self> {
-        let (readable, mut writable) = UnixStream::pair()?;
-        readable.set_nonblocking(true)?;
+        Self::handle_forwarding(&[])
+    }
+
+    /// Handles signals from now on. The signal handler itself also writes a byte to each of these
+    /// streams for each of its signals, before the signal can be taken here.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no file descriptors left.
+    pub fn handle_forwarding(streams: &[(&[Signal], UnixStream)]) -> io::Result<Self> {
+        let (readable, mut writable) = io::pipe()?;
+        ioctl_fionbio(&readable, true)?;
         flag::register(SIGUSR2, Arc::default())?;
         let mut raised = Vec::new();
         for (number, signal) in [
@@ -63,11 +77,16 @@ impl Signals {
             if number == SIGHUP && is_ignored(SIGHUP) {
                 continue;
             }
+            for (signals, stream) in streams {
+                if signals.contains(&signal) {
+                    pipe::register(number, stream.try_clone()?)?;
+                }
+            }
             let flag = Arc::default();
             // In this order, so that the flag is up when the file descriptor is readable.
             flag::register(number, Arc::clone(&flag))?;
             pipe::register(number, writable.try_clone()?)?;
-            raised.push((number, signal, flag));
+            raised.push((signal, flag));
         }
         // A signal that came between the two has not made it readable.
         writable.write_all(&[0])?;
@@ -78,24 +97,15 @@ impl Signals {
     pub fn take(&mut self) -> impl Iterator<Item = Signal> + use<> {
         // Whatever it returns: the flags say what has come.
         let _ = self.readable.read(&mut [0; 64]);
-        let raised = self.raised.iter();
-        let taken = raised
-            .filter_map(|(_, signal, flag)| flag.swap(false, Ordering::SeqCst).then_some(*signal));
-        taken.collect::<Vec<_>>().into_iter()
+        self.lower()
     }
 
-    /// Has the signal handler itself write a byte to this stream, too, for each of these signals.
-    ///
-    /// # Errors
-    ///
-    /// When the process has no file descriptors left.
-    pub fn forward(&self, signals: &[Signal], stream: &UnixStream) -> io::Result<()> {
-        for (number, signal, _) in &self.raised {
-            if signals.contains(signal) {
-                pipe::register(*number, stream.try_clone()?)?;
-            }
-        }
-        Ok(())
+    /// Returns the signals whose flags are up, and lowers them.
+    fn lower(&self) -> impl Iterator<Item = Signal> + use<> {
+        let raised = self.raised.iter();
+        let taken = raised
+            .filter_map(|(signal, flag)| flag.swap(false, Ordering::SeqCst).then_some(*signal));
+        taken.collect::<Vec<_>>().into_iter()
     }
 
     /// Waits for signals, ten seconds at most, and returns those that came.
@@ -105,21 +115,19 @@ impl Signals {
 
     /// Waits for signals, so long at most, and returns those that came.
     pub fn wait_for(&mut self, limit: Duration) -> impl Iterator<Item = Signal> + use<> {
-        // Zero would be refused.
-        let limit = Some(limit.clamp(Duration::from_millis(1), LONGEST_WAIT));
-        let blocking = self.readable.set_nonblocking(false);
-        let is_waiting = blocking.and_then(|()| self.readable.set_read_timeout(limit));
-        let read = is_waiting.and_then(|()| self.readable.read(&mut [0; 64]));
-        if let Err(error) = read
-            && !matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-            )
-        {
+        // It fits: ten seconds at most.
+        let limit = Timespec::try_from(limit.min(LONGEST_WAIT)).ok();
+        let mut wait = [PollFd::new(&self.readable, PollFlags::IN)];
+        let has_failed = match poll(&mut wait, limit.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => false,
+            // The next wait would be over at once.
+            Ok(_) => self.readable.read(&mut [0; 64]).is_err(),
+            Err(_) => true,
+        };
+        if has_failed {
             thread::sleep(PAUSE);
         }
-        let _ = self.readable.set_nonblocking(true);
-        self.take()
+        self.lower()
     }
 }
 

@@ -19,17 +19,22 @@ use crate::systemd::{self, Notifier};
 const STATUS_PAUSE: Duration = Duration::from_secs(5);
 /// The longest wait, at the end of the program, for the thread to announce the stop.
 const ANNOUNCEMENT: Duration = Duration::from_secs(1);
+/// The pause between two looks at a server that has been asked to stop and has not begun to.
+const SECOND_LOOK: Duration = Duration::from_millis(50);
+/// The longest wait for the server's turn in such a look.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Handles signals from now on. Those that end the server reach it without the help of any thread.
 pub(crate) fn handle_signals(
     builder: Builder,
     drain_delay: Duration,
 ) -> io::Result<(Signals, Builder)> {
-    let signals = Signals::handle()?;
     let (now, at_once) = UnixStream::pair()?;
     let (later, delayed) = UnixStream::pair()?;
-    signals.forward(&[Signal::Interrupt, Signal::Hangup], &now)?;
-    signals.forward(&[Signal::Terminate], &later)?;
+    let signals = Signals::handle_forwarding(&[
+        (&[Signal::Interrupt, Signal::Hangup], now),
+        (&[Signal::Terminate], later),
+    ])?;
     let builder = builder
         .shutdown_on(at_once, Duration::ZERO)
         .shutdown_on(delayed, drain_delay);
@@ -45,7 +50,8 @@ pub(crate) struct Beside {
     /// The time between two signs of life for systemd.
     watchdog: Option<Duration>,
     last_sign: Instant,
-    is_asked: bool,
+    /// The delay before the drain, once a signal has asked for a stop.
+    asked: Option<Duration>,
     announced: SyncSender<()>,
 }
 
@@ -70,7 +76,7 @@ impl Beside {
             drain_delay,
             watchdog: systemd::watchdog().map(|limit| limit / 2),
             last_sign: Instant::now(),
-            is_asked: false,
+            asked: None,
             announced,
         };
         (beside, Announcement(announcement))
@@ -81,12 +87,10 @@ impl Beside {
         self.notifier.ready();
         let run = move || {
             loop {
-                let pause = self
-                    .watchdog
-                    .map_or(STATUS_PAUSE, |it| it.min(STATUS_PAUSE) / 2);
-                for signal in signals.wait_for(pause) {
+                for signal in signals.wait_for(self.pause()) {
                     self.obey(signal);
                 }
+                self.pass_on();
                 self.report();
             }
         };
@@ -94,22 +98,46 @@ impl Beside {
         Ok(())
     }
 
+    fn pause(&self) -> Duration {
+        if self.asked.is_some() && !self.server.is_leaving() {
+            return SECOND_LOOK;
+        }
+        self.watchdog
+            .map_or(STATUS_PAUSE, |it| it.min(STATUS_PAUSE) / 2)
+    }
+
+    /// Asks the server to stop if the signal handler could not, or the server could not read what
+    /// the handler wrote. A second request would cut connections off, so the server first ends two
+    /// turns: the second of them began after the handler had written.
+    fn pass_on(&self) {
+        let Some(delay) = self.asked else {
+            return;
+        };
+        let has_begun = || self.server.is_leaving();
+        if !has_begun() && self.server.ping(TURN) && self.server.ping(TURN) && !has_begun() {
+            self.server.shutdown_after(delay);
+        }
+    }
+
     fn obey(&mut self, signal: Signal) {
         let connections = self.server.connections();
         match signal {
             Signal::Interrupt | Signal::Terminate | Signal::Hangup => {
                 self.notifier.stopping();
-                let is_delayed = signal == Signal::Terminate && !self.drain_delay.is_zero();
+                let delay = match signal {
+                    Signal::Terminate => self.drain_delay,
+                    _ => Duration::ZERO,
+                };
                 let mut details = vec![("connections", connections.into())];
-                let event = match is_delayed && !self.is_asked {
+                let event = match self.asked.is_none() && !delay.is_zero() {
                     true => {
-                        let delay = humantime::format_duration(self.drain_delay);
+                        let delay = humantime::format_duration(delay);
                         details.push(("after", delay.to_string().into()));
                         "about to shut down"
                     }
                     false => "shutting down",
                 };
-                self.is_asked = true;
+                self.asked.get_or_insert(delay);
                 self.log.event(Level::Info, event, &details);
                 // It is full after the first signal.
                 let _ = self.announced.try_send(());
