@@ -5,6 +5,7 @@ mod adapter;
 mod honest;
 mod mob;
 mod server;
+pub mod torture;
 
 use std::io;
 use std::sync::atomic::Ordering::SeqCst;
