@@ -4,6 +4,8 @@
 //! answers with an acknowledgement: an empty segment with the numbers that are next. And an RST
 //! makes the socket of a half-open connection listen.
 
+use core::time::Duration;
+
 use linecho_core::Instant;
 use smoltcp::iface::{Interface, SocketSet};
 use smoltcp::phy::{ChecksumCapabilities, DeviceCapabilities, Medium, PacketMeta, TxToken};
@@ -31,6 +33,15 @@ const LONGEST_FRAME: usize = 14 + 40 + 32;
 
 /// Two numbers that are half the sequence space apart.
 pub(crate) const EITHER: [i32; 2] = [0, i32::MIN];
+
+/// The time between two acknowledgements that the stack makes of a SYN|ACK, or of anything else
+/// outside the window.
+pub(crate) const RATE_LIMIT: Duration = Duration::from_secs(1);
+
+/// The most that the next such acknowledgement is ahead of the clock, in units of [`RATE_LIMIT`],
+/// when probes do not follow one another faster than that: one challenge may be made as if it were
+/// a second later, and holds back the next for another.
+pub(crate) const AHEAD: u32 = 2;
 
 /// The two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

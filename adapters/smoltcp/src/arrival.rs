@@ -1,7 +1,5 @@
 //! A frame that has arrived, on its way to the stack.
 
-use core::time::Duration;
-
 use linecho_core::Instant;
 use smoltcp::iface::{Interface, SocketSet};
 #[cfg(feature = "medium-ethernet")]
@@ -10,7 +8,7 @@ use smoltcp::phy::{DeviceCapabilities, TxToken};
 use smoltcp::socket::tcp;
 use smoltcp::wire::IpAddress;
 
-use crate::ack::{EITHER, Ends};
+use crate::ack::{EITHER, Ends, RATE_LIMIT};
 #[cfg(feature = "guard")]
 use crate::half_open::HalfOpens;
 use crate::inject::{Frame, OneFrame, To, Unsent};
@@ -309,9 +307,6 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         self.tx.consume(frame.len(), |to| to.copy_from_slice(frame));
     }
 }
-
-/// The time between two acknowledgements that the stack makes of a SYN|ACK.
-const RATE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Returns the ends of the open connection in `sockets` that the segment belongs to.
 fn open_connection(segment: &Segment<'_>, sockets: &mut SocketSet<'_>) -> Option<Ends> {

@@ -10,12 +10,14 @@
 //! the window; or the device was full at the moment of a fast retransmission. And a FIN that a fast
 //! retransmission left without a timer goes out again with the probe.
 
+use core::cell::Cell;
+
 use linecho_core::Instant;
 use smoltcp::iface::{Interface, SocketSet};
 use smoltcp::phy::{Device, Medium};
 use smoltcp::socket::tcp::{self, State};
 
-use crate::ack::{EITHER, Ends};
+use crate::ack::{AHEAD, EITHER, Ends, RATE_LIMIT};
 use crate::inject::{Edit, To};
 use crate::time::stack_time;
 
@@ -73,14 +75,26 @@ impl KeepAlive {
     ) {
         let capabilities = device.capabilities();
         let (medium, checksum) = (capabilities.medium, capabilities.checksum.tcp.tx());
-        let edit = |frame: &mut [u8]| self.set_back(frame, medium, checksum);
-        for acknowledged in EITHER {
-            let Some(tx) = device.transmit(stack_time(now)) else {
-                return;
-            };
-            let reply = (To::Device(tx), Some(&edit as Edit<'_>));
-            self.ends
-                .acknowledge(now, acknowledged, iface, &capabilities, sockets, reply);
+        let sent = Cell::new(false);
+        let edit = |frame: &mut [u8]| {
+            sent.set(true);
+            self.set_back(frame, medium, checksum);
+        };
+        // Segments in the peer's name may have just been acknowledged, which must not keep the peer
+        // from its probe.
+        for late in 0..=AHEAD {
+            for acknowledged in EITHER {
+                let Some(tx) = device.transmit(stack_time(now)) else {
+                    return;
+                };
+                let at = now + RATE_LIMIT * late;
+                let reply = (To::Device(tx), Some(&edit as Edit<'_>));
+                self.ends
+                    .acknowledge(at, acknowledged, iface, &capabilities, sockets, reply);
+                if sent.get() {
+                    return;
+                }
+            }
         }
     }
 

@@ -42,6 +42,7 @@ macro_rules! on_both {
 on_both! {
     an_inexact_reset_is_answered_and_ends_nothing,
     many_inexact_resets_end_nothing,
+    inexact_resets_keep_no_probe_from_a_silent_peer,
     an_exact_reset_ends_the_connection,
     an_exact_reset_that_answers_a_probe_ends_the_connection,
     a_peer_that_has_lost_an_open_connection_is_served_after_a_second,
@@ -103,6 +104,28 @@ fn many_inexact_resets_end_nothing<L: Server>(mut kit: Kit<4, L>) {
         reset_at(&mut kit, &mut raw, offset);
     }
     assert!(raw.take(&kit).len() < 5, "challenges are rare");
+    echo(&mut kit, &mut raw);
+    assert!(kit.reasons().is_empty());
+}
+
+/// Each is answered, and the stack answers but once a second: whatever it just did, a probe leaves
+/// when it is due.
+fn inexact_resets_keep_no_probe_from_a_silent_peer<L: Server>(mut kit: Kit<4, L>) {
+    let mut raw = raw();
+    raw.connect(&mut kit);
+    raw.ack(&mut kit);
+    let (since, mut probes) = (kit.now(), 0);
+    while kit.now() < since + 200 * SECOND {
+        reset_at(&mut kit, &mut raw, 1000);
+        kit.pass(100 * MILLISECOND);
+        for segment in raw.take(&kit) {
+            if Some(segment.seq + 1) == raw.ack {
+                probes += 1;
+                raw.ack(&mut kit);
+            }
+        }
+    }
+    assert!((10..=14).contains(&probes), "{probes} in 200 s");
     echo(&mut kit, &mut raw);
     assert!(kit.reasons().is_empty());
 }

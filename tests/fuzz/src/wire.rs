@@ -1,5 +1,7 @@
 //! Frames, written byte by byte so that nothing about them needs to be valid, and their checksums.
 
+use core::net::IpAddr;
+
 /// Bytes of an Ethernet header.
 pub(crate) const ETHERNET: usize = 14;
 
@@ -204,7 +206,7 @@ fn folded(mut sum: u32) -> u16 {
 
 /// The numbers in a TCP segment that a frame holds, if it is a plain one.
 pub(crate) struct Seen {
-    pub(crate) to: Vec<u8>,
+    pub(crate) to: IpAddr,
     pub(crate) ports: [u16; 2],
     /// The number behind all that it sends.
     pub(crate) end: u32,
@@ -217,9 +219,13 @@ pub(crate) fn see(frame: &[u8]) -> Option<Seen> {
     let (to, tcp) = match frame.get(12..14)? {
         [0x08, 0x00] if packet.get(9)? == &TCP => {
             let total = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
-            (packet.get(16..20)?, packet.get(20..total)?)
+            let to = packet.get(16..20)?.first_chunk::<4>()?;
+            (IpAddr::from(*to), packet.get(20..total)?)
         }
-        [0x86, 0xdd] if packet.get(6)? == &TCP => (packet.get(24..40)?, packet.get(40..)?),
+        [0x86, 0xdd] if packet.get(6)? == &TCP => {
+            let to = packet.get(24..40)?.first_chunk::<16>()?;
+            (IpAddr::from(*to), packet.get(40..)?)
+        }
         _ => return None,
     };
     let word = |at: usize| Some(u32::from_be_bytes(*tcp.get(at..)?.first_chunk()?));
@@ -228,7 +234,7 @@ pub(crate) fn see(frame: &[u8]) -> Option<Seen> {
     let flag = u32::from(flags & 1 != 0) + u32::from(flags & 2 != 0);
     let ports = word(0)?;
     Some(Seen {
-        to: to.to_vec(),
+        to,
         ports: [(ports >> 16) as u16, ports as u16],
         end: word(4)?
             .wrapping_add(tcp.len().checked_sub(header)? as u32)

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use linecho_devices::testing::{End, Host, tcp_socket};
-use linecho_smoltcp::smoltcp::iface::SocketHandle;
+use linecho_smoltcp::smoltcp::iface::{PollIngressSingleResult, PollResult, SocketHandle};
 use linecho_smoltcp::smoltcp::socket::tcp::{Socket, State};
 use linecho_smoltcp::smoltcp::time::Instant;
 use linecho_smoltcp::smoltcp::wire::{IpAddress, Ipv6Address};
@@ -97,8 +97,12 @@ impl Client {
             return;
         }
         self.is_due = false;
-        self.host.poll(now, &mut self.device);
-        let socket = self.host.sockets.get_mut::<Socket<'_>>(self.handle);
+        let Host { iface, sockets } = &mut self.host;
+        iface.poll_maintenance(now);
+        while iface.poll_ingress_single(now, &mut self.device, sockets)
+            != PollIngressSingleResult::None
+        {}
+        let socket = sockets.get_mut::<Socket<'_>>(self.handle);
         while socket.can_send() && !self.to_send.is_empty() {
             let (bytes, _) = self.to_send.as_slices();
             let n = socket.send_slice(bytes).unwrap_or(0);
@@ -113,7 +117,7 @@ impl Client {
             };
             self.received += socket.recv(check).unwrap_or(0);
         }
-        self.host.poll(now, &mut self.device);
+        while iface.poll_egress(now, &mut self.device, sockets) != PollResult::None {}
     }
 
     pub(super) fn poll_at(&mut self, now: Instant) -> Option<Instant> {

@@ -25,7 +25,7 @@ use play::play;
 use world::World;
 
 const PORT: u16 = 7;
-const SLOTS: usize = 4;
+const SLOTS: usize = 3;
 /// The longest line, and the length of each ring of a socket, in bytes.
 const LINE: usize = 64;
 const RING: usize = 256;
@@ -146,7 +146,7 @@ impl Shape {
             session: session.write_timeout(stalled),
             // A probe may be late by a second, and after data by another interval.
             dead_peer_timeout: Some(Duration::from_secs(6)),
-            keep_alive: Some(Duration::from_secs(1)),
+            keep_alive: Some(Duration::from_secs(2)),
             handshake_timeout: Duration::from_secs(1),
             close_timeout: Duration::from_secs(1),
             ..Options::DEFAULT

@@ -9,7 +9,12 @@ use super::hostile::{self, Poses};
 use super::world::World;
 
 /// Steps of one input: more make it slow, and say nothing new.
-const STEPS: usize = 100;
+const STEPS: usize = 48;
+/// The longest time that a step lets go by, as a power of two of milliseconds: more than a silent
+/// peer has.
+const LONGEST: u8 = 13;
+/// The same while the device is full: more would make the honest peer a dead one.
+const LONGEST_FULL: u8 = 4;
 
 /// Plays all that the input says, and then checks that nothing was lost.
 pub(super) fn play<L: Server>(mut world: World<L>, input: &mut Unstructured<'_>) {
@@ -25,16 +30,19 @@ pub(super) fn play<L: Server>(mut world: World<L>, input: &mut Unstructured<'_>)
     world.device.full = false;
     world.finish();
     world.connect();
-    world.finish();
+    world.leave();
     world.check_totals();
 }
 
 fn step<L: Server>(world: &mut World<L>, input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     match input.arbitrary::<u8>()? {
-        // Time: a millisecond to 33 s. A device that takes no frame for long makes the honest
-        // peer a dead one.
+        // Time: a millisecond to 8 s.
         step @ 0..=15 => {
-            let longest = if world.device.full { 6 } else { 15 };
+            let longest = if world.device.full {
+                LONGEST_FULL
+            } else {
+                LONGEST
+            };
             world.pass(Duration::from_millis(1 << step.min(longest)));
             world.device.full = false;
         }

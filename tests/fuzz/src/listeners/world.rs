@@ -1,5 +1,6 @@
 //! The link between the server, the honest peer and the hostile ones, in virtual time.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 use std::collections::VecDeque;
 
@@ -13,6 +14,9 @@ use crate::wire::{Seen, see};
 
 /// More turns than anybody needs at one instant.
 const TURNS_AT_ONE_INSTANT: usize = 1000;
+/// The time to the next turn of one that is due at once and does nothing: at first, and at most. It
+/// doubles from turn to turn.
+const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(500)];
 /// Frames that can be replayed.
 const CAPTURED: usize = 16;
 /// The time in which all slots must be free when nobody speaks any more: that of a half-open one
@@ -33,6 +37,7 @@ pub(super) struct World<L> {
     /// The honest peer's echo must be exact.
     pub(super) is_exact: bool,
     wake: Wake,
+    pause: Duration,
     opened: u64,
     closed: u64,
     /// The last frames of the honest peer and of the server.
@@ -54,9 +59,10 @@ impl<L: Server> World<L> {
             honest: Client::new(),
             is_exact: true,
             wake: Wake::Again,
+            pause: PAUSES[0],
             opened: 0,
             closed: 0,
-            captured: VecDeque::new(),
+            captured: VecDeque::with_capacity(CAPTURED),
             seen: vec![],
             honest_end: 0,
         }
@@ -70,20 +76,17 @@ impl<L: Server> World<L> {
         assert_eq!(self.opened, self.closed, "a session without an end");
     }
 
-    /// Opens the honest connection.
+    /// Opens the honest connection, and waits until its first line is back.
     pub(super) fn connect(&mut self) {
         self.honest.connect(self.shape.is_ipv6());
-        self.is_exact = true;
-        self.until("a newcomer is served", Duration::from_secs(10), |world| {
-            world.honest.state() == State::Established
-        });
         self.honest.say(b"hello\n");
-        self.until("its line", Duration::from_secs(10), |world| {
-            world.honest.has_all()
+        self.is_exact = true;
+        self.until("a newcomer is served", Duration::from_secs(20), |world| {
+            world.honest.state() == State::Established && world.honest.has_all()
         });
     }
 
-    /// Ends the honest connection, and waits until all slots are free.
+    /// Ends the honest connection in order, if it has outlived everything.
     pub(super) fn finish(&mut self) {
         if self.is_exact {
             self.honest.say(b"the last line\n");
@@ -91,15 +94,16 @@ impl<L: Server> World<L> {
             assert_eq!(self.honest.state(), State::Established);
             self.honest.close();
             self.until("the end", ECHO, |world| world.honest.is_over());
-        } else {
-            self.honest.abort();
-            self.turn();
         }
-        self.until("all slots are free", ALL_FREE, |world| {
-            world.listener.busy() == 0 && world.honest.is_over()
-        });
-        // The honest stack would stay in TIME-WAIT.
+        self.leave();
+    }
+
+    /// Ends the honest connection at once, and waits until all slots are free.
+    pub(super) fn leave(&mut self) {
         self.honest.abort();
+        self.until("all slots are free", ALL_FREE, |world| {
+            world.listener.busy() == 0
+        });
     }
 
     #[track_caller]
@@ -139,14 +143,14 @@ impl<L: Server> World<L> {
             Wake::At(at) => Some(at),
             Wake::Frame => None,
         };
-        let next = [client, server]
-            .into_iter()
-            .flatten()
-            .fold(until, Instant::min);
         // A stack without the address of a neighbour is due at once, for a second.
-        let soon = self.now + Duration::from_millis(1);
-        self.now = next.max(soon).min(until);
-        self.honest.is_due |= client.is_some_and(|at| at <= self.now);
+        let soon = self.now + self.pause;
+        let later = |at: Instant| if at > self.now { at } else { soon };
+        let due = [client, server].into_iter().flatten().map(later);
+        let next = due.fold(until, Instant::min);
+        self.pause = PAUSES[1].min(2 * self.pause);
+        self.now = next;
+        self.honest.is_due |= client.is_some_and(|at| at <= next);
         self.turn();
     }
 
@@ -154,7 +158,11 @@ impl<L: Server> World<L> {
     pub(super) fn turn(&mut self) {
         for _ in 0..TURNS_AT_ONE_INSTANT {
             self.honest.turn(stack_time(self.now), self.is_exact);
-            let mut moved = self.carry_to_server();
+            self.carry_to_server();
+            let waits = !self.device.rx.borrow().is_empty();
+            if !waits && self.wake > Wake::At(self.now) {
+                return;
+            }
             let (opened, closed) = (&mut self.opened, &mut self.closed);
             let on_event = &mut |event| match event {
                 Event::Opened { .. } => *opened += 1,
@@ -163,24 +171,18 @@ impl<L: Server> World<L> {
             self.wake = self
                 .listener
                 .poll(self.now, &mut self.host, &mut self.device, on_event);
-            moved |= self.carry_from_server();
-            let waits = !self.device.rx.borrow().is_empty();
-            if !moved && !waits && self.wake > Wake::At(self.now) {
-                return;
-            }
+            self.carry_from_server();
         }
         panic!("a busy loop");
     }
 
     /// While the device is full, the honest frames wait: smoltcp, which sends them, may wait for
     /// ever after a loss, with data in flight and no timer.
-    fn carry_to_server(&mut self) -> bool {
+    fn carry_to_server(&mut self) {
         if self.device.full {
-            return false;
+            return;
         }
-        let frames: Vec<Vec<u8>> = self.honest.device.tx.borrow_mut().drain(..).collect();
-        let moved = !frames.is_empty();
-        for frame in frames {
+        while let Some(frame) = sent(&self.honest.device) {
             if let Some(seen) = see(&frame)
                 && seen.ports[0] == self.honest.port
             {
@@ -189,16 +191,13 @@ impl<L: Server> World<L> {
             self.capture(&frame);
             self.device.rx.borrow_mut().push_back(frame);
         }
-        moved
     }
 
-    fn carry_from_server(&mut self) -> bool {
-        let frames: Vec<Vec<u8>> = self.device.tx.borrow_mut().drain(..).collect();
-        let moved = !frames.is_empty();
-        for frame in frames {
+    fn carry_from_server(&mut self) {
+        while let Some(frame) = sent(&self.device) {
             self.capture(&frame);
             if let Some(seen) = see(&frame) {
-                let same = |it: &&mut Seen| (&it.to, it.ports) == (&seen.to, seen.ports);
+                let same = |it: &&mut Seen| (it.to, it.ports) == (seen.to, seen.ports);
                 match self.seen.iter_mut().find(same) {
                     Some(known) => *known = seen,
                     None => self.seen.push(seen),
@@ -209,24 +208,30 @@ impl<L: Server> World<L> {
                 self.honest.device.rx.borrow_mut().push_back(frame);
             }
         }
-        moved
     }
 
     fn capture(&mut self, frame: &[u8]) {
+        self.pause = PAUSES[0];
+        let mut room = Vec::new();
         if self.captured.len() == CAPTURED {
-            self.captured.pop_front();
+            room = self.captured.pop_front().unwrap_or_default();
         }
-        self.captured.push_back(frame.to_vec());
+        room.clear();
+        room.extend_from_slice(frame);
+        self.captured.push_back(room);
     }
 
     /// Returns what the server has sent last to this peer.
     pub(super) fn seen_by(&self, peer: u8, port: u16) -> Option<&Seen> {
         let ports = [super::PORT, port];
-        let (v4, v6) = (ipv4(peer), ipv6(peer));
+        let addresses = [
+            Ipv4Addr::from(ipv4(peer)).into(),
+            Ipv6Addr::from(ipv6(peer)).into(),
+        ];
         self.seen
             .iter()
             .rev()
-            .find(|it| it.ports == ports && (it.to == v4 || it.to == v6))
+            .find(|it| it.ports == ports && addresses.contains(&it.to))
     }
 
     /// Puts a frame on the link to the server.
@@ -235,4 +240,9 @@ impl<L: Server> World<L> {
         self.device.rx.borrow_mut().push_back(frame);
         self.turn();
     }
+}
+
+/// Takes out the oldest frame that a stack has sent.
+fn sent(device: &End) -> Option<Vec<u8>> {
+    device.tx.borrow_mut().pop_front()
 }

@@ -1,4 +1,4 @@
-//! Ethernet frames over a UNIX stream socket, each behind its length as a 32-bit big-endian number.
+//! Ethernet frames over a stream, each behind its length as a 32-bit big-endian number.
 //!
 //! This is what [passt](https://passt.top/passt/about/) speaks, and QEMU with `-netdev stream` (or
 //! `-netdev socket`). passt needs no privilege: it ends each connection, and opens one of
@@ -11,6 +11,7 @@ mod queue;
 mod tests;
 
 use std::fmt;
+use std::io::{Read, Write};
 use std::ops::{Range, RangeInclusive};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -32,9 +33,9 @@ const ETHERNET_HEADER_LEN: usize = 14;
 /// must be able to receive (RFC 791) to the longest possible one.
 pub const MTUS: RangeInclusive<usize> = 576..=65_535;
 
-/// Frames over a UNIX stream socket.
+/// Frames over a stream, such as a UNIX stream socket.
 ///
-/// The socket does not block. While the kernel takes no more, frames wait in a fixed buffer; when
+/// The stream does not block. While the kernel takes no more, frames wait in a fixed buffer; when
 /// that is full, the device takes no frame from the stack. While [`is_blocked`](Self::is_blocked)
 /// returns `true`, a program should wait until the socket can be written, with
 /// [`Interest::read_write`](super::Interest::read_write). The deadline of the stack is "now" then,
@@ -43,8 +44,8 @@ pub const MTUS: RangeInclusive<usize> = 576..=65_535;
 /// TCP windows are announced a little smaller than they are: `segment.rs` says why. A priority tag
 /// of a received frame (VLAN 0) is taken off. For a passt of 2022 or 2023, put a [`Passt`] around
 /// the stream.
-pub struct FramedStream {
-    stream: UnixStream,
+pub struct FramedStream<S = UnixStream> {
+    stream: S,
     mtu: usize,
     rx: Queue,
     tx: Queue,
@@ -93,10 +94,22 @@ impl FramedStream {
     ///
     /// [`StreamError::BadMtu`], or [`StreamError::Io`] when the socket cannot be made non-blocking.
     pub fn new(stream: UnixStream, mtu: usize) -> Result<Self, StreamError> {
+        stream.set_nonblocking(true).map_err(StreamError::Io)?;
+        Self::over(stream, mtu)
+    }
+}
+
+impl<S> FramedStream<S> {
+    /// Takes over any stream that does not block, such as a TCP connection to QEMU. See
+    /// [`connect`](FramedStream::connect) for `mtu`.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError::BadMtu`].
+    pub fn over(stream: S, mtu: usize) -> Result<Self, StreamError> {
         if !MTUS.contains(&mtu) {
             return Err(StreamError::BadMtu { mtu });
         }
-        stream.set_nonblocking(true).map_err(StreamError::Io)?;
         Ok(Self {
             stream,
             mtu,
@@ -125,9 +138,11 @@ impl FramedStream {
     pub fn is_blocked(&self) -> bool {
         self.error.is_none() && !self.tx.is_empty()
     }
+}
 
+impl<S: Read + Write> FramedStream<S> {
     /// Takes the next frame, with the room for an answer to it.
-    fn next(&mut self) -> Option<(&mut [u8], TxToken<'_>)> {
+    fn next(&mut self) -> Option<(&mut [u8], TxToken<'_, S>)> {
         self.drain();
         let frame = self.read()?;
         self.counters.received += 1;
@@ -135,7 +150,7 @@ impl FramedStream {
         let frame = self.rx.frame(frame);
         let start = vlan::strip_priority_tag(frame);
         let tx = TxToken {
-            stream: &self.stream,
+            stream: &mut self.stream,
             queue: &mut self.tx,
             counters: &mut self.counters,
             error: &mut self.error,
@@ -151,7 +166,7 @@ impl FramedStream {
         let frame = match self.rx.next_frame() {
             Ok(None) => self
                 .rx
-                .read_from(&self.stream)
+                .read_from(&mut self.stream)
                 .and_then(|()| self.rx.next_frame()),
             other => other,
         };
@@ -164,12 +179,12 @@ impl FramedStream {
     /// Writes as much of the waiting frames as the socket takes.
     fn drain(&mut self) {
         if self.error.is_none() {
-            self.error = self.tx.write_to(&self.stream).err();
+            self.error = self.tx.write_to(&mut self.stream).err();
         }
     }
 }
 
-impl fmt::Debug for FramedStream {
+impl<S: fmt::Debug> fmt::Debug for FramedStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FramedStream")
             .field("stream", &self.stream)
@@ -179,36 +194,42 @@ impl fmt::Debug for FramedStream {
     }
 }
 
-impl AsFd for FramedStream {
+impl<S: AsFd> AsFd for FramedStream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
 }
 
-impl AsRawFd for FramedStream {
+impl<S: AsRawFd> AsRawFd for FramedStream<S> {
     fn as_raw_fd(&self) -> RawFd {
         self.stream.as_raw_fd()
     }
 }
 
-impl Device for FramedStream {
-    type RxToken<'a> = RxToken<'a>;
-    type TxToken<'a> = TxToken<'a>;
+impl<S: Read + Write> Device for FramedStream<S> {
+    type RxToken<'a>
+        = RxToken<'a>
+    where
+        S: 'a;
+    type TxToken<'a>
+        = TxToken<'a, S>
+    where
+        S: 'a;
 
     /// Frames are received even when none can be sent, so that two ends that are both full never
     /// wait for each other. What the stack would answer at once is dropped then, and counted.
-    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
+    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_, S>)> {
         let (frame, tx) = self.next()?;
         Some((RxToken { frame }, tx))
     }
 
-    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
+    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_, S>> {
         self.drain();
         if self.error.is_none() && !self.tx.has_room(ETHERNET_HEADER_LEN + self.mtu) {
             return None;
         }
         Some(TxToken {
-            stream: &self.stream,
+            stream: &mut self.stream,
             queue: &mut self.tx,
             counters: &mut self.counters,
             error: &mut self.error,
@@ -235,14 +256,14 @@ impl phy::RxToken for RxToken<'_> {
 }
 
 /// Room for a frame to the peer.
-pub struct TxToken<'a> {
-    stream: &'a UnixStream,
+pub struct TxToken<'a, S = UnixStream> {
+    stream: &'a mut S,
     queue: &'a mut Queue,
     counters: &'a mut Counters,
     error: &'a mut Option<StreamError>,
 }
 
-impl phy::TxToken for TxToken<'_> {
+impl<S: Write> phy::TxToken for TxToken<'_, S> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let counters = self.counters;
         if self.error.is_some() {

@@ -5,7 +5,9 @@
 //! before, and with it the data, which passt sends again after two seconds. So [`Passt`] replaces
 //! an old acknowledgement by the newest.
 
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;
@@ -24,15 +26,15 @@ const CONNECTIONS: usize = 256;
 /// dropping the data that comes with them. This device replaces an old acknowledgement by the
 /// newest one.
 #[derive(Debug)]
-pub struct Passt {
-    stream: FramedStream,
+pub struct Passt<S = UnixStream> {
+    stream: FramedStream<S>,
     acknowledgements: Acknowledgements,
 }
 
-impl Passt {
+impl<S> Passt<S> {
     /// Wraps a stream that is connected to passt.
     #[must_use]
-    pub fn new(stream: FramedStream) -> Self {
+    pub fn new(stream: FramedStream<S>) -> Self {
         Self {
             stream,
             acknowledgements: Acknowledgements::new(),
@@ -41,28 +43,34 @@ impl Passt {
 
     /// Returns the stream, with its counters and its error.
     #[must_use]
-    pub const fn stream(&self) -> &FramedStream {
+    pub const fn stream(&self) -> &FramedStream<S> {
         &self.stream
     }
 }
 
-impl AsFd for Passt {
+impl<S: AsFd> AsFd for Passt<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
 }
 
-impl Device for Passt {
-    type RxToken<'a> = RxToken<'a>;
-    type TxToken<'a> = TxToken<'a>;
+impl<S: Read + Write> Device for Passt<S> {
+    type RxToken<'a>
+        = RxToken<'a>
+    where
+        S: 'a;
+    type TxToken<'a>
+        = TxToken<'a, S>
+    where
+        S: 'a;
 
-    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
+    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_, S>)> {
         let (frame, tx) = self.stream.next()?;
         self.acknowledgements.renew(frame);
         Some((RxToken { frame }, tx))
     }
 
-    fn transmit(&mut self, now: Instant) -> Option<TxToken<'_>> {
+    fn transmit(&mut self, now: Instant) -> Option<TxToken<'_, S>> {
         self.stream.transmit(now)
     }
 

@@ -2,7 +2,6 @@
 
 use std::io::{self, Read, Write};
 use std::ops::Range;
-use std::os::unix::net::UnixStream;
 
 use super::StreamError;
 
@@ -88,7 +87,7 @@ impl Queue {
     }
 
     /// Reads what has come, with one system call.
-    pub(super) fn read_from(&mut self, mut stream: &UnixStream) -> Result<(), StreamError> {
+    pub(super) fn read_from(&mut self, stream: &mut impl Read) -> Result<(), StreamError> {
         match stream.read(self.room()) {
             Ok(0) => Err(StreamError::Closed),
             Ok(len) => {
@@ -100,7 +99,7 @@ impl Queue {
     }
 
     /// Writes as much as the socket takes, with at most one system call.
-    pub(super) fn write_to(&mut self, mut stream: &UnixStream) -> Result<(), StreamError> {
+    pub(super) fn write_to(&mut self, stream: &mut impl Write) -> Result<(), StreamError> {
         if self.is_empty() {
             return Ok(());
         }
