@@ -2,17 +2,18 @@
 
 use std::collections::VecDeque;
 
-use linecho_devices::testing::{End, Host, tcp_socket};
+use linecho_devices::testing::{Host, tcp_socket};
 use linecho_smoltcp::smoltcp::iface::{PollIngressSingleResult, PollResult, SocketHandle};
 use linecho_smoltcp::smoltcp::socket::tcp::{Socket, State};
 use linecho_smoltcp::smoltcp::time::Instant;
 use linecho_smoltcp::smoltcp::wire::{IpAddress, Ipv6Address};
 
+use super::port::Port;
 use super::{HONEST, PORT, SERVER, host, ipv4, ipv6};
 
 pub(super) struct Client {
     host: Host,
-    pub(super) device: End,
+    pub(super) device: Port,
     handle: SocketHandle,
     to_send: VecDeque<u8>,
     sent: Vec<u8>,
@@ -93,7 +94,7 @@ impl Client {
 
     /// Does all that the stack and its user can do. Checks what comes back if it `is_exact`.
     pub(super) fn turn(&mut self, now: Instant, is_exact: bool) {
-        if !self.is_due && self.device.rx.borrow().is_empty() {
+        if !self.is_due && !self.device.has_frame() {
             return;
         }
         self.is_due = false;

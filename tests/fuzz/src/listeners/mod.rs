@@ -7,14 +7,14 @@
 mod client;
 mod hostile;
 mod play;
+mod port;
 mod world;
 
 use core::time::Duration;
 
 use arbitrary::Unstructured;
-use linecho_devices::testing::{End, Host, tcp_socket};
+use linecho_devices::testing::{Host, tcp_socket};
 use linecho_smoltcp::smoltcp::iface::SocketStorage;
-use linecho_smoltcp::smoltcp::phy::Medium;
 use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
 use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr, Ipv6Address};
 use linecho_smoltcp::{
@@ -22,6 +22,7 @@ use linecho_smoltcp::{
 };
 
 use play::play;
+use port::Port;
 use world::World;
 
 const PORT: u16 = 7;
@@ -49,8 +50,8 @@ fn ipv6(host: u8) -> [u8; 16] {
 }
 
 /// Makes a host on the link.
-fn host(number: u8) -> (Host, End) {
-    let mut device = End::new(Medium::Ethernet, MTU);
+fn host(number: u8) -> (Host, Port) {
+    let mut device = Port::default();
     let [a, b, c, d] = ipv4(number);
     let addresses = [
         IpCidr::new(IpAddress::v4(a, b, c, d), 24),
@@ -69,7 +70,7 @@ trait Server {
         &mut self,
         now: Instant,
         host: &mut Host,
-        device: &mut End,
+        device: &mut Port,
         on_event: &mut dyn FnMut(Event),
     ) -> Wake;
     fn busy(&self) -> usize;
@@ -86,7 +87,7 @@ macro_rules! server {
                 &mut self,
                 now: Instant,
                 host: &mut Host,
-                device: &mut End,
+                device: &mut Port,
                 on_event: &mut dyn FnMut(Event),
             ) -> Wake {
                 $listener::poll(

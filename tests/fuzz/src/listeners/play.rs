@@ -62,7 +62,7 @@ fn step<L: Server>(world: &mut World<L>, input: &mut Unstructured<'_>) -> arbitr
                 Poses::Unknown => hostile::may_harm(&frame),
             };
             world.is_exact &= !harms;
-            world.device.rx.borrow_mut().push_back(frame);
+            world.device.put(frame);
             // Sometimes several frames come at once.
             if step % 4 != 0 {
                 world.turn();

@@ -4,11 +4,12 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use linecho_devices::testing::{End, Host};
+use linecho_devices::testing::Host;
 use linecho_smoltcp::smoltcp::socket::tcp::State;
 use linecho_smoltcp::{Event, Instant, Wake, from_stack_time, stack_time};
 
 use super::client::Client;
+use super::port::Port;
 use super::{HONEST, SERVER, Server, Shape, hardware, ipv4, ipv6};
 use crate::wire::{Seen, see};
 
@@ -32,7 +33,7 @@ pub(super) struct World<L> {
     pub(super) shape: Shape,
     listener: L,
     host: Host,
-    pub(super) device: End,
+    pub(super) device: Port,
     pub(super) honest: Client,
     /// The honest peer's echo must be exact.
     pub(super) is_exact: bool,
@@ -49,7 +50,7 @@ pub(super) struct World<L> {
 }
 
 impl<L: Server> World<L> {
-    pub(super) fn new(listener: L, host: Host, device: End, shape: Shape) -> Self {
+    pub(super) fn new(listener: L, host: Host, device: Port, shape: Shape) -> Self {
         Self {
             now: Instant::from_millis(1000),
             shape,
@@ -159,7 +160,7 @@ impl<L: Server> World<L> {
         for _ in 0..TURNS_AT_ONE_INSTANT {
             self.honest.turn(stack_time(self.now), self.is_exact);
             self.carry_to_server();
-            let waits = !self.device.rx.borrow().is_empty();
+            let waits = self.device.has_frame();
             if !waits && self.wake > Wake::At(self.now) {
                 return;
             }
@@ -182,19 +183,19 @@ impl<L: Server> World<L> {
         if self.device.full {
             return;
         }
-        while let Some(frame) = sent(&self.honest.device) {
+        while let Some(frame) = self.honest.device.take() {
             if let Some(seen) = see(&frame)
                 && seen.ports[0] == self.honest.port
             {
                 self.honest_end = seen.end;
             }
             self.capture(&frame);
-            self.device.rx.borrow_mut().push_back(frame);
+            self.device.put(frame);
         }
     }
 
     fn carry_from_server(&mut self) {
-        while let Some(frame) = sent(&self.device) {
+        while let Some(frame) = self.device.take() {
             self.capture(&frame);
             if let Some(seen) = see(&frame) {
                 let same = |it: &&mut Seen| (it.to, it.ports) == (seen.to, seen.ports);
@@ -205,7 +206,9 @@ impl<L: Server> World<L> {
             }
             let is_for_honest = frame.starts_with(&hardware(HONEST)) || frame[0] & 1 != 0;
             if is_for_honest {
-                self.honest.device.rx.borrow_mut().push_back(frame);
+                self.honest.device.put(frame);
+            } else {
+                self.device.reuse(frame);
             }
         }
     }
@@ -237,12 +240,7 @@ impl<L: Server> World<L> {
     /// Puts a frame on the link to the server.
     pub(super) fn put(&mut self, frame: Vec<u8>) {
         debug_assert_eq!(frame[..6], hardware(SERVER));
-        self.device.rx.borrow_mut().push_back(frame);
+        self.device.put(frame);
         self.turn();
     }
-}
-
-/// Takes out the oldest frame that a stack has sent.
-fn sent(device: &End) -> Option<Vec<u8>> {
-    device.tx.borrow_mut().pop_front()
 }

@@ -15,18 +15,20 @@ const ROOM: usize = 128 * 1024;
 
 /// Bytes of the stream, oldest first, in one piece.
 pub(super) struct Queue {
-    /// The queue, and behind it the place for a frame that goes nowhere.
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
+    /// The place for frames that go nowhere, as long as the longest so far.
+    nowhere: Vec<u8>,
 }
 
 impl Queue {
     pub(super) fn new() -> Self {
         Self {
-            bytes: vec![0; ROOM + MAX_FRAME_LEN].into_boxed_slice(),
+            bytes: vec![0; ROOM].into_boxed_slice(),
             start: 0,
             end: 0,
+            nowhere: Vec::new(),
         }
     }
 
@@ -79,11 +81,10 @@ impl Queue {
 
     /// Lets `f` fill in a frame that goes nowhere.
     pub(super) fn discard<R>(&mut self, len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
-        match self.bytes[ROOM..].get_mut(..len) {
-            Some(frame) => f(frame),
-            // Longer than any frame: smoltcp does not ask for that.
-            None => f(&mut vec![0; len]),
+        if self.nowhere.len() < len {
+            self.nowhere.resize(len, 0);
         }
+        f(&mut self.nowhere[..len])
     }
 
     /// Reads what has come, with one system call.
@@ -119,7 +120,7 @@ impl Queue {
             self.end -= self.start;
             self.start = 0;
         }
-        &mut self.bytes[self.end..ROOM]
+        &mut self.bytes[self.end..]
     }
 }
 

@@ -5,6 +5,7 @@ use crate::testing::echo::{Client, PORT, Stack, echo, ipv4, wall_clock};
 use smoltcp::phy::{RxToken as _, TxToken as _};
 use smoltcp::time::Duration;
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 const NOW: Instant = Instant::ZERO;
@@ -68,6 +69,27 @@ fn the_longest_frame_fits() {
     }
     assert_eq!(arrived, [b"first".to_vec(), long, b"last".to_vec()]);
     writer.join().unwrap().unwrap();
+}
+
+#[test]
+fn any_stream_carries_frames() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let mut device = FramedStream::over(stream, 1500).unwrap();
+    peer.write_all(&encode(b"a frame")).unwrap();
+    let frame = loop {
+        assert!(device.error().is_none());
+        if let Some((rx, tx)) = device.receive(NOW) {
+            tx.consume(9, |answer| answer.copy_from_slice(b"an answer"));
+            break rx.consume(<[u8]>::to_vec);
+        }
+    };
+    assert_eq!(frame, b"a frame");
+    let mut answer = [0; 13];
+    peer.read_exact(&mut answer).unwrap();
+    assert_eq!(answer, *encode(b"an answer"));
 }
 
 #[test]
