@@ -71,7 +71,7 @@ fn a_peer_on_pipes_is_greeted() {
         .spawn()
         .unwrap();
     process.stdin.take().unwrap().write_all(b"x\ny").unwrap();
-    let status = wait(&mut process);
+    let status = wait(&mut process).unwrap();
     let output = process.wait_with_output().unwrap();
     let (identity, echo) = split(output.stdout);
     let identity = identity.unwrap();
@@ -101,5 +101,5 @@ fn a_peer_on_a_socket_is_greeted_with_its_addresses() {
     assert_eq!(identity.peer, peer.to_string());
     let local = listener.local_addr().unwrap().to_string();
     assert_eq!(identity.backend.address, local);
-    assert_eq!(wait(&mut process).code(), Some(0));
+    assert_eq!(wait(&mut process).unwrap().code(), Some(0));
 }

@@ -8,8 +8,9 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+pub(crate) use linecho_trials::process::wait;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -74,7 +75,7 @@ impl Server {
 
     /// Waits for its end; what it still logged.
     pub(crate) fn end(mut self) -> (ExitStatus, Vec<String>) {
-        let status = wait(&mut self.process);
+        let status = wait(&mut self.process).unwrap();
         (status, self.log.iter().collect())
     }
 }
@@ -129,22 +130,8 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait(&mut process);
+    wait(&mut process).unwrap();
     process.wait_with_output().unwrap()
-}
-
-pub(crate) fn wait(process: &mut Child) -> ExitStatus {
-    let limit = Instant::now() + PATIENCE;
-    loop {
-        if let Some(status) = process.try_wait().unwrap() {
-            return status;
-        }
-        if Instant::now() > limit {
-            let _ = process.kill();
-            panic!("it did not end");
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// The lines of a stream, as they come.

@@ -180,7 +180,7 @@ fn serve_without_a_reader(stderr: OwnedFd) -> (Child, SocketAddr) {
 
 fn terminate((process, _): &mut (Child, SocketAddr)) {
     kill(Pid::from_raw(process.id().cast_signed()), Signal::SIGTERM).unwrap();
-    assert_eq!(wait(process).code(), Some(0));
+    assert_eq!(wait(process).unwrap().code(), Some(0));
 }
 
 fn assert_dropped_lines_are_counted(

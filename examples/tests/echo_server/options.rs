@@ -117,7 +117,7 @@ fn options_come_from_the_environment_too() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    assert_eq!(wait(&mut wrong).code(), Some(2));
+    assert_eq!(wait(&mut wrong).unwrap().code(), Some(2));
 }
 
 #[test]

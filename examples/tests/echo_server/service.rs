@@ -160,7 +160,7 @@ fn stdio_serves_one_peer() {
     output.read_to_end(&mut rest).unwrap();
     writer.join().unwrap();
     assert!(rest == [b"and", &lines[..]].concat());
-    assert!(wait(&mut process).success());
+    assert!(wait(&mut process).unwrap().success());
     let mut log = String::new();
     process
         .stderr
@@ -190,7 +190,7 @@ fn stdio_does_not_log_to_the_peer() {
     let mut echo = String::new();
     own.read_to_string(&mut echo).unwrap();
     assert_eq!(echo, "x\ny");
-    assert!(wait(&mut process).success());
+    assert!(wait(&mut process).unwrap().success());
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn stdio_has_the_limits_of_a_session_and_leaves_modes_alone() {
     let mut process = command.spawn().unwrap();
     drop(command);
     // It ends although nothing comes.
-    assert!(wait(&mut process).success());
+    assert!(wait(&mut process).unwrap().success());
     let mut log = String::new();
     process
         .stderr
@@ -241,7 +241,7 @@ fn stdio_finishes_what_has_come_when_it_is_stopped() {
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "the rest");
-    assert!(wait(&mut process).success());
+    assert!(wait(&mut process).unwrap().success());
 }
 
 #[test]

@@ -141,6 +141,6 @@ fn a_reader_of_the_addresses_may_leave_after_the_first() {
             r"line\n"
         );
         kill(Pid::from_raw(process.id().cast_signed()), Signal::SIGTERM).unwrap();
-        assert_eq!(wait(&mut process).code(), Some(0));
+        assert_eq!(wait(&mut process).unwrap().code(), Some(0));
     }
 }

@@ -250,7 +250,7 @@ fn successors_at_the_same_time_follow_one_another() {
     let mut last = starting.pop().unwrap().0;
     let pid = nix::unistd::Pid::from_raw(last.id().cast_signed());
     nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
-    assert!(wait(&mut last).success());
+    assert!(wait(&mut last).unwrap().success());
     assert!(!path.0.exists());
 }
 

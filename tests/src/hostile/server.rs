@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use linecho_devices::netns;
-use linecho_trials::process::{Running, executable, listening_address};
+use linecho_trials::process::{Running, executable, listening_address, wait};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -80,7 +80,7 @@ impl Server {
                     return Err(io::Error::other("the new server listens elsewhere"));
                 }
                 let mut old = std::mem::replace(&mut self.process, process);
-                wait(&mut old)?;
+                wait_for_success(&mut old)?;
             }
             Adapter::Smoltcp => {
                 self.stop()?;
@@ -93,7 +93,7 @@ impl Server {
     /// Stops it with a drain, and fails if it had to cut something.
     pub(super) fn stop(&mut self) -> io::Result<()> {
         kill(self.pid(), Signal::SIGTERM)?;
-        wait(&mut self.process)
+        wait_for_success(&mut self.process)
     }
 
     fn pid(&self) -> Pid {
@@ -188,14 +188,10 @@ fn host(number: u8, host: u8) -> Ipv4Addr {
 }
 
 /// Waits until a process has ended, and fails unless it is content.
-fn wait(process: &mut Running) -> io::Result<()> {
-    let until = Instant::now() + PATIENCE;
-    while Instant::now() < until {
-        match process.0.try_wait()? {
-            Some(status) if status.success() => return Ok(()),
-            Some(status) => return Err(io::Error::other(format!("a server ended with {status}"))),
-            None => thread::sleep(Duration::from_millis(5)),
-        }
+fn wait_for_success(process: &mut Running) -> io::Result<()> {
+    match wait(&mut process.0) {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(io::Error::other(format!("a server ended with {status}"))),
+        Err(error) => Err(io::Error::other(format!("a server {error}"))),
     }
-    Err(io::Error::other("a server does not stop"))
 }

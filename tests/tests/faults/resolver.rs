@@ -5,9 +5,7 @@ use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 
 use linecho_trials::Stop;
-use linecho_trials::process::executable;
-
-use crate::network::wait_for;
+use linecho_trials::process::{executable, wait};
 
 /// A resolver that would be waited for many minutes.
 const RESOLVER: &str = "nameserver 127.0.0.53\noptions timeout:30 attempts:5\n";
@@ -38,7 +36,7 @@ pub(crate) fn a_resolver_that_is_silent() -> Result<(), Stop> {
         command.args(mode.split_whitespace());
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
-        wait_for("its end", || process.try_wait().unwrap().is_some());
+        wait(&mut process).unwrap();
         let output = process.wait_with_output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);

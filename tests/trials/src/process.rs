@@ -1,13 +1,14 @@
-//! Server processes of the project, and the address on which each says that it listens.
+//! Processes of the project: the programs, the address on which a server says that it listens, the
+//! end of each.
 
 use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Stop;
 use crate::record::profile_folder;
@@ -66,6 +67,26 @@ pub fn listening_address(process: &mut Child) -> io::Result<SocketAddr> {
     Ok(listening_addresses(process, 1)?[0])
 }
 
+/// Waits until a process ends by itself.
+///
+/// # Errors
+///
+/// When it goes on for [`PATIENCE`]; it is killed then.
+pub fn wait(process: &mut Child) -> io::Result<ExitStatus> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = process.try_wait()? {
+            return Ok(status);
+        }
+        if Instant::now() > until {
+            process.kill()?;
+            let why = format!("did not end within {PATIENCE:?}");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// The path of a program of the project, built with this test's profile and up to date.
 ///
 /// # Errors
@@ -79,9 +100,10 @@ pub fn executable(name: &str) -> Result<PathBuf, Stop> {
         .unwrap_or_else(PoisonError::into_inner);
     if !built.iter().any(|it| it == name) {
         let mut build = cargo("build")?;
-        // With the features of the whole workspace, so that nothing is built twice.
+        // With the features that `cargo test --workspace` builds with, those of the dependencies of
+        // tests among them, for which a test must be named: so that nothing is built twice.
         match build
-            .args(["--quiet", "--workspace", "--bin", name])
+            .args(["--quiet", "--workspace", "--bin", name, "--test", "sum"])
             .status()
         {
             Ok(status) if status.success() => built.push(name.into()),

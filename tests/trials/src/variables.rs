@@ -3,10 +3,8 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use crate::process::PATIENCE;
+use crate::process::wait;
 
 /// An environment variable that stands for an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,14 +78,7 @@ fn output(command: &mut Command) -> (Option<i32>, String) {
     let piped = command.stdin(Stdio::null()).stdout(Stdio::piped());
     let child = piped.stderr(Stdio::piped()).spawn();
     let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let until = Instant::now() + PATIENCE;
-    while child.try_wait().is_ok_and(|status| status.is_none()) {
-        if Instant::now() > until {
-            let _ = child.kill();
-            panic!("{command:?} does not end");
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait(&mut child).unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let output = child.wait_with_output();
     let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = [output.stdout, output.stderr].concat();

@@ -5,8 +5,9 @@ use std::net::TcpListener;
 use std::process::{Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use linecho_trials::process::PATIENCE;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -151,7 +152,9 @@ fn when_a_signal_comes() {
         kill(id, Signal::SIGINT).unwrap();
         if mode.first() == Some(&"load") {
             // It waits for what is on its way, unless it is asked once more.
+            let asked = Instant::now();
             while process.try_wait().unwrap().is_none() {
+                assert!(asked.elapsed() < PATIENCE, "it goes on");
                 let _ = kill(id, Signal::SIGINT);
                 thread::sleep(Duration::from_millis(300));
             }
