@@ -67,6 +67,22 @@ pub struct Section {
     pub rows: Vec<Row>,
 }
 
+impl Section {
+    /// Figures of one run, in one column.
+    #[must_use]
+    pub fn totals(title: String, rows: Vec<Row>) -> Self {
+        let column = Column {
+            id: "total".into(),
+            title: "total".into(),
+        };
+        Self {
+            title,
+            columns: vec![column],
+            rows,
+        }
+    }
+}
+
 /// A server.
 #[derive(Clone)]
 pub struct Column {
@@ -84,6 +100,23 @@ pub struct Row {
     pub title: String,
     /// The figures of each server, in the order of the columns.
     pub cells: Vec<Cell>,
+}
+
+impl Row {
+    /// One figure, for [`Section::totals`].
+    #[must_use]
+    pub fn total(id: &str, title: &str, value: f64) -> Self {
+        let cell = Cell {
+            value,
+            text: short(value),
+            ratio: None,
+        };
+        Self {
+            id: id.into(),
+            title: title.into(),
+            cells: vec![cell],
+        }
+    }
 }
 
 /// The figure of one server.

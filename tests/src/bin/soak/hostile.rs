@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use linecho_tests::bench::estimate::Estimate;
-use linecho_tests::bench::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
+use linecho_tests::bench::report::{Bound, Limit, Report, Row, Section};
 use linecho_tests::hostile::{self, Adapter, Outcome};
 
 /// Has hostile peers beset a server, and fails when its honest ones notice.
@@ -43,15 +43,6 @@ pub(crate) fn soak(arguments: &Arguments) -> io::Result<Report> {
 }
 
 fn report(outcome: &Outcome) -> Report {
-    let row = |id: &str, title: &str, value: f64| Row {
-        id: id.into(),
-        title: title.into(),
-        cells: vec![Cell {
-            value,
-            text: short(value),
-            ratio: None,
-        }],
-    };
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let did = &outcome.did;
     let honest = &outcome.honest;
@@ -64,46 +55,42 @@ fn report(outcome: &Outcome) -> Report {
     let ratio = millis(honest.p99()) / millis(calm.p99()).max(1e-3);
     let mebibytes = outcome.growth as f64 / f64::from(1 << 20);
     Report {
-        sections: vec![Section {
-            title: "what happened".into(),
-            columns: vec![Column {
-                id: "total".into(),
-                title: "total".into(),
-            }],
-            rows: vec![
-                row("flooded", "connections in floods", did.flooded as f64),
-                row("refused", "of them refused at once", did.refused as f64),
-                row("syns", "SYNs without an answer", did.syns as f64),
-                row("silent", "silent peers", did.silent as f64),
-                row("slow", "slow readers", did.slow as f64),
-                row("single", "writers of single bytes", did.single as f64),
-                row("reset", "resets", did.reset as f64),
-                row("half_closed", "half-closes", did.half_closed as f64),
-                row("half_wrong", "of them served wrong", did.wrong as f64),
-                row("restarts", "restarts", outcome.restarts as f64),
-                row("lines", "honest lines", honest.lines as f64),
-                row("bytes", "honest bytes", honest.bytes as f64),
-                row(
+        sections: vec![Section::totals(
+            "what happened".into(),
+            vec![
+                Row::total("flooded", "connections in floods", did.flooded as f64),
+                Row::total("refused", "of them refused at once", did.refused as f64),
+                Row::total("syns", "SYNs without an answer", did.syns as f64),
+                Row::total("silent", "silent peers", did.silent as f64),
+                Row::total("slow", "slow readers", did.slow as f64),
+                Row::total("single", "writers of single bytes", did.single as f64),
+                Row::total("reset", "resets", did.reset as f64),
+                Row::total("half_closed", "half-closes", did.half_closed as f64),
+                Row::total("half_wrong", "of them served wrong", did.wrong as f64),
+                Row::total("restarts", "restarts", outcome.restarts as f64),
+                Row::total("lines", "honest lines", honest.lines as f64),
+                Row::total("bytes", "honest bytes", honest.bytes as f64),
+                Row::total(
                     "again",
                     "lines asked again after a drain",
                     honest.again as f64,
                 ),
-                row("lost", "lost by honest clients", honest.lost.len() as f64),
-                row("p50", "their median, ms", millis(honest.p50())),
-                row("p99", "their 99th percentile, ms", millis(honest.p99())),
-                row("calm_p50", "unmolested: median, ms", millis(calm.p50())),
-                row(
+                Row::total("lost", "lost by honest clients", honest.lost.len() as f64),
+                Row::total("p50", "their median, ms", millis(honest.p50())),
+                Row::total("p99", "their 99th percentile, ms", millis(honest.p99())),
+                Row::total("calm_p50", "unmolested: median, ms", millis(calm.p50())),
+                Row::total(
                     "calm_p99",
                     "unmolested: 99th percentile, ms",
                     millis(calm.p99()),
                 ),
-                row(
+                Row::total(
                     "memory",
                     "memory at the end, MiB",
                     outcome.memory as f64 / 1048576.0,
                 ),
             ],
-        }],
+        )],
         bounds: vec![
             bound(
                 "losses of honest clients",

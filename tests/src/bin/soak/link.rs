@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use linecho_tests::bench::estimate::Estimate;
-use linecho_tests::bench::report::{Bound, Cell, Column, Limit, Report, Row, Section, short};
+use linecho_tests::bench::report::{Bound, Limit, Report, Row, Section};
 use linecho_tests::conformance::reach::link::Link;
 use linecho_tests::conformance::soak;
 
@@ -89,44 +89,31 @@ pub(crate) fn soak(arguments: &Arguments) -> Report {
         );
     });
     let frames = outcome.frames;
-    let row = |id: &str, title: &str, value: f64| Row {
-        id: id.into(),
-        title: title.into(),
-        cells: vec![Cell {
-            value,
-            text: short(value),
-            ratio: None,
-        }],
-    };
     let failed = outcome.failures.len() as f64;
     Report {
-        sections: vec![Section {
-            title: format!(
+        sections: vec![Section::totals(
+            format!(
                 "seeds {first} to {}",
                 first.saturating_add(count.saturating_sub(1))
             ),
-            columns: vec![Column {
-                id: "total".into(),
-                title: "total".into(),
-            }],
-            rows: vec![
-                row("seeds", "seeds", outcome.seeds as f64),
-                row("connections", "connections", frames.connections as f64),
-                row("bytes", "bytes echoed and checked", frames.bytes as f64),
-                row("sent", "frames sent", frames.sent as f64),
-                row("lost", "lost", frames.lost as f64),
-                row("duplicated", "doubled", frames.duplicated as f64),
-                row("reordered", "held back", frames.held_back as f64),
-                row("corrupted", "damaged", frames.corrupted as f64),
-                row(
+            vec![
+                Row::total("seeds", "seeds", outcome.seeds as f64),
+                Row::total("connections", "connections", frames.connections as f64),
+                Row::total("bytes", "bytes echoed and checked", frames.bytes as f64),
+                Row::total("sent", "frames sent", frames.sent as f64),
+                Row::total("lost", "lost", frames.lost as f64),
+                Row::total("duplicated", "doubled", frames.duplicated as f64),
+                Row::total("reordered", "held back", frames.held_back as f64),
+                Row::total("corrupted", "damaged", frames.corrupted as f64),
+                Row::total(
                     "hours",
                     "hours of virtual time",
                     frames.virtual_seconds / 3600.0,
                 ),
-                row("seconds", "seconds it took", began.elapsed().as_secs_f64()),
-                row("failed", "seeds that failed", failed),
+                Row::total("seconds", "seconds it took", began.elapsed().as_secs_f64()),
+                Row::total("failed", "seeds that failed", failed),
             ],
-        }],
+        )],
         bounds: vec![Bound {
             what: "seeds with a byte lost or invented, a connection broken or hung".into(),
             reached: Estimate::exact(failed),
