@@ -1,4 +1,4 @@
-//! Two stacks of embassy-net with a cable between them.
+//! Two stacks of embassy-net with a link between them.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ const MTU: usize = 1500;
 pub(crate) const ADDRESSES: [Ipv4Address; 2] =
     [Ipv4Address::new(10, 0, 0, 1), Ipv4Address::new(10, 0, 0, 2)];
 
-/// One direction of the cable.
+/// One direction of the link.
 #[derive(Clone, Default)]
 struct Queue(Rc<RefCell<Packets>>);
 
@@ -24,7 +24,7 @@ struct Packets {
     receiver: Option<Waker>,
 }
 
-/// One end of the cable.
+/// One end of the link.
 pub(crate) struct End {
     incoming: Queue,
     outgoing: Queue,

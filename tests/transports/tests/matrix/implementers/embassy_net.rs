@@ -1,4 +1,4 @@
-//! Sockets of embassy-net, on two stacks with a cable between them.
+//! Sockets of embassy-net, on two stacks with a link between them.
 
 use embassy_net::tcp::{TcpReader, TcpSocket, TcpWriter};
 use tokio::task::spawn_local;
