@@ -130,7 +130,7 @@ impl Builder {
     /// Has the server identify itself: each connection begins with one line of JSON, an
     /// [`Identity`](crate::Identity), with this name (at most 255 characters of it) and the
     /// addresses that the server sees. The echo follows. This one line is not in the contract of a
-    /// line echo; a [`Client`](crate::Client) takes it out. A session's counters do not count it.
+    /// line echo; `Client` takes it out. A session's counters do not count it.
     /// Default: no greeting.
     pub fn identify(mut self, name: &str) -> Self {
         self.identify = Some(name.into());

@@ -1,4 +1,17 @@
 #![doc = include_str!("../README.md")]
+// Without the client, its links lead to the documentation of the crate that has it.
+#![cfg_attr(
+    not(feature = "client"),
+    doc = "
+
+[`Client`]: https://docs.rs/linecho-std
+[`Client::filter`]: https://docs.rs/linecho-std
+[`ClientBuilder::wait_for_echo`]: https://docs.rs/linecho-std
+[`Ping`]: https://docs.rs/linecho-std
+[`check`]: https://docs.rs/linecho-std
+[`load`]: https://docs.rs/linecho-std
+"
+)]
 // `unsafe` is in tcp_info.rs alone: no crate of ours offers getsockopt(TCP_INFO).
 #![deny(unsafe_code)]
 
