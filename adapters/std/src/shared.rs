@@ -1,10 +1,12 @@
 //! The state that the workers of a server share.
 
+#[cfg(unix)]
+use std::sync::Weak;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{self, Duration};
 
@@ -122,6 +124,10 @@ impl WorkerState {
 impl Shared {
     pub(crate) fn new(
         listeners: impl IntoIterator<Item = ListenerInfo>,
+        #[cfg_attr(
+            not(unix),
+            expect(unused_variables, reason = "only UNIX hands them over")
+        )]
         sockets: &[Arc<AcceptSocket>],
         wakers: impl IntoIterator<Item = Waker>,
         peer_limit: Option<PeerLimit>,
