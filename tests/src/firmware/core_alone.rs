@@ -60,7 +60,7 @@ pub fn prove(target: &str, content: Content) -> Result<Proof, Problem> {
     };
     let image = toolchain.output_dir().join("core-alone");
     match build(content.features()) {
-        Ok(()) => Ok(Proof::PanicFree(image)),
+        Ok(_) => Ok(Proof::PanicFree(image)),
         Err(Problem::Failed(message)) if message.contains(TELLTALE) => {
             build(&format!("{},name-culprits", content.features()))?;
             Ok(Proof::CanPanic(culprits(&Elf::read(&image)?)))

@@ -79,21 +79,6 @@ impl Image {
     /// compiler's or the linker's message.
     pub fn build(&self) -> Result<PathBuf, Problem> {
         let toolchain = Toolchain::for_target(TARGET)?;
-        let mut features = self.board.name().to_owned();
-        if self.test_commands {
-            features += ",test-commands";
-        }
-        let mut cargo = toolchain.cargo_build();
-        cargo
-            .args([
-                "--package",
-                "linecho-firmware",
-                "--no-default-features",
-                "--features",
-            ])
-            .arg(features)
-            .env("LINECHO_SLOTS", self.slots.to_string());
-
         let images = target_dir().join("images");
         let kept = images.join(format!("{self}.elf"));
         let io_failed =
@@ -102,9 +87,31 @@ impl Image {
         // From the build to the copy, since all images are built under the same name.
         let lock = File::create(images.join("lock")).map_err(io_failed)?;
         lock.lock().map_err(io_failed)?;
-        run(&mut cargo)?;
+        run(&mut self.cargo_build(&toolchain))?;
         fs::copy(toolchain.output_dir().join("linecho-firmware"), &kept).map_err(io_failed)?;
         Ok(kept)
+    }
+
+    /// Returns what the compiler warns of, in an image that was built before, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn warnings(&self) -> Result<String, Problem> {
+        run(&mut self.cargo_build(&Toolchain::for_target(TARGET)?))
+    }
+
+    fn cargo_build(&self, toolchain: &Toolchain) -> Command {
+        let mut features = self.board.name().to_owned();
+        if self.test_commands {
+            features += ",test-commands";
+        }
+        let mut cargo = toolchain.cargo_build();
+        cargo
+            .args(["--package", "linecho-firmware", "--no-default-features"])
+            .args(["--features", &features])
+            .env("LINECHO_SLOTS", self.slots.to_string());
+        cargo
     }
 }
 
@@ -115,18 +122,18 @@ impl fmt::Display for Image {
     }
 }
 
-/// Runs a build, whose output is only of interest when it fails.
+/// Runs a quiet build, and returns its messages: warnings.
 ///
 /// # Errors
 ///
-/// [`Problem::Failed`] with the output.
-pub fn run(cargo: &mut Command) -> Result<(), Problem> {
+/// [`Problem::Failed`] with the messages.
+pub fn run(cargo: &mut Command) -> Result<String, Problem> {
     let output = cargo
         .output()
         .map_err(|error| Problem::failed(format!("cannot run {cargo:?}: {error}")))?;
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.success() {
-        return Ok(());
+        return Ok(messages);
     }
-    let message = String::from_utf8_lossy(&output.stderr);
-    Err(Problem::failed(format!("{cargo:?} failed:\n{message}")))
+    Err(Problem::failed(format!("{cargo:?} failed:\n{messages}")))
 }

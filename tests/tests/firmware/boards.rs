@@ -18,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_write_to_a_bad_address_ends_in_a_message_and_a_failure_code,
         a_board_copies_exactly,
         a_port_that_is_taken_is_named_with_the_way_out,
+        no_image_is_built_with_a_warning,
         both_boards_serve_from_a_cold_start,
         four_clients_stream_a_megabyte_each,
         clients_beyond_the_slots_are_refused_and_the_others_served,
@@ -91,6 +92,19 @@ fn a_port_that_is_taken_is_named_with_the_way_out() -> Result<(), Stop> {
             format!("port {port} of 127.0.0.1 is taken: choose another, or none to get a free one")
         ),
         Ok(_) => panic!("QEMU shares the port {port} with another program"),
+    }
+    Ok(())
+}
+
+fn no_image_is_built_with_a_warning() -> Result<(), Stop> {
+    for board in Board::ALL {
+        for test_commands in [false, true] {
+            let image = Image {
+                test_commands,
+                ..Image::of(board)
+            };
+            assert_eq!(image.warnings()?, "", "{image}");
+        }
     }
     Ok(())
 }
