@@ -4,9 +4,10 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
+use super::Client;
 use super::error::ClientError;
 use super::input::Input;
-use super::{Client, Step};
+use super::turn::Step;
 use crate::Identity;
 
 /// The work of a [filter](Client::filter) in which everything came back.
