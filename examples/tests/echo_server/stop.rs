@@ -59,6 +59,35 @@ fn a_second_signal_stops_it_at_once() {
     assert!(log.iter().any(|line| line.contains("cut")), "{log:?}");
 }
 
+/// With nothing outstanding, clients that see the end and close hold it up no longer than they
+/// take, and those that never close for a tenth of a second. `-- --nocapture` prints how long.
+#[test]
+fn idle_clients_hold_up_its_end_for_a_moment() {
+    for close in [true, false] {
+        let server = Server::start(&["--quiet"]);
+        let mut clients: Vec<_> = (0..50).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            client.write_all(b"line\n").unwrap();
+            let mut echo = [0; 5];
+            client.read_exact(&mut echo).unwrap();
+        }
+        let begin = Instant::now();
+        server.signal(Signal::SIGTERM);
+        if close {
+            for mut client in clients.drain(..) {
+                assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
+            }
+        }
+        let (status, _) = server.end();
+        assert_eq!(status.code(), Some(0));
+        let (time, count) = (begin.elapsed(), clients.len());
+        println!("ended after {time:.0?}, with {count} clients that did not close");
+        for client in &mut clients {
+            assert_eq!(client.read(&mut [0; 1]).unwrap(), 0, "the end, not a reset");
+        }
+    }
+}
+
 /// A peer that reads nothing, with as much on the way as the kernel keeps: its echo is stuck.
 fn stuck_peer(server: &Server) -> TcpStream {
     let peer = server.connect();

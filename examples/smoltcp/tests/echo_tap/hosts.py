@@ -97,9 +97,7 @@ def strangers(wire, hosts, number):
         Host(wire, number + offset).segment(SYN)
 
 
-def play():
-    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-    wire.bind(("hosts", 0))
+def play(wire):
     hosts = {}
     for number in range(10, 10 + HOSTS):
         host = Host(wire, number)
@@ -132,30 +130,35 @@ def play():
     assert slowest < 2 and served < 15, "hosts starve each other"
 
 
-def ask_for_server():
-    """The server's hardware address, by ARP from the first host."""
-    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-    wire.bind(("hosts", 0))
-    asking = Host(wire, 10)
+def ask_for_server(asking):
+    """The server's hardware address, by ARP from a host."""
     until = time.monotonic() + LIMIT
     while time.monotonic() < until:
         asking.arp(1, b"\xff" * 6, b"\0" * 6, SERVER)
-        if select.select([wire], [], [], 0.1)[0]:
-            frame = wire.recv(2048)
+        if select.select([asking.wire], [], [], 0.1)[0]:
+            frame = asking.wire.recv(2048)
             if frame[12:14] == b"\x08\x06" and frame[21] == 2 and frame[28:32] == SERVER:
                 return frame[22:28]
     raise TimeoutError("no answer to ARP")
 
 
-for command in (
-    "link add br0 type bridge",
-    "link add hosts type veth peer name port",
-    "link set port master br0",
-    f"link set {sys.argv[1]} master br0",
-    "link set br0 up",
-    "link set port up",
-    "link set hosts up",
-):
-    subprocess.run(["ip", *command.split()], check=True)
-server_mac = ask_for_server()
-play()
+def open_wire(interface):
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    wire.bind((interface, 0))
+    return wire
+
+
+if __name__ == "__main__":
+    for command in (
+        "link add br0 type bridge",
+        "link add hosts type veth peer name port",
+        "link set port master br0",
+        f"link set {sys.argv[1]} master br0",
+        "link set br0 up",
+        "link set port up",
+        "link set hosts up",
+    ):
+        subprocess.run(["ip", *command.split()], check=True)
+    wire = open_wire("hosts")
+    server_mac = ask_for_server(Host(wire, 10))
+    play(wire)

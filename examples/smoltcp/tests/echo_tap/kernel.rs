@@ -17,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         an_honest_client_is_served_after_a_flood_of_syns,
         hosts_on_a_bridge_do_not_starve_each_other,
         a_bridge_that_snoops_lets_ipv6_through,
+        a_host_that_gives_its_frames_a_priority_is_served,
     ]
 }
 
@@ -77,20 +78,34 @@ fn an_honest_client_is_served_after_a_flood_of_syns() -> Result<(), Stop> {
 
 /// 24 hosts send a line every 20 ms, beside SYNs from addresses that nobody has.
 fn hosts_on_a_bridge_do_not_starve_each_other() -> Result<(), Stop> {
-    can_make_namespaces()?;
-    let hosts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/echo_tap/hosts.py");
-    let output = in_namespace(&["--quiet", "--slots=64"], &["python3", hosts, "tap0"]);
-    let stderr = text(&output.stderr);
-    assert!(output.status.success(), "{}\n{stderr}", output.status);
-    Ok(())
+    play_behind_tap(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/echo_tap/hosts.py"
+    ))
 }
 
 /// With a querier, a bridge that snoops passes neighbour solicitations on to those alone who have
 /// reported their group.
 fn a_bridge_that_snoops_lets_ipv6_through() -> Result<(), Stop> {
+    play_behind_tap(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/echo_tap/snooping.py"
+    ))
+}
+
+/// Its frames have a VLAN tag, with the number 0.
+fn a_host_that_gives_its_frames_a_priority_is_served() -> Result<(), Stop> {
+    play_behind_tap(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/echo_tap/priority.py"
+    ))
+}
+
+/// Runs a script with the kernel's side of the TAP device of an `echo-tap`.
+fn play_behind_tap(script: &str) -> Result<(), Stop> {
     can_make_namespaces()?;
-    let snooping = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/echo_tap/snooping.py");
-    let output = in_namespace(&["--quiet"], &["python3", snooping, "tap0"]);
+    // Without the folder __pycache__ in the sources.
+    let output = in_namespace(&["--quiet"], &["python3", "-B", script, "tap0"]);
     let stderr = text(&output.stderr);
     assert!(output.status.success(), "{}\n{stderr}", output.status);
     Ok(())

@@ -1,4 +1,4 @@
-//! The paths through the core whose cost matters.
+//! The paths of lines whose cost matters: through the core, and through listeners and the stack.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -6,6 +6,9 @@ use std::hint::black_box;
 use clap::ValueEnum;
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use linecho_core::{Config, Instant, LongLines, Session, polled};
+use linecho_smoltcp::smoltcp::phy::Medium;
+
+use super::listeners;
 
 /// The storage of a session where its lines fit.
 const ROOMY: usize = 64 * 1024;
@@ -16,7 +19,7 @@ const TIGHT: usize = 1024;
 /// A long line.
 const LONG: usize = 16 * 1024;
 
-/// A path through the core.
+/// A path of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Path {
     /// One line of 64 bytes in a read.
@@ -37,6 +40,14 @@ pub enum Path {
     OverlongClose,
     /// One line of 64 bytes through the polled driver.
     Polled,
+    /// One line of 64 bytes through a `Listener`, without Ethernet.
+    ListenerIp,
+    /// One line of 64 bytes through a `Listener` on Ethernet.
+    ListenerEthernet,
+    /// One line of 64 bytes through a `HashedListener`, without Ethernet.
+    HashedIp,
+    /// One line of 64 bytes through a `HashedListener` on Ethernet.
+    HashedEthernet,
 }
 
 impl Path {
@@ -53,6 +64,10 @@ impl Path {
             Self::OverlongDiscard => "overlong lines, discard",
             Self::OverlongClose => "overlong lines, close",
             Self::Polled => "one 64 B line a turn of the polled driver",
+            Self::ListenerIp => "Listener, IP",
+            Self::ListenerEthernet => "Listener, Ethernet",
+            Self::HashedIp => "HashedListener, IP",
+            Self::HashedEthernet => "HashedListener, Ethernet",
         }
     }
 
@@ -61,6 +76,9 @@ impl Path {
     pub fn text(self) -> Vec<u8> {
         match self {
             Self::Line | Self::Bytes | Self::Polled => line(64),
+            Self::ListenerIp | Self::ListenerEthernet | Self::HashedIp | Self::HashedEthernet => {
+                line(listeners::LINE)
+            }
             Self::Lines => line(64).repeat(16),
             Self::LongLine | Self::LongLineBytes | Self::OverlongFlush | Self::OverlongDiscard => {
                 line(LONG)
@@ -74,9 +92,21 @@ impl Path {
     pub fn units(self) -> (usize, &'static str) {
         match self {
             Self::Line | Self::Polled => (1, "line"),
+            Self::ListenerIp | Self::ListenerEthernet | Self::HashedIp | Self::HashedEthernet => {
+                (1, "line")
+            }
             Self::Lines => (16, "line"),
             _ => (self.text().len(), "byte"),
         }
+    }
+
+    /// Returns whether it is one through a listener and the stack, which takes much longer.
+    #[must_use]
+    pub fn is_of_a_listener(self) -> bool {
+        matches!(
+            self,
+            Self::ListenerIp | Self::ListenerEthernet | Self::HashedIp | Self::HashedEthernet
+        )
     }
 
     /// Takes it so many times.
@@ -125,6 +155,10 @@ impl Path {
                     ));
                 }
             }
+            Self::ListenerIp => listeners::through_listener(Medium::Ip, times),
+            Self::ListenerEthernet => listeners::through_listener(Medium::Ethernet, times),
+            Self::HashedIp => listeners::through_hashed(Medium::Ip, times),
+            Self::HashedEthernet => listeners::through_hashed(Medium::Ethernet, times),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Counts the instructions of the core and holds them against the budget.
+//! Counts the instructions of the core and the listeners, and holds them against the budget.
 
 #[cfg(target_os = "linux")]
 mod tool;

@@ -1,4 +1,4 @@
-//! Counts the instructions of the core and holds them against the budget.
+//! Counts the instructions of the core and the listeners, and holds them against the budget.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,7 +7,8 @@ use clap::Parser;
 use linecho_tests::bench::cost::instructions;
 use linecho_tests::bench::cost::paths::Path;
 
-/// Counts the instructions that the core takes for a line or a byte, with valgrind.
+/// Counts the instructions that the core takes for a line or a byte, and the listeners with smoltcp
+/// for a line, with valgrind.
 ///
 /// Exits 1 when a count has grown by more than 2 % over the budget, which is the file
 /// tests/budgets/instructions.json. Counts depend on the compiler: the budget is that of the stable
