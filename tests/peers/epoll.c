@@ -9,9 +9,10 @@
  *   - a listen backlog that a burst of connections fits in.
  *
  * A line that is longer than the buffer goes back in pieces. At end of input the unfinished line goes back
- * too. Listens on a free port of 127.0.0.1 and says which.
+ * too. Listens on a free port of 127.0.0.1 and says which. With an argument, it goes on asking for events
+ * for so many microseconds after the last one before it sleeps.
  *
- *     cc -O2 -o epoll epoll.c && ./epoll
+ *     cc -O2 -o epoll epoll.c && ./epoll [SPIN]
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,6 +25,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BUFFER = 128 * 1024, BACKLOG = 4096, EVENTS = 1024 };
@@ -140,7 +142,13 @@ static void accept_all(int epoll, int listener) {
     }
 }
 
-int main(void) {
+static int64_t microseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+int main(int argc, char **argv) {
     struct sockaddr_in address = {
         .sin_family = AF_INET,
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
@@ -166,8 +174,11 @@ int main(void) {
     printf("listening 127.0.0.1:%d\n", ntohs(address.sin_port));
     fflush(stdout);
 
+    const int64_t spin = argc > 1 ? atol(argv[1]) : 0;
+    int64_t spin_until = 0;
     for (;;) {
-        int count = epoll_wait(epoll, events, EVENTS, -1);
+        int spins = spin && microseconds() < spin_until;
+        int count = epoll_wait(epoll, events, EVENTS, spins ? 0 : -1);
         if (count < 0 && errno != EINTR)
             die("epoll_wait");
         for (int i = 0; i < count; i++) {
@@ -176,5 +187,7 @@ int main(void) {
             else
                 serve(events[i].data.fd, events[i].events);
         }
+        if (spin && count > 0)
+            spin_until = microseconds() + spin;
     }
 }

@@ -23,6 +23,8 @@ pub enum Metric {
     MemoryAfterLine,
     /// System calls of the server for a line.
     SystemCalls,
+    /// CPU time of the server in percent of a core, from one second after the last line on.
+    IdleCpu,
 }
 
 impl Metric {
@@ -40,6 +42,7 @@ impl Metric {
             Self::MemoryFresh => "bytes_fresh",
             Self::MemoryAfterLine => "bytes_after_line",
             Self::SystemCalls => "system_calls_per_line",
+            Self::IdleCpu => "idle_cpu_percent",
         }
     }
 
@@ -57,6 +60,7 @@ impl Metric {
             Self::MemoryFresh => "bytes each, fresh",
             Self::MemoryAfterLine => "bytes each, after one line",
             Self::SystemCalls => "system calls per line",
+            Self::IdleCpu => "percent of a core, one second after the last line",
         }
     }
 }

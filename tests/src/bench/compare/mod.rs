@@ -1,8 +1,8 @@
 //! The comparison: with other line echoes, and of the core with the least that an echo has to do.
 //!
 //! A part of it is a function that measures and gives a [`Report`](super::report::Report):
-//! [`sockets::run`] is the one on the kernel's TCP, [`crate::bench::cost::time::run`] the one on
-//! the core, and those on smoltcp are in [`smoltcp`].
+//! [`sockets::run`] is the one on the kernel's TCP, [`spin::run`] the one of servers that spin,
+//! [`crate::bench::cost::time::run`] the one on the core, and those on smoltcp are in [`smoltcp`].
 
 pub mod bounds;
 pub mod figures;
@@ -10,6 +10,7 @@ pub mod metric;
 pub mod programs;
 pub mod smoltcp;
 pub mod sockets;
+pub mod spin;
 pub mod tables;
 pub mod workloads;
 
@@ -37,6 +38,8 @@ fn leave_out(what: &str, why: impl Display) -> io::Result<()> {
 pub enum Part {
     /// The servers on the kernel's TCP, under this workload.
     Sockets(Workload),
+    /// The servers that ask for a while before they sleep.
+    Spin,
     /// The core without I/O.
     Core,
     /// smoltcp's own loopback device.
@@ -53,7 +56,7 @@ impl Part {
     pub fn workload(self) -> Option<Workload> {
         match self {
             Self::Sockets(workload) => Some(workload),
-            Self::Core | Self::Loopback | Self::Flat | Self::Tap => None,
+            Self::Spin | Self::Core | Self::Loopback | Self::Flat | Self::Tap => None,
         }
     }
 }
@@ -70,6 +73,7 @@ impl ValueEnum for Part {
             Self::Sockets(Burst),
             Self::Sockets(Memory),
             Self::Sockets(SystemCalls),
+            Self::Spin,
             Self::Core,
             Self::Loopback,
             Self::Flat,
@@ -80,6 +84,10 @@ impl ValueEnum for Part {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
             Self::Sockets(workload) => return workload.to_possible_value(),
+            Self::Spin => (
+                "spin",
+                "echo-server with --spin, beside a C loop that does and one that does not",
+            ),
             Self::Core => ("core", "The core without I/O, beside the floor"),
             Self::Loopback => (
                 "loopback",

@@ -18,9 +18,7 @@ use crate::bench::report::{Column, Report};
 
 /// A plan of measurements.
 pub struct Plan {
-    /// The servers.
-    pub peers: Vec<Peer>,
-    /// The workloads for each.
+    /// The workloads for each server.
     pub workloads: Vec<Workload>,
     /// The number of rounds.
     pub rounds: usize,
@@ -31,19 +29,19 @@ pub struct Plan {
 }
 
 /// A server at its place in the order of a round.
-struct Contender {
-    peer: Peer,
-    program: Program,
-    column: Column,
+pub(super) struct Contender {
+    pub(super) peer: Peer,
+    pub(super) program: Program,
+    pub(super) column: Column,
 }
 
-/// Builds the servers, measures, and says what was found.
+/// Builds the servers that `peers` are, measures, and says what was found.
 ///
 /// # Errors
 ///
 /// When a server cannot be built or fails under the load, or this machine does not allow enough
 /// connections.
-pub fn run(mut plan: Plan) -> io::Result<Report> {
+pub fn run(peers: &[Peer], mut plan: Plan) -> io::Result<Report> {
     allow_connections(MANY)?;
     if plan.workloads.contains(&Workload::SystemCalls)
         && let Err(reason) = system_calls::available()
@@ -52,7 +50,7 @@ pub fn run(mut plan: Plan) -> io::Result<Report> {
         plan.workloads
             .retain(|&workload| workload != Workload::SystemCalls);
     }
-    let contenders = contenders(&plan.peers)?;
+    let contenders = contenders(peers)?;
     let figures = measure(&plan, &contenders)?;
 
     let peers: Vec<_> = contenders.iter().map(|contender| contender.peer).collect();
@@ -99,7 +97,7 @@ fn contenders(peers: &[Peer]) -> io::Result<Vec<Contender>> {
 
 /// All rounds. The server that begins a workload changes from round to round, so that none is
 /// always the one that runs on a rested machine.
-fn measure(plan: &Plan, contenders: &[Contender]) -> io::Result<Figures> {
+pub(super) fn measure(plan: &Plan, contenders: &[Contender]) -> io::Result<Figures> {
     let mut figures = Figures::default();
     let mut disturbed = 0;
     for round in 0..plan.rounds {

@@ -1,7 +1,5 @@
 //! The tables of the comparison on the kernel's TCP.
 
-use clap::ValueEnum as _;
-
 use super::figures::Figures;
 use super::metric::Metric;
 use super::workloads::Workload;
@@ -43,37 +41,68 @@ pub fn sections(figures: &Figures, columns: &[Column], controls: &[usize]) -> Ve
         ),
     ];
 
-    let row = |metric: Metric, workload: Workload, controls: &[usize]| {
+    let compared = compared.map(|(title, of)| {
+        Table {
+            title,
+            figures,
+            columns,
+            controls,
+        }
+        .of("", &of)
+    });
+    let absolute = absolute.map(|(title, of)| {
+        Table {
+            title,
+            figures,
+            columns,
+            controls: &[],
+        }
+        .of("", &of)
+    });
+    let all = compared.into_iter().chain(absolute);
+    all.filter(|section| !section.rows.is_empty()).collect()
+}
+
+/// A table of figures, with a column for each server.
+pub(super) struct Table<'a> {
+    pub(super) title: &'a str,
+    pub(super) figures: &'a Figures,
+    pub(super) columns: &'a [Column],
+    /// The servers whose mean is 1; without any, figures stand alone.
+    pub(super) controls: &'a [usize],
+}
+
+impl Table<'_> {
+    /// The table with a row for each of these that was measured on all servers. Names for scripts
+    /// begin with `prefix`.
+    pub(super) fn of(&self, prefix: &str, rows: &[(Metric, Workload)]) -> Section {
+        let rows = rows.iter();
+        Section {
+            title: self.title.to_owned(),
+            columns: self.columns.to_vec(),
+            rows: rows
+                .filter_map(|&(metric, workload)| self.row(prefix, metric, workload))
+                .collect(),
+        }
+    }
+
+    fn row(&self, prefix: &str, metric: Metric, workload: Workload) -> Option<Row> {
         let cell = |server| {
-            let value = figures.estimate(server, metric, workload)?.median;
+            let value = self.figures.estimate(server, metric, workload)?.median;
+            let ratio = self.figures.ratio(server, self.controls, metric, workload);
             Some(Cell {
                 value,
                 text: short(value),
-                ratio: figures
-                    .ratio(server, controls, metric, workload)
-                    .map(|ratio| ratio.median),
+                ratio: ratio.map(|ratio| ratio.median),
             })
         };
-        let name = workload.to_possible_value()?;
         Some(Row {
-            id: format!("{}.{}", name.get_name(), metric.id()),
-            title: match controls {
+            id: format!("{prefix}{}.{}", workload.id(), metric.id()),
+            title: match self.controls {
                 [] => format!("{}: {}", workload.title(), metric.title()),
                 _ => workload.title().to_owned(),
             },
-            cells: (0..columns.len()).map(cell).collect::<Option<_>>()?,
+            cells: (0..self.columns.len()).map(cell).collect::<Option<_>>()?,
         })
-    };
-    let section = |title: &str, of: Vec<(Metric, Workload)>, controls: &[usize]| Section {
-        title: title.to_owned(),
-        columns: columns.to_vec(),
-        rows: of
-            .into_iter()
-            .filter_map(|(metric, workload)| row(metric, workload, controls))
-            .collect(),
-    };
-    let compared = compared.map(|(title, of)| section(title, of, controls));
-    let absolute = absolute.map(|(title, of)| section(title, of, &[]));
-    let all = compared.into_iter().chain(absolute);
-    all.filter(|section| !section.rows.is_empty()).collect()
+    }
 }

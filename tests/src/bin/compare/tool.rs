@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use linecho_tests::bench::compare::programs::Peer;
-use linecho_tests::bench::compare::{Part, smoltcp, sockets};
+use linecho_tests::bench::compare::{Part, smoltcp, sockets, spin};
 use linecho_tests::bench::cost;
 use linecho_tests::bench::measure::machine::Cores;
 use linecho_tests::bench::report::Report;
@@ -94,13 +94,19 @@ fn measure(arguments: &Arguments) -> io::Result<Report> {
 
     let workloads: Vec<_> = parts.iter().filter_map(|part| part.workload()).collect();
     if !workloads.is_empty() {
-        report.append(sockets::run(sockets::Plan {
-            peers: or_all(&arguments.peers),
-            workloads,
-            rounds,
-            time,
-            cores,
-        })?);
+        let peers = or_all(&arguments.peers);
+        report.append(sockets::run(
+            &peers,
+            sockets::Plan {
+                workloads,
+                rounds,
+                time,
+                cores,
+            },
+        )?);
+    }
+    if parts.contains(&Part::Spin) {
+        report.append(spin::run(rounds, time, cores)?);
     }
     if parts.contains(&Part::Core) {
         report.append(cost::time::run()?);

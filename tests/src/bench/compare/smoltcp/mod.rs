@@ -43,7 +43,12 @@ impl Rounds {
         self.ratio_of(1)
     }
 
-    /// The same of one of the three to the mean of the plain ones.
+    /// The ratio of ours to ours in `other`, whose rounds are the same.
+    fn ratio_to(&self, other: &Self) -> Estimate {
+        ratio(&self.0[1], &other.0[1])
+    }
+
+    /// The ratio of one of the three to the mean of the plain ones.
     fn ratio_of(&self, place: usize) -> Estimate {
         let plain = self.0[0].iter().zip(&self.0[2]);
         let plain: Vec<_> = plain

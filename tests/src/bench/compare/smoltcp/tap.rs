@@ -19,12 +19,41 @@ use crate::bench::measure::server::{Program, Server};
 use crate::bench::report::{Bound, Limit, Report, Section};
 use crate::namespace;
 
-/// The loads, and how many times the lines of the plain echo there have to be in a second.
-const LOADS: [(Workload, f64); 3] = [
-    (Workload::Bulk, 3.0),
-    (Workload::Fifty, 1.0),
-    (Workload::One, 0.95),
+/// A load, and how many times the lines of the plain echo there have to be in a second.
+struct Load {
+    workload: Workload,
+    limit: f64,
+    /// How many times their lines those of `echo-tap --spin 50us` have to be, where it is measured.
+    spinning: Option<Spinning>,
+}
+
+/// A limit of `echo-tap --spin 50us`, and what it is a ratio to.
+enum Spinning {
+    OfPlain(f64),
+    OfOneWithout(f64),
+}
+
+const LOADS: [Load; 3] = [
+    Load {
+        workload: Workload::Bulk,
+        limit: 3.0,
+        spinning: None,
+    },
+    Load {
+        workload: Workload::Fifty,
+        limit: 1.0,
+        // Two runs of one program differ by as much.
+        spinning: Some(Spinning::OfOneWithout(0.98)),
+    },
+    Load {
+        workload: Workload::One,
+        limit: 0.95,
+        spinning: Some(Spinning::OfPlain(1.8)),
+    },
 ];
+
+/// The spin of `echo-tap`, where it has one.
+const SPIN: &str = "--spin=50us";
 
 const TAP: &str = "tap0";
 const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 69, 1));
@@ -39,6 +68,13 @@ const SOCKET_BUFFER: usize = 262_144;
 /// The figures of both servers under a load.
 #[derive(Default)]
 struct Found {
+    without: Figures,
+    /// The same with `echo-tap` spinning; empty where that is not measured.
+    spinning: Figures,
+}
+
+#[derive(Default)]
+struct Figures {
     lines_per_second: Rounds,
     cpu_per_million_lines: Rounds,
 }
@@ -60,26 +96,34 @@ pub fn run(rounds: usize, time: Duration, cores: Cores) -> io::Result<Report> {
         leave_out("smoltcp behind a TAP device", stop)?;
         return Ok(Report::default());
     }
+    let mut spinning = ours.clone();
+    spinning.arguments.push(SPIN.into());
     let mut disturbed = 0;
     let mut found = LOADS.map(|_| Found::default());
     for round in 0..rounds {
-        for ((workload, _), found) in LOADS.iter().zip(&mut found) {
-            let title = workload.title();
+        for (load, found) in LOADS.iter().zip(&mut found) {
+            let title = load.workload.title();
             eprintln!(
                 "round {} of {rounds}: {title} behind a TAP device",
                 round + 1
             );
             let mut measure = |program, name| {
                 undisturbed(cores, &mut disturbed, || {
-                    sample(program, *workload, cores, time)
+                    sample(program, load.workload, cores, time)
                 })
                 .map_err(context(format_args!("{name}, {title}")))
             };
-            found.add(&[
-                measure(&plain, "plain smoltcp")?,
-                measure(&ours, "echo-tap")?,
-                measure(&plain, "plain smoltcp")?,
-            ]);
+            let before = measure(&plain, "plain smoltcp")?;
+            let without = measure(&ours, "echo-tap")?;
+            let with = match load.spinning {
+                Some(_) => Some(measure(&spinning, "echo-tap with a spin")?),
+                None => None,
+            };
+            let after = measure(&plain, "plain smoltcp")?;
+            found.without.add([&before, &without, &after]);
+            if let Some(with) = with {
+                found.spinning.add([&before, &with, &after]);
+            }
         }
     }
     tell_disturbed(disturbed);
@@ -135,50 +179,74 @@ fn sample(
     load::run(&server, load, time / 4, time)
 }
 
-impl Found {
-    fn add(&mut self, round: &[Sample; 3]) {
+impl Figures {
+    fn add(&mut self, round: [&Sample; 3]) {
         let (lines, cpu) = (&mut self.lines_per_second, &mut self.cpu_per_million_lines);
-        lines.add(round.each_ref().map(Sample::lines_per_second));
-        cpu.add(round.each_ref().map(Sample::cpu_per_million_lines));
+        lines.add(round.map(Sample::lines_per_second));
+        cpu.add(round.map(Sample::cpu_per_million_lines));
     }
 }
 
 fn report(found: &[Found]) -> Report {
-    let section = |title: &str, id: &str, rounds: fn(&Found) -> &Rounds| Section {
-        title: title.to_owned(),
-        columns: columns(),
-        rows: LOADS
-            .iter()
-            .zip(found)
-            .map(|((workload, _), found)| {
-                let title = workload.title();
-                rounds(found).row(&format!("tap.{}.{id}", workload.id()), title)
-            })
-            .collect(),
-    };
-    let bounds = LOADS
-        .iter()
-        .zip(found)
-        .map(|(&(workload, limit), found)| Bound {
-            what: format!(
-                "smoltcp behind a TAP device, {}: lines per second, ratio to plain smoltcp",
-                workload.title()
-            ),
-            reached: found.lines_per_second.ratio(),
-            limit: Limit::AtLeast(limit),
+    let loads = || LOADS.iter().zip(found);
+    let section = |title: &str, id: &str, rounds: fn(&Figures) -> &Rounds| {
+        let row = |load: &Load, figures, id: &str, note: &str| {
+            let (name, title) = (load.workload.id(), load.workload.title());
+            rounds(figures).row(&format!("tap.{name}.{id}"), &format!("{title}{note}"))
+        };
+        let without = loads().map(|(load, found)| row(load, &found.without, id, ""));
+        let spin = loads().filter(|(load, _)| load.spinning.is_some());
+        let with = spin.map(|(load, found)| {
+            let (id, note) = (format!("spinning.{id}"), format!(", linecho with {SPIN}"));
+            row(load, &found.spinning, &id, &note)
         });
+        Section {
+            title: title.to_owned(),
+            columns: columns(),
+            rows: without.chain(with).collect(),
+        }
+    };
+    let bound = |load: &Load, what: &str, reached, limit| Bound {
+        what: format!(
+            "smoltcp behind a TAP device, {}{what}",
+            load.workload.title()
+        ),
+        reached,
+        limit: Limit::AtLeast(limit),
+    };
+    let without = loads().map(|(load, found)| {
+        let what = ": lines per second, ratio to plain smoltcp";
+        bound(
+            load,
+            what,
+            found.without.lines_per_second.ratio(),
+            load.limit,
+        )
+    });
+    let with = loads().filter_map(|(load, found)| {
+        let lines = &found.spinning.lines_per_second;
+        let (other, reached, limit) = match load.spinning.as_ref()? {
+            Spinning::OfPlain(limit) => ("plain smoltcp", lines.ratio(), limit),
+            Spinning::OfOneWithout(limit) => {
+                let reached = lines.ratio_to(&found.without.lines_per_second);
+                ("echo-tap without", reached, limit)
+            }
+        };
+        let what = format!(" with {SPIN}: lines per second, ratio to {other}");
+        Some(bound(load, &what, reached, *limit))
+    });
     Report {
-        bounds: bounds.collect(),
+        bounds: without.chain(with).collect(),
         sections: vec![
             section(
                 "smoltcp behind a TAP device, lines per second, ratio to plain smoltcp (absolute)",
                 "lines_per_second",
-                |found| &found.lines_per_second,
+                |figures| &figures.lines_per_second,
             ),
             section(
                 "its CPU time, ratio to plain smoltcp (seconds per million lines)",
                 "cpu_seconds_per_million_lines",
-                |found| &found.cpu_per_million_lines,
+                |figures| &figures.cpu_per_million_lines,
             ),
         ],
     }
