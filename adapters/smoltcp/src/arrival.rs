@@ -89,15 +89,14 @@ impl<'f, T: TxToken> Arrival<'f, T> {
     #[cfg(feature = "guard")]
     #[inline]
     pub(crate) fn enter_guarded(self, heard: &mut Heard, sockets: &mut SocketSet<'_>) -> bool {
-        let segment = self.segment();
-        if let Some(segment) = &segment
+        if let Some(segment) = self.segment()
             && !segment.is_syn_or_rst()
-            && (!self.is_addressed() || heard.last.sent(segment))
+            && (!self.is_addressed() || heard.last.sent(&segment))
         {
             self.enter(sockets);
             return false;
         }
-        self.enter_rare(segment, heard, sockets)
+        self.enter_rare(heard, sockets)
     }
 
     /// Does the same for a frame that needs more than the stack. Out of line, so that the others
@@ -105,12 +104,8 @@ impl<'f, T: TxToken> Arrival<'f, T> {
     #[cfg(feature = "guard")]
     #[cold]
     #[inline(never)]
-    fn enter_rare(
-        mut self,
-        segment: Option<Segment<'_>>,
-        heard: &mut Heard,
-        sockets: &mut SocketSet<'_>,
-    ) -> bool {
+    fn enter_rare(mut self, heard: &mut Heard, sockets: &mut SocketSet<'_>) -> bool {
+        let segment = self.segment();
         let told = self.tell_new_sender(segment, &mut heard.last);
         match segment {
             Some(segment) if segment.is_syn() => {

@@ -10,6 +10,7 @@ use crate::lifecycle::{Arrived, arrived};
 use crate::options::Options;
 use crate::service::Turn;
 use crate::socket::Socket;
+use crate::time::earlier;
 
 #[derive(Debug)]
 pub(crate) struct Connection<'a> {
@@ -110,6 +111,6 @@ impl<'a> Connection<'a> {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         // While the session waits for a line buffer, the delay is ours.
         let session = self.session.deadline().filter(|_| !self.waits_for_line);
-        session.into_iter().chain(self.probe_at.instant()).min()
+        earlier(session, self.probe_at.instant())
     }
 }

@@ -15,7 +15,8 @@ use crate::event::Event;
 use crate::lifecycle::{Stage, arm, stage};
 use crate::options::Options;
 use crate::service::{Service, Turn};
-use crate::slot::{Slot, earlier};
+use crate::slot::Slot;
+use crate::time::earlier;
 use crate::turn::{Wake, egress, take_in};
 
 /// A line echo on one port, for a handful of connections: take it for up to about 16, and
@@ -141,25 +142,24 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             probe: None,
             on_event: &mut on_event,
         };
-        let (mut full, mut last_rank, mut in_order) = (true, None, true);
+        let (mut full, mut last_rank, mut in_order) = (true, Rank::HalfOpen, true);
         let (mut deadline, mut line_wanted) = (None, false);
         for (number, tcp) in with_sockets(&self.handles, sockets) {
             let Some(slot) = self.slots.get_mut(number) else {
                 continue;
             };
             let rank = if slot.rests(tcp, turn.service) {
-                Some(Rank::Listening)
+                Rank::Listening
             } else {
                 slot.turn(number, tcp, &mut turn);
                 deadline = earlier(deadline, slot.deadline(&turn.service.options, self.full));
                 line_wanted |= slot.waits_for_line();
-                rank(tcp)
+                let Some(rank) = rank(tcp) else { continue };
+                rank
             };
-            full &= rank != Some(Rank::Listening);
-            if rank.is_some() {
-                in_order &= last_rank <= rank;
-                last_rank = rank;
-            }
+            full &= rank != Rank::Listening;
+            in_order &= last_rank <= rank;
+            last_rank = rank;
         }
         if let Some(probe) = turn.probe {
             probe.send(now, iface, device, sockets);

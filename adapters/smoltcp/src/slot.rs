@@ -14,7 +14,7 @@
 
 use core::time::Duration;
 
-use linecho_core::Instant;
+use linecho_core::{Counters, Instant};
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::wire::IpEndpoint;
 
@@ -24,6 +24,7 @@ use crate::keep_alive::ProbeAt;
 use crate::lifecycle::{self, Stage, stage};
 use crate::options::Options;
 use crate::service::{ServiceView, Turn};
+use crate::time::earlier;
 
 /// The time that the RST of an aborted connection has, when the device or the neighbour cache holds
 /// it back. After that the slot listens again without it.
@@ -165,9 +166,9 @@ impl<'a> Slot<'a> {
         let Phase::Open(connection) = &mut self.phase else {
             return;
         };
-        let before = connection.session.counters();
+        let before = moved(&connection.session.counters());
         let ended = connection.turn(tcp, turn);
-        if connection.session.counters() != before {
+        if moved(&connection.session.counters()) != before {
             connection.probe_at = turn.next_probe(tcp);
         }
         let Some(reason) = ended else {
@@ -221,6 +222,7 @@ impl<'a> Slot<'a> {
     }
 
     /// Returns when the slot is next due for a turn.
+    #[inline]
     pub(crate) fn deadline(&self, options: &Options, full: bool) -> Option<Instant> {
         match &self.phase {
             Phase::Idle => None,
@@ -257,9 +259,9 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// Returns the earlier of two deadlines, each of which may be missing.
-pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    a.into_iter().chain(b).min()
+/// Returns the bytes that have come and gone.
+fn moved(counters: &Counters) -> (u64, u64) {
+    (counters.bytes_in, counters.bytes_out)
 }
 
 fn half_open_until(since: Instant, options: &Options, full: bool) -> Instant {

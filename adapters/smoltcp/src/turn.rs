@@ -139,6 +139,7 @@ pub fn egress<D: Device + ?Sized>(
 }
 
 /// Returns when one of the sockets is next due.
+#[inline]
 pub(crate) fn next_egress(now: Instant, iface: &mut Interface, sockets: &SocketSet<'_>) -> Wake {
     let at = stack_time(now);
     match iface.poll_at(at, sockets) {
@@ -148,11 +149,15 @@ pub(crate) fn next_egress(now: Instant, iface: &mut Interface, sockets: &SocketS
     }
 }
 
+#[inline]
 fn connections(sockets: &SocketSet<'_>) -> usize {
-    let tcp = sockets
-        .iter()
-        .filter_map(|(_, socket)| tcp::Socket::downcast(socket));
-    tcp.filter(|tcp| tcp.remote_endpoint().is_some()).count()
+    let mut connections = 0;
+    for (_, socket) in sockets.iter() {
+        if let Some(tcp) = tcp::Socket::downcast(socket) {
+            connections += usize::from(tcp.remote_endpoint().is_some());
+        }
+    }
+    connections
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::lifecycle::{arm, tcp_sockets};
 use crate::mld::Reports;
 use crate::options::Options;
 use crate::service::{Service, Turn};
-use crate::slot::earlier;
+use crate::time::earlier;
 use crate::time::stack_time;
 use crate::turn::{INGRESS_FRAMES, Wake, egress, next_egress};
 
