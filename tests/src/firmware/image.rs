@@ -8,7 +8,7 @@ use std::process::Command;
 use clap::ValueEnum;
 
 use super::toolchain::{Toolchain, target_dir};
-use super::{Problem, TARGET};
+use super::{Problem, TARGET, root};
 
 /// A board that the firmware runs on, by its name in QEMU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -79,17 +79,34 @@ impl Image {
     /// compiler's or the linker's message.
     pub fn build(&self) -> Result<PathBuf, Problem> {
         let toolchain = Toolchain::for_target(TARGET)?;
-        let images = target_dir().join("images");
-        let kept = images.join(format!("{self}.elf"));
-        let io_failed =
-            |error| Problem::failed(format!("cannot write {}: {error}", kept.display()));
-        fs::create_dir_all(&images).map_err(io_failed)?;
-        // From the build to the copy, since all images are built under the same name.
-        let lock = File::create(images.join("lock")).map_err(io_failed)?;
-        lock.lock().map_err(io_failed)?;
-        run(&mut self.cargo_build(&toolchain))?;
-        fs::copy(toolchain.output_dir().join("linecho-firmware"), &kept).map_err(io_failed)?;
-        Ok(kept)
+        let mut cargo = self.cargo_build(&toolchain);
+        build_as(
+            &toolchain,
+            &mut cargo,
+            "linecho-firmware",
+            &self.to_string(),
+        )
+    }
+
+    /// Builds the same image with a plain echo in place of linecho, or finds it up to date.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn build_plain(&self) -> Result<PathBuf, Problem> {
+        let toolchain = Toolchain::for_target(TARGET)?;
+        let mut cargo = toolchain.cargo_build();
+        cargo
+            .arg("--manifest-path")
+            .arg(root().join("tests/peers/firmware/Cargo.toml"))
+            .args(["--features", self.board.name()])
+            .env("LINECHO_SLOTS", self.slots.to_string());
+        build_as(
+            &toolchain,
+            &mut cargo,
+            "peer-firmware",
+            &format!("{self}-plain"),
+        )
     }
 
     /// Returns what the compiler warns of, in an image that was built before, too.
@@ -113,6 +130,25 @@ impl Image {
             .env("LINECHO_SLOTS", self.slots.to_string());
         cargo
     }
+}
+
+/// Builds `program`, and keeps it under a name of its own: all images are built under the same one.
+fn build_as(
+    toolchain: &Toolchain,
+    cargo: &mut Command,
+    program: &str,
+    name: &str,
+) -> Result<PathBuf, Problem> {
+    let images = target_dir().join("images");
+    let kept = images.join(format!("{name}.elf"));
+    let io_failed = |error| Problem::failed(format!("cannot write {}: {error}", kept.display()));
+    fs::create_dir_all(&images).map_err(io_failed)?;
+    // From the build to the copy.
+    let lock = File::create(images.join("lock")).map_err(io_failed)?;
+    lock.lock().map_err(io_failed)?;
+    run(cargo)?;
+    fs::copy(toolchain.output_dir().join(program), &kept).map_err(io_failed)?;
+    Ok(kept)
 }
 
 impl fmt::Display for Image {

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::checks::{accepted, round_trip, stream_through};
 use super::counter::Counts;
 use super::elf::{Elf, Kind};
+use super::parts::{self, Shares};
 use super::{Board, Machine, Problem};
 
 /// The work of a client whose instructions are counted.
@@ -54,7 +55,7 @@ impl Work {
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Line => "instructions: a line of 64 bytes",
+            Self::Line => "a line of 64 bytes",
             Self::LineOfMany => "22 lines in a segment, a line",
             Self::Kibibyte => "a stream of 64-byte lines, a KiB",
             Self::Connection => "connect, close",
@@ -141,9 +142,15 @@ impl Measured {
         self.counts.total() / self.units
     }
 
+    /// The instructions of one unit by the part of the image that they come from.
+    #[must_use]
+    pub fn by_part(&self, elf: &Elf) -> Shares {
+        parts::instructions(elf, |address| self.counts.in_range(address, 2)).divided_by(self.units)
+    }
+
     /// The functions that execute the most instructions, and how many for one unit.
     #[must_use]
-    pub fn functions<'e>(&self, elf: &'e Elf) -> Vec<(&'e str, u64)> {
+    pub fn functions<'e>(&self, elf: &'e Elf) -> Functions<'e> {
         let mut functions: Vec<_> = elf
             .symbols_in(Kind::Code)
             .map(|it| (it, self.counts.in_range(it.address, it.bytes) / self.units))
@@ -157,4 +164,23 @@ impl Measured {
             .map(|(it, count)| (it.name.as_str(), count))
             .collect()
     }
+}
+
+/// Functions with their instructions, those with the most first.
+pub type Functions<'e> = Vec<(&'e str, u64)>;
+
+/// The functions that execute more instructions in `many` than in `few`, divided by `parts`.
+#[must_use]
+pub fn difference<'e>(many: &Functions<'e>, few: &Functions<'_>, parts: u64) -> Functions<'e> {
+    let before = |name| {
+        let it = few.iter().find(|(other, _)| *other == name);
+        it.map_or(0, |&(_, count)| count)
+    };
+    let mut functions: Vec<_> = many
+        .iter()
+        .map(|&(name, count)| (name, count.saturating_sub(before(name)) / parts))
+        .filter(|&(_, count)| count > 0)
+        .collect();
+    functions.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    functions
 }

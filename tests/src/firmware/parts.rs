@@ -56,6 +56,15 @@ impl Shares {
         self.0[part as usize]
     }
 
+    /// Each share divided by `parts`.
+    #[must_use]
+    pub fn divided_by(mut self, parts: u64) -> Self {
+        for share in &mut self.0 {
+            *share /= parts;
+        }
+        self
+    }
+
     /// The bytes of all parts.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -63,12 +72,29 @@ impl Shares {
     }
 }
 
+/// Instructions have a multiple of two bytes.
+const STEP: u64 = 2;
+
+/// What is executed, by part: `count` is the number of times that the instruction at an address is.
+#[must_use]
+pub fn instructions(image: &Elf, count: impl Fn(u64) -> u64) -> Shares {
+    let mut shares = Shares::default();
+    let sections = image.sections.iter();
+    for section in sections.filter(|section| section.kind == Kind::Code) {
+        for address in (section.address..section.address + section.bytes).step_by(STEP as usize) {
+            let count = count(address);
+            if count > 0 {
+                shares.add(part_of_code(&image.files_at(address)), count);
+            }
+        }
+    }
+    shares
+}
+
 /// Flash by part. The functions of all parts are inlined into each other, so every instruction is
 /// asked where it comes from.
 #[must_use]
 pub fn flash(image: &Elf) -> Shares {
-    /// Instructions have a multiple of two bytes.
-    const STEP: u64 = 2;
     let mut shares = Shares::default();
     for section in &image.sections {
         match section.kind {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Parser;
 use linecho_tests::firmware::budget::{self, Figures};
 use linecho_tests::firmware::elf::Elf;
-use linecho_tests::firmware::instructions::{self, Work};
+use linecho_tests::firmware::instructions::{self, Functions, Work};
 use linecho_tests::firmware::toolchain::Toolchain;
 use linecho_tests::firmware::{Board, Image, Machine, Problem, TARGET, checks};
 use serde_json::{Value, json};
@@ -167,23 +167,40 @@ fn count(arguments: &Arguments, path: &Path) -> Result<(), Problem> {
     for work in Work::ALL {
         let measured = counted(path, work)?;
         figures.insert(work.name().to_owned(), json!(measured.each()));
-        if arguments.top > 0 {
-            println!("\n{}: {}", work.name(), measured.each());
-        }
-        for (function, count) in measured.functions(&elf).iter().take(arguments.top) {
-            println!("  {count:8} {function}");
-        }
+        show(
+            arguments,
+            work.name(),
+            measured.each(),
+            &measured.functions(&elf),
+        );
     }
     let many = Image {
         slots: MANY_SLOTS,
         ..Image::of(arguments.board)
     };
-    let with_many = counted(&many.build()?, Work::Line)?.each();
-    let with_few = counted(path, Work::Line)?.each();
-    let each = with_many.saturating_sub(with_few) / u64::from(MANY_SLOTS - arguments.slots);
+    let (many_path, more) = (many.build()?, u64::from(MANY_SLOTS - arguments.slots));
+    let many_elf = Elf::read(&many_path)?;
+    let (with_many, with_few) = (counted(&many_path, Work::Line)?, counted(path, Work::Line)?);
+    let each = with_many.each().saturating_sub(with_few.each()) / more;
+    let functions = instructions::difference(
+        &with_many.functions(&many_elf),
+        &with_few.functions(&elf),
+        more,
+    );
+    show(arguments, "idle_slot", each, &functions);
     figures.insert("idle_slot".to_owned(), json!(each));
     write_json(arguments, &Value::Object(figures.clone()))?;
     budget::hold(&figures, &budget, "instructions")
+}
+
+/// Shows the functions that execute the most instructions, if that is wanted.
+fn show(arguments: &Arguments, work: &str, each: u64, functions: &Functions<'_>) {
+    if arguments.top > 0 {
+        println!("\n{work}: {each}");
+    }
+    for (function, count) in functions.iter().take(arguments.top) {
+        println!("  {count:8} {function}");
+    }
 }
 
 fn write_json(arguments: &Arguments, figures: &Value) -> Result<(), Problem> {
