@@ -74,8 +74,7 @@ impl<'a> Slot<'a> {
                     Stage::HalfOpen if late => self.listen(tcp, turn),
                     Stage::HalfOpen if turn.service.accepting => {}
                     // A refused SYN|ACK makes smoltcp listen again by itself, but with what the
-                    // peer's SYN has changed: it is armed anew.
-                    Stage::Listening => self.listen(tcp, turn),
+                    // peer's SYN has changed: it is armed anew, too.
                     _ => self.idle(number, tcp, turn),
                 }
             }
@@ -102,9 +101,7 @@ impl<'a> Slot<'a> {
                         turn.probe_if_due(probe_at, tcp);
                     }
                     Stage::Closing => turn.probe_if_due(probe_at, tcp),
-                    Stage::TimeWait => self.leave(turn.now),
-                    Stage::ResetPending => self.leave(turn.now + LEAVE_TIMEOUT),
-                    _ => self.listen(tcp, turn),
+                    _ => self.idle(number, tcp, turn),
                 }
             }
             Phase::Leaving { until } => match stage(tcp) {

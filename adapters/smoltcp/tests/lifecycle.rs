@@ -588,6 +588,23 @@ fn shutdown_takes_in_what_has_arrived_and_accepts_no_more() {
 }
 
 #[test]
+fn a_handshake_that_ends_after_shutdown_is_reset() {
+    let mut kit = Kit::<1>::new(plain());
+    let client = kit.connect();
+    kit.drive("a half-open connection", SECOND, |kit| {
+        kit.server_states() == [State::SynReceived]
+    });
+    kit.listener.shutdown();
+    // Its acknowledgement is on the way.
+    kit.drive("the reset", SECOND, |kit| kit.is_over(client));
+    assert_eq!(
+        (kit.state(client), &kit.events[..]),
+        (State::Closed, &[][..])
+    );
+    assert!(kit.listener.is_drained());
+}
+
+#[test]
 fn shutdown_ends_a_quiet_connection_at_once() {
     let mut kit = Kit::<1>::new(plain());
     let client = kit.connect();

@@ -64,6 +64,25 @@ fn an_abort_to_a_neighbour_that_is_no_longer_known() {
     assert!(wire.turns < 20, "{} turns", wire.turns);
 }
 
+/// The RST waits for the hardware address, and leaves when that is known again.
+#[test]
+fn an_abort_reaches_a_neighbour_that_is_known_again() {
+    let session = Config::new().idle_timeout(Some(70 * SECOND));
+    let options = Options {
+        keep_alive: None,
+        ..session.into()
+    };
+    let mut wire = plain::<1>(options);
+    let mut peer = Peer::new(9);
+    wire.connect(&mut peer, SECOND);
+    wire.pass(69 * SECOND);
+    wire.answering.push(peer.clone());
+    wire.pass(2 * SECOND);
+    let segments = wire.take(&peer);
+    assert_eq!(segments.len(), 1, "{segments:?}");
+    assert_eq!(segments[0].control, TcpControl::Rst);
+}
+
 #[test]
 fn a_quiet_neighbour_is_probed_while_it_is_known() {
     let mut wire = plain::<1>(Options::DEFAULT);
@@ -206,6 +225,23 @@ fn retransmissions_to_many<L: Server>(mut wire: Wire<L>) {
 #[test]
 fn a_hashed_listener_retransmits_to_more_hosts_than_the_stack_knows() {
     retransmissions_to_many(hashed(Options::DEFAULT, 20));
+}
+
+/// The stack answers a segment out of order while it takes it in, and drops that answer if it lacks
+/// the hardware address. Once a listener has seen that addresses are short, it tells them before.
+#[test]
+fn a_hashed_listener_answers_at_once_while_addresses_are_short() {
+    let mut wire = hashed(Options::DEFAULT, 20);
+    let mut peers = hosts(&mut wire, 2..14);
+    round(&mut wire, &mut peers);
+    nine_others(&mut wire);
+    wire.segments.clear();
+    let mut ahead = peers[0].clone();
+    ahead.seq += 5;
+    wire.put_tcp(&ahead, TcpControl::None, b"early\n");
+    wire.pass(2 * MILLISECOND);
+    let acks: Vec<_> = wire.take(&peers[0]).iter().map(|it| it.ack).collect();
+    assert_eq!(acks, [Some(peers[0].seq)]);
 }
 
 fn refusals<L: Server>(mut wire: Wire<L>) {

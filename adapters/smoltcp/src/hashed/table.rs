@@ -3,7 +3,6 @@
 
 use linecho_core::Instant;
 use smoltcp::iface::{Interface, SocketSet};
-#[cfg(feature = "medium-ethernet")]
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp;
 use smoltcp::wire::{IpAddress, TcpSeqNumber};
@@ -77,7 +76,10 @@ impl HashedSlot<'_> {
 
     /// Tells the stack the hardware address for the slot's peer, if there is any, and returns the
     /// address on the link that it belongs to: that of the peer, or of a router.
-    #[cfg(feature = "medium-ethernet")]
+    #[cfg_attr(
+        not(feature = "medium-ethernet"),
+        allow(unused_variables, reason = "only Ethernet has addresses")
+    )]
     pub(super) fn tell_hardware<D: Device + ?Sized>(
         &self,
         now: Instant,
@@ -85,26 +87,19 @@ impl HashedSlot<'_> {
         device: &D,
         announced: &Announced,
     ) -> Option<IpAddress> {
-        let Flow { local, remote } = self.flow?;
-        if self.hardware == Hardware::default() {
-            return None;
+        #[cfg(feature = "medium-ethernet")]
+        {
+            let Flow { local, remote } = self.flow?;
+            if self.hardware == Hardware::default() {
+                return None;
+            }
+            let hop = neighbour::next_hop(now, iface, remote.addr)?;
+            let hardware = announced.get(now, hop).unwrap_or(self.hardware);
+            let capabilities = device.capabilities();
+            neighbour::tell::<D::TxToken<'_>>(now, iface, &capabilities, local, hop, hardware);
+            Some(hop)
         }
-        let hop = neighbour::next_hop(now, iface, remote.addr)?;
-        let hardware = announced.get(now, hop).unwrap_or(self.hardware);
-        let capabilities = device.capabilities();
-        neighbour::tell::<D::TxToken<'_>>(now, iface, &capabilities, local, hop, hardware);
-        Some(hop)
-    }
-
-    /// Does nothing without Ethernet.
-    #[cfg(not(feature = "medium-ethernet"))]
-    pub(super) fn tell_hardware<D: ?Sized>(
-        &self,
-        _: Instant,
-        _: &mut Interface,
-        _: &D,
-        _: &Announced,
-    ) -> Option<IpAddress> {
+        #[cfg(not(feature = "medium-ethernet"))]
         None
     }
 }

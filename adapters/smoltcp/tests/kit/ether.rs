@@ -11,7 +11,7 @@ use linecho_smoltcp::smoltcp::wire::{
 };
 use linecho_smoltcp::{Instant, Wake, from_stack_time};
 
-use super::{Host, PORT, SERVER, Server, deadline};
+use super::{Host, PORT, SERVER, Server, StandStill, deadline};
 
 pub const OURS: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
 pub const OUR_ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
@@ -88,9 +88,11 @@ impl<L: Server> Wire<L> {
     /// Gives the listener turns whenever one is due, for as long as `time` takes.
     pub fn pass(&mut self, time: Duration) {
         let until = self.now() + time;
+        let mut stand_still = StandStill::default();
         while self.now() < until {
             self.turns += 1;
             let now = self.now();
+            stand_still.step(now);
             let wake = self.listener.poll(now, &mut self.host, &mut |_| ());
             self.collect();
             let waits = !self.host.device.rx.borrow().is_empty();

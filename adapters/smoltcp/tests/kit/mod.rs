@@ -95,6 +95,24 @@ pub struct Kit<const SLOTS: usize, L = Listener<'static, SLOTS>> {
     pub turns: usize,
     wake: Wake,
     next_port: u16,
+    stand_still: StandStill,
+}
+
+/// Counts steps at the same instant, and ends a test in which nothing moves the clock.
+#[derive(Default)]
+pub struct StandStill {
+    at: Option<Instant>,
+    steps: u32,
+}
+
+impl StandStill {
+    const MOST: u32 = 200_000;
+
+    pub fn step(&mut self, now: Instant) {
+        let is_new = self.at.replace(now) != Some(now);
+        self.steps = if is_new { 0 } else { self.steps + 1 };
+        assert!(self.steps < Self::MOST, "the server wants turns for ever");
+    }
 }
 
 /// The common interface of both kinds of listener.
@@ -212,6 +230,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
             turns: 0,
             wake: Wake::Again,
             next_port: 40_000,
+            stand_still: StandStill::default(),
         }
     }
 
@@ -296,6 +315,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
 
     /// A turn of each side, and of the link between them; then the clock moves if nobody is busy.
     pub fn step(&mut self, until: Instant) {
+        self.stand_still.step(self.now());
         self.client_turn();
         self.carry();
         // No sooner than it asked for: a wake that is missing or late shows.
