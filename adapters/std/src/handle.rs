@@ -18,7 +18,7 @@ use crate::shared::{Phase, Shared};
 #[derive(Clone)]
 pub struct Handle(pub(crate) Arc<Shared>);
 
-/// Counts of the connections that did not become a session at once, or at all.
+/// Counts of pauses in accepting, and of connections that were refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AcceptCounters {
@@ -122,8 +122,8 @@ impl Handle {
     }
 
     /// Returns the longest turn that a worker's loop took in the last 15 s: a line that has arrived
-    /// waits at most so long until the worker looks at its connection again. A turn that has not
-    /// ended is not in it.
+    /// waits at most so long until the worker looks at its connection again. A turn that
+    /// still runs does not count.
     #[must_use]
     pub fn longest_turn(&self) -> Duration {
         let now = self.0.now();
@@ -131,8 +131,8 @@ impl Handle {
         each.max().unwrap_or_default()
     }
 
-    /// Returns the number of connections that are open now. Those count whose session has ended and
-    /// that wait for the peer to close its side.
+    /// Returns the number of connections that are open now, with those whose session has ended and
+    /// that still wait for the peer to close its side.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.0.connections()

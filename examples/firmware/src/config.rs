@@ -6,8 +6,8 @@ use linecho_smoltcp::Config;
 use linecho_smoltcp::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 
 /// Connections at a time. Each costs its three buffers below, and about 440 bytes of state.
-/// `LINECHO_SLOTS=12 cargo run --release` changes the number; 12 fill the 64 KiB. With the checks
-/// of the dev profile, so many overflow the stack at the start.
+/// `LINECHO_SLOTS=12 cargo run --release` changes the number; 12 fill the 64 KiB. In the dev
+/// profile, whose checks need more stack, 12 overflow it at the start.
 pub const SLOTS: usize = match usize::from_str_radix(env!("LINECHO_SLOTS"), 10) {
     Ok(slots) => slots,
     Err(_) => panic!("build.rs has checked the number"),
@@ -26,7 +26,7 @@ pub const LINE_BYTES: usize = 256;
 /// The echo port (RFC 862).
 pub const PORT: u16 = 7;
 
-/// An address of its own, locally administered.
+/// A locally administered MAC address.
 pub const MAC_ADDRESS: EthernetAddress = EthernetAddress([0x02, 0x00, 0x00, 0x6C, 0x65, 0x01]);
 
 /// The address that QEMU's user network forwards to.
@@ -35,7 +35,8 @@ pub const ADDRESS: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24);
 /// The way out of the local network.
 pub const GATEWAY: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
 
-/// The limits of a connection: five minutes of idling, and half a minute with its echo unread.
+/// The limits of a connection: five minutes without a byte, and half a minute in which the peer
+/// takes no echo.
 pub const SESSION: Config = Config::new()
     .idle_timeout(Some(Duration::from_secs(300)))
     .write_timeout(Some(Duration::from_secs(30)));

@@ -34,11 +34,12 @@ impl<'fd> Interest<'fd> {
     }
 }
 
-/// Sleeps until one of `fds` is ready or `timeout` has passed (`None`: no limit). Returns for each
-/// whether it is ready; one with an error or a hang-up is, and the next read shows it.
+/// Sleeps until one of `fds` is ready or `timeout` has passed (`None`: no limit). Returns, for
+/// each, whether it is ready. A descriptor with an error or a hang-up is ready, too: the next read
+/// tells which.
 ///
-/// A signal ends the wait early with nothing ready, so that a program gets to look at its own
-/// flags.
+/// A signal ends the wait early with nothing ready, so that the program can look at the flags that
+/// its handlers set.
 ///
 /// # Errors
 ///

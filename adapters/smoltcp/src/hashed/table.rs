@@ -30,11 +30,12 @@ pub struct HashedSlot<'a> {
     /// One socket.
     pub(super) set: Option<SocketSet<'a>>,
     pub(super) flow: Option<Flow>,
-    /// The first slot of the bucket that has the number of this slot.
+    /// In slot `n`, the first slot of bucket `n`: there are as many buckets as slots.
     bucket: u32,
     /// The next one in the bucket that this slot is in, or the next free slot.
     next: u32,
-    /// It is not free. Without a `flow` it has an ended connection, whose segments are for others.
+    /// In use. Without a `flow`, its connection has ended, and segments of that address pair no
+    /// longer come here.
     pub(super) is_taken: bool,
     /// Its places in the queues.
     links: [Link; 2],

@@ -36,8 +36,8 @@ impl Queue {
         self.start == self.end
     }
 
-    /// Takes a frame out, if it is there whole. The range is for [`frame`](Self::frame), and good
-    /// until the queue is read into.
+    /// Takes the next frame out, if all of it has arrived. [`frame`](Self::frame) takes the range,
+    /// until the next [`read_from`](Self::read_from).
     pub(super) fn next_frame(&mut self) -> Result<Option<Range<usize>>, StreamError> {
         let Some((length, rest)) = self.bytes[self.start..self.end].split_first_chunk() else {
             return Ok(None);
@@ -79,7 +79,7 @@ impl Queue {
         Some(&mut self.bytes[start..self.end])
     }
 
-    /// Lets `f` fill in a frame that goes nowhere.
+    /// Lets `f` fill in a frame, and drops it.
     pub(super) fn discard<R>(&mut self, len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
         if self.nowhere.len() < len {
             self.nowhere.resize(len, 0);
@@ -113,7 +113,7 @@ impl Queue {
         }
     }
 
-    /// All the room that there is, behind what is queued.
+    /// Moves what is queued to the front, and returns the free space behind it.
     fn room(&mut self) -> &mut [u8] {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);

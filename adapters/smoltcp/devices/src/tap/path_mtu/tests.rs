@@ -15,8 +15,8 @@ fn sent((own, peer): (IpAddress, IpAddress)) -> Vec<u8> {
     frame(&segment, (own, peer))
 }
 
-/// The report of a router about a packet that it could not forward. Its own address is that of the
-/// peer: nobody looks at it.
+/// The report of a router about a packet that it could not forward. It comes from the peer's
+/// address, since the address of the router does not matter.
 fn report(lost: &[u8], mtu: u16) -> Vec<u8> {
     let checksums = ChecksumCapabilities::default();
     let mut bytes = lost[..14].to_vec();
@@ -77,7 +77,7 @@ fn a_report_lowers_the_segments_to_that_peer() {
         assert_eq!(paths.segment_len(&segment, long), NonZeroU16::new(expected));
         let short = NonZeroU16::new(100);
         assert_eq!(paths.segment_len(&segment, short), short);
-        // One that is no longer than a segment is cut, too, but not one that fits.
+        // A frame that is not to be cut into segments (`None`) is, if it is too long for the path.
         let whole = paths.segment_len(&segment, None);
         assert_eq!(whole, NonZeroU16::new(expected).filter(|_| expected < 1000));
 
@@ -105,7 +105,7 @@ fn the_newest_report_counts_and_the_oldest_path_is_forgotten() {
     assert_eq!(mtu(&paths, 2), NonZeroU16::new(560));
 }
 
-/// Whoever forges one can make segments short, not stop them.
+/// A forged report can make segments shorter, but cannot stop them.
 #[test]
 fn what_is_no_report_teaches_nothing_and_breaks_nothing() {
     for addresses in [IPV4, IPV6] {
@@ -124,7 +124,7 @@ fn what_is_no_report_teaches_nothing_and_breaks_nothing() {
             assert_eq!(reported(&wrong), None, "bit {bit}");
         }
     }
-    // About a packet that somebody else has sent.
+    // A report about a packet of another host.
     let foreign = sent((IpAddress::v4(10, 0, 0, 3), IPV4.1));
     let mut report = report(&foreign, 600);
     report[14 + 16..][..4].copy_from_slice(&[10, 0, 0, 1]);
