@@ -369,8 +369,8 @@ for family in text_string_to_metric_families(sys.stdin.read()):
         Ok(())
     }
 
-    /// The image that dist/Containerfile says: both programs and nothing else, for a user who has no
-    /// rights. They run in its root.
+    /// The image that dist/Containerfile says: both programs and nothing else, for a user who has
+    /// no rights. They run in its root.
     fn the_image_serves_as_nobody() -> Result<(), Stop> {
         let buildah = installed("buildah", "buildah")?;
         let chroot = installed("chroot", "coreutils")?;
