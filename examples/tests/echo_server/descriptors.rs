@@ -8,7 +8,28 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::kit::{PROGRAM, Server, echo_of};
+use crate::kit::{PROGRAM, Server, echo_of, wait};
+
+/// Too few for signals, then for event loops.
+#[test]
+fn a_start_without_room_names_the_way_out() {
+    for limit in [8, 12, 16] {
+        let mut process = Command::new("sh")
+            .env_clear()
+            .args(["-c", &format!("ulimit -n {limit}; exec \"$@\"")])
+            .args(["sh", PROGRAM, "--listen=127.0.0.1:0", "--workers=8"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait(&mut process).unwrap();
+        let output = process.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{limit}: {text}");
+        let advice =
+            "Too many open files (os error 24); allow the program more files with `ulimit -n`";
+        assert!(text.contains(advice), "{limit}: {text}");
+    }
+}
 
 /// It is full, says so without a flood, uses next to no time, and serves again when there is room.
 #[test]

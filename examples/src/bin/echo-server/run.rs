@@ -42,6 +42,8 @@ pub(crate) fn program(arguments: &Arguments) -> io::Result<ExitCode> {
             .and_then(|inherited| serve(arguments, inherited, &log)),
     };
     let code = result.unwrap_or_else(|error| {
+        #[cfg(unix)]
+        let error = with_advice(error);
         log.failure("echo-server", &*error);
         ExitCode::FAILURE
     });
@@ -50,6 +52,18 @@ pub(crate) fn program(arguments: &Arguments) -> io::Result<ExitCode> {
 }
 
 type AnyError = Box<dyn Error>;
+
+/// Adds the way out to an error for lack of file descriptors. Whatever is opened at the start may
+/// be the first that there is no room for.
+#[cfg(unix)]
+fn with_advice(error: AnyError) -> AnyError {
+    let text = error.to_string();
+    let lack = io::Error::from(rustix::io::Errno::MFILE).to_string();
+    match text.contains(&lack) {
+        true => format!("{text}; allow the program more files with `ulimit -n`").into(),
+        false => error,
+    }
+}
 
 #[cfg(unix)]
 fn serve_stdio(arguments: &Arguments, log: &Log) -> Result<ExitCode, AnyError> {
