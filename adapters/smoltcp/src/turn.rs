@@ -112,14 +112,12 @@ pub fn egress<D: Device + ?Sized>(
     let at = stack_time(now);
     let mut device = Sender::new(device);
     let before = connections(sockets);
-    let mut rounds = 0;
     let mut wake = Wake::Again;
-    while rounds < EGRESS_ROUNDS {
+    for round in 0..EGRESS_ROUNDS {
         let sent = iface.poll_egress(at, &mut device, sockets) != PollResult::None;
-        rounds += 1;
         // Mostly one round sends all there is: asking is cheaper than another round. When it was
         // not enough, go on until nothing is sent.
-        if sent && rounds > 1 {
+        if sent && round > 0 {
             continue;
         }
         wake = match next_egress(now, iface, sockets) {

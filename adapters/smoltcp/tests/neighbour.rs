@@ -244,6 +244,26 @@ fn a_hashed_listener_answers_at_once_while_addresses_are_short() {
     assert_eq!(acks, [Some(peers[0].seq)]);
 }
 
+/// Nine hosts connect at once, of which the stack keeps the addresses of eight.
+fn nine_at_once<L: Server>(mut wire: Wire<L>) {
+    let mut peers: Vec<Peer> = (2..11).map(Peer::new).collect();
+    for peer in &mut peers {
+        wire.syn(peer);
+    }
+    wire.pass(2 * MILLISECOND);
+    for peer in &peers {
+        let answers = wire.take(peer);
+        assert_eq!(answers.len(), 1, "{}: {answers:?}", peer.address);
+        assert_eq!(answers[0].hardware, peer.hardware);
+    }
+    assert_eq!(wire.requests(), 0);
+}
+
+#[test]
+fn a_listener_answers_nine_at_once_without_asking_for_their_addresses() {
+    nine_at_once(plain::<16>(Options::DEFAULT));
+}
+
 fn refusals<L: Server>(mut wire: Wire<L>) {
     let mut peers = hosts(&mut wire, 2..6);
     for number in 100..120 {
