@@ -43,7 +43,36 @@ fn parse_from<P: Parser>(words: Vec<OsString>) -> Result<P, Error> {
     });
     let matches = command.clone().try_get_matches_from(words.clone());
     let parsed = matches.and_then(|mut matches| P::from_arg_matches_mut(&mut matches));
-    parsed.map_err(|error| with_variable(error, &command, words))
+    parsed.map_err(|error| with_hint(with_variable(error, &command, words), &command))
+}
+
+/// Names `--listen` where a port or an address was given in another way.
+fn with_hint(mut error: Error, command: &Command) -> Error {
+    let listens = || {
+        command
+            .get_arguments()
+            .any(|it| it.get_long() == Some("listen"))
+    };
+    let others = [
+        "--port",
+        "-p",
+        "--address",
+        "--addr",
+        "--bind",
+        "--host",
+        "-l",
+    ];
+    let word = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    let means_it = word.is_some_and(|it| !it.starts_with('-') || others.contains(&it.as_str()));
+    if error.kind() == ErrorKind::UnknownArgument && means_it && listens() {
+        let hint =
+            "to say where it listens, write --listen PORT for localhost, or --listen ADDRESS:PORT";
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![hint.into()]),
+        );
+    }
+    error
 }
 
 /// Names the environment variable that the wrong value is from, unless the command line alone is as

@@ -2,10 +2,9 @@
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::kit::{PROGRAM, Server, echo_of, wait};
@@ -73,9 +72,9 @@ fn it_survives_the_lack_of_file_descriptors() {
 /// Time that a process has spent on a core.
 #[cfg(target_os = "linux")]
 fn cpu_seconds(server: &Server) -> f64 {
-    let pid = Pid::from_raw(server.process.id().cast_signed());
+    let pid = nix::unistd::Pid::from_raw(server.process.id().cast_signed());
     let time = nix::time::clock_getcpuclockid(pid).unwrap().now().unwrap();
-    Duration::from(time).as_secs_f64()
+    std::time::Duration::from(time).as_secs_f64()
 }
 
 /// Not known.

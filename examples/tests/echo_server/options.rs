@@ -87,6 +87,20 @@ fn wrong_usage_ends_it_with_2_and_names_the_option() {
 }
 
 #[test]
+fn an_address_that_is_given_otherwise_is_answered_with_the_option() {
+    for words in [
+        ["--port", "7000"],
+        ["127.0.0.1:7000", "--quiet"],
+        ["-p", "7"],
+    ] {
+        let output = run(&words);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {error}");
+        assert!(error.contains("write --listen PORT"), "{words:?}: {error}");
+    }
+}
+
+#[test]
 fn options_come_from_the_environment_too() {
     let mut configured = command();
     configured.envs([
