@@ -13,6 +13,8 @@ mod ping;
 mod terminal;
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+mod unix_kit;
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
