@@ -5,9 +5,9 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use crate::running::{
-    Event, Listening, Running, STUCK_MAX_LINE, connect, echo, expect, rest, stuck_peer, wait_until,
+    Event, Running, STUCK_MAX_LINE, connect, echo, expect, rest, stuck_peer, wait_until,
 };
-use linecho_std::{Config, LongLines, Reason, Server, SessionEnd, listen};
+use linecho_std::{Config, LongLines, Reason, Server, SessionEnd};
 use socket2::SockRef;
 
 #[test]
@@ -153,20 +153,4 @@ fn health_checks_are_told_from_clients() {
     server.handle.shutdown();
     check(server.closed(), false);
     drop(idle);
-}
-/// A timeout of the kernel is no reset by the peer: here `TCP_USER_TIMEOUT`, in which the peer
-/// takes nothing. A peer that vanished ends the same way.
-#[test]
-#[cfg(target_os = "linux")]
-fn a_connection_that_timed_out_is_no_reset() {
-    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-    let socket = SockRef::from(&listener);
-    socket
-        .set_tcp_user_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
-    socket.set_send_buffer_size(16 << 10).unwrap();
-    let server = Listening::on(Server::builder().max_line(STUCK_MAX_LINE), listener).start();
-    let _peer = stuck_peer(&server);
-    let timed_out = Reason::Failed(ErrorKind::TimedOut.into());
-    assert_eq!(server.closed().reason, timed_out);
 }

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use crate::running::{Event, Listening, Running, connect, echo};
+use crate::running::{Event, Listening, connect, echo};
 use linecho_std::{Listener, ListenerInfo, Server, listen};
 use socket2::SockRef;
 
@@ -81,7 +81,7 @@ mod unix {
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::PathBuf;
 
-    use crate::running::PATIENCE;
+    use crate::running::{PATIENCE, Running};
     use linecho_std::{Reason, listen_unix};
 
     use super::*;

@@ -5,6 +5,8 @@ mod closing;
 mod handover;
 mod identify;
 mod limits;
+#[cfg(target_os = "linux")]
+mod linux;
 mod listeners;
 mod proxy;
 mod running;

@@ -1,14 +1,12 @@
 //! Shutdowns: the work that is finished, and the work that is cut.
 
-use std::cell::Cell;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::running::{
-    Event, Listening, PATIENCE, Running, STUCK_MAX_LINE, connect, echo, rest, slow_peer,
-    stuck_peer, wait_until,
+    Listening, PATIENCE, Running, STUCK_MAX_LINE, connect, echo, rest, stuck_peer, wait_until,
 };
 use linecho_std::{Reason, Server};
 
@@ -178,51 +176,4 @@ fn the_end_of_a_stream_is_no_shutdown() {
     drop(signal);
     echo(&mut server.connect(), b"still there\n");
     assert!(!server.handle.is_leaving());
-}
-
-/// There is no need to: they have everything.
-#[test]
-#[cfg(target_os = "linux")]
-fn idle_peers_that_do_not_close_are_not_waited_for() {
-    let server = Running::start(Server::builder().workers(2));
-    let mut peers: Vec<_> = (0..50).map(|_| server.connect()).collect();
-    for peer in &mut peers {
-        echo(peer, b"hello\n");
-    }
-    let begin = Instant::now();
-    server.handle.shutdown();
-    assert_eq!(server.join().totals.shutdown, 50);
-    // Half of what a peer is waited for that may not have everything.
-    assert!(begin.elapsed() < Duration::from_secs(1), "{begin:?}");
-}
-
-/// Its echo lies with our kernel, and would be lost if the connection was closed now: what the peer
-/// sends after that is answered with a reset.
-#[test]
-#[cfg(target_os = "linux")]
-fn a_peer_that_does_not_have_everything_is_waited_for() {
-    let server = Running::start(Server::builder().max_line(STUCK_MAX_LINE));
-    let mut peer = slow_peer(&server);
-    let lines = b"a line that is read late\n".repeat(1200);
-    peer.write_all(&lines).unwrap();
-    let echoed = Cell::new(0);
-    wait_until("all came", || {
-        let mut content = 0;
-        while let Ok(event) = server.events.try_recv() {
-            if let Event::Echoed(_, bytes) = event {
-                content += bytes.len();
-            }
-        }
-        echoed.set(echoed.get() + content);
-        echoed.get() == lines.len()
-    });
-    server.handle.shutdown();
-    assert_eq!(server.closed().reason, Reason::Shutdown);
-    let mut arrived = vec![0; lines.len()];
-    let arrived = peer.peek(&mut arrived).unwrap();
-    assert!(arrived < lines.len(), "nothing is left with our kernel");
-    // Longer than a peer is waited for that has everything.
-    thread::sleep(Duration::from_millis(500));
-    peer.write_all(b"one more line\n").unwrap();
-    assert!(rest(&mut peer) == lines, "the echo is not whole");
 }

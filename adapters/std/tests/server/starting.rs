@@ -1,13 +1,11 @@
 //! Starts of a server, and the errors that tell that it cannot.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 
 use crate::running::Running;
 #[cfg(unix)]
 use crate::running::run_alone;
 use linecho_std::{Server, StartError};
-#[cfg(target_os = "linux")]
-use socket2::{Domain, Socket, Type};
 
 #[test]
 fn without_an_address_there_is_no_server() {
@@ -27,31 +25,7 @@ fn a_taken_address_is_named() {
     }
 }
 
-/// macOS and Windows do not tell whether a socket listens.
-#[test]
-#[cfg(target_os = "linux")]
-fn a_socket_that_does_not_listen_is_refused() {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    socket.bind(&any.into()).unwrap();
-    let bound = socket.local_addr().unwrap().as_socket().unwrap();
-    let error = Server::builder().on([TcpListener::from(socket)]).err();
-    assert!(
-        matches!(&error, Some(StartError::NotListening(address)) if *address == bound.into()),
-        "{error:?}"
-    );
-
-    let listener = TcpListener::bind(any).unwrap();
-    let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let own = peer.local_addr().unwrap();
-    let connected = TcpListener::from(std::os::fd::OwnedFd::from(peer));
-    let error = Server::builder().on([listener, connected]).err();
-    assert!(
-        matches!(&error, Some(StartError::NotListening(address)) if *address == own.into()),
-        "{error:?}"
-    );
-}
-
+#[cfg(unix)]
 const FEW_FILES: &str = "LINECHO_TEST_FEW_FILES";
 
 /// The limit is set in a process of its own, since other tests need files.
