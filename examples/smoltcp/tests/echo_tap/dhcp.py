@@ -92,7 +92,10 @@ def serve(fault, seconds):
         # Asks for hardware addresses in the name of the link's own address.
         with open("/proc/sys/net/ipv4/conf/tap0/arp_announce", "w") as setting:
             setting.write("2")
-        print(answer_of_the_echo("10.9.9.9"), end="")
+        # An echo goes back to where its segment came from, but the answer to a ping by the route.
+        ping = ["ping", "-c", "10", "-i", "0.3", "-W", "1", "-I", "10.9.9.9", "192.168.69.9"]
+        is_answered = subprocess.run(ping, stdout=subprocess.DEVNULL).returncode == 0
+        print("pong and", answer_of_the_echo("10.9.9.9") if is_answered else "nothing\n", end="")
     if fault in ("one_short_lease", "refused_by_another"):
         print(answer_of_the_echo("192.168.69.100"), end="")
     print(f"{messages} messages")

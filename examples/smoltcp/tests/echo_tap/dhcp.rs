@@ -124,7 +124,7 @@ fn a_gateway_that_was_given_stays() -> Result<(), Stop> {
     // The lease has another router. The peer is in another network.
     let (_, echo, log) = serve("far_peer", &["--gateway", "192.168.69.100"], 5)?;
     assert_log(&log, "address=192.168.69.9/24 gateway=192.168.69.3");
-    assert_eq!(echo, "echo");
+    assert_eq!(echo, "pong and echo");
     Ok(())
 }
 
