@@ -95,7 +95,7 @@ impl ValueEnum for Part {
             ),
             Self::Flat => (
                 "flat",
-                "smoltcp with up to 4,096 idle connections, beside a plain echo",
+                "smoltcp with up to 16,384 other connections, beside a plain echo",
             ),
             Self::Tap => (
                 "tap",
