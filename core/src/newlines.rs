@@ -16,21 +16,20 @@ pub(crate) fn newlines(bytes: &[u8]) -> Option<(u64, usize)> {
     FOR_TARGET(bytes)
 }
 
-/// Finds them on controllers, which have short lines, little flash and no vectors: skips pairs of
-/// words without a newline.
+/// Finds them on controllers, which have short lines, little flash and no vectors: skips words
+/// without a newline.
 fn small(bytes: &[u8]) -> Option<(u64, usize)> {
     let (mut count, mut behind) = (0_u32, 0);
     let mut rest = bytes;
     loop {
-        while let Some((pair, after)) = rest.split_first_chunk() {
-            let [a, b, c, d, e, f, g, h] = *pair;
-            if has_newline([a, b, c, d]) | has_newline([e, f, g, h]) {
+        while let Some((word, after)) = rest.split_first_chunk() {
+            if has_newline(*word) {
                 break;
             }
             rest = after;
         }
-        // The newline is in this pair, or the bytes are the last.
-        for _ in 0..2 * WORD {
+        // The newline is in this word, or the bytes are the last.
+        for _ in 0..WORD {
             let Some((byte, after)) = rest.split_first() else {
                 return (count > 0).then_some((count.into(), behind));
             };
