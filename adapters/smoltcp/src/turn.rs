@@ -147,7 +147,6 @@ pub(crate) fn next_egress(now: Instant, iface: &mut Interface, sockets: &SocketS
     }
 }
 
-#[inline]
 fn connections(sockets: &SocketSet<'_>) -> usize {
     let mut connections = 0;
     for (_, socket) in sockets.iter() {

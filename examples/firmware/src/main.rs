@@ -96,8 +96,10 @@ fn listener(
             SocketBuffer::new(&mut tx[..]),
         )
     });
-    match Listener::new(PORT, session, set, sockets, &mut LINES.take().0) {
-        Ok(listener) => LISTENER.init(listener),
+    let lines = &mut LINES.take().0;
+    // In place: a copy of it would take more of the stack than anything later.
+    LISTENER.init_with(|| match Listener::new(PORT, session, set, sockets, lines) {
+        Ok(listener) => listener,
         Err(_) => panic!("there is no port 0"),
-    }
+    })
 }
