@@ -128,10 +128,13 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         half_open: &mut HalfOpens,
         sockets: &mut SocketSet<'_>,
     ) {
+        // The stack would drop it, and the number in it may be what is damaged.
+        if !self.is_intact(segment) {
+            return;
+        }
         let (ends, seq) = (segment.ends(), segment.seq());
         if let Some(irs) = half_open.irs(ends, sockets)
             && irs != seq
-            && self.is_intact(segment)
         {
             let (iface, capabilities) = (&mut *self.iface, self.capabilities);
             ends.refuse::<T>(irs, self.now, iface, capabilities, sockets);

@@ -305,3 +305,88 @@ fn a_listener_follows_a_host_that_moves() {
 fn a_hashed_listener_follows_a_host_that_moves() {
     a_host_that_moves(hashed(Options::DEFAULT, 4));
 }
+
+/// The sender of the last segment goes on behind another network card, or has another address.
+fn a_last_sender_that_changes<L: Server>(mut wire: Wire<L>) {
+    let mut peers = hosts(&mut wire, 2..3);
+    peers[0].hardware = EthernetAddress([2, 0, 0, 0, 9, 9]);
+    assert!(round(&mut wire, &mut peers) < 5 * MILLISECOND);
+    let mut second = Peer {
+        hardware: peers[0].hardware,
+        ..Peer::new(3)
+    };
+    wire.connect(&mut second, 5 * MILLISECOND);
+    assert!(round(&mut wire, &mut [second]) < 5 * MILLISECOND);
+    assert_eq!(wire.requests(), 0);
+}
+
+#[test]
+fn a_listener_follows_a_last_sender_that_changes() {
+    a_last_sender_that_changes(plain::<4>(Options::DEFAULT));
+}
+
+#[test]
+fn a_hashed_listener_follows_a_last_sender_that_changes() {
+    a_last_sender_that_changes(hashed(Options::DEFAULT, 4));
+}
+
+/// Two handshakes whose segments alternate, and a damaged SYN of one of the peers between them.
+fn handshakes_that_alternate<L: Server>(mut wire: Wire<L>) {
+    let mut peers = [Peer::new(2), Peer::new(3)];
+    for peer in &mut peers {
+        wire.syn(peer);
+    }
+    wire.pass(MILLISECOND);
+    for peer in &mut peers {
+        assert_eq!(wire.take_and_note(peer)[0].control, TcpControl::Syn);
+        let mut damaged = peer.clone();
+        (damaged.seq, damaged.ack) = (damaged.seq + 5000, None);
+        wire.put_tcp(&damaged, TcpControl::Syn, b"");
+        let mut frames = wire.host.device.rx.borrow_mut();
+        // The last byte of the checksum.
+        frames.back_mut().unwrap()[14 + 20 + 17] ^= 1;
+    }
+    wire.pass(MILLISECOND);
+    for peer in &peers {
+        assert_eq!(wire.take(peer), []);
+        wire.put_tcp(peer, TcpControl::None, b"");
+    }
+    wire.pass(MILLISECOND);
+    assert!(round(&mut wire, &mut peers) < 5 * MILLISECOND);
+}
+
+/// A half-open peer begins anew; its SYN arrives damaged first, and then whole.
+fn a_new_beginning_after_a_damaged_one<L: Server>(mut wire: Wire<L>) {
+    let mut peer = Peer::new(2);
+    wire.syn(&mut peer);
+    wire.pass(MILLISECOND);
+    wire.take(&peer);
+    (peer.seq, peer.ack) = (peer.seq + 5000, None);
+    wire.put_tcp(&peer, TcpControl::Syn, b"");
+    // The last byte of the checksum.
+    wire.host.device.rx.borrow_mut()[0][14 + 20 + 17] ^= 1;
+    wire.pass(MILLISECOND);
+    assert_eq!(wire.take(&peer), []);
+    wire.connect(&mut peer, 5 * MILLISECOND);
+    assert!(round(&mut wire, &mut [peer]) < 5 * MILLISECOND);
+}
+
+#[test]
+fn a_listener_lets_a_peer_begin_anew_after_a_damaged_syn() {
+    a_new_beginning_after_a_damaged_one(plain::<4>(Options::DEFAULT));
+}
+
+#[test]
+fn a_hashed_listener_lets_a_peer_begin_anew_after_a_damaged_syn() {
+    a_new_beginning_after_a_damaged_one(hashed(Options::DEFAULT, 4));
+}
+
+#[test]
+fn a_listener_finishes_handshakes_that_alternate() {
+    handshakes_that_alternate(plain::<4>(Options::DEFAULT));
+}
+
+#[test]
+fn a_hashed_listener_finishes_handshakes_that_alternate() {
+    handshakes_that_alternate(hashed(Options::DEFAULT, 4));
+}
