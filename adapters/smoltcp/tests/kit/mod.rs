@@ -106,7 +106,7 @@ pub struct StandStill {
 }
 
 impl StandStill {
-    const MOST: u32 = 200_000;
+    const MOST: u32 = 20_000;
 
     pub fn step(&mut self, now: Instant) {
         let is_new = self.at.replace(now) != Some(now);
