@@ -177,6 +177,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
 }
 
 /// Returns `index + n`, but not more than `limit`, which is not less than `index`.
+// In line it takes a quarter of the time off a short line, but flash on controllers.
+#[cfg_attr(target_pointer_width = "64", inline)]
 fn advanced(index: u32, n: usize, limit: u32) -> u32 {
     let room = limit.wrapping_sub(index) as usize;
     // The cast loses nothing: `room` came from 32 bits.

@@ -7,6 +7,7 @@ const BLOCK: usize = 192;
 
 /// Returns the number of newlines and the number of bytes behind the last one; `None` if there is
 /// none.
+#[inline]
 pub(crate) fn newlines(bytes: &[u8]) -> Option<(u64, usize)> {
     const FOR_TARGET: fn(&[u8]) -> Option<(u64, usize)> = if cfg!(target_pointer_width = "32") {
         small
@@ -54,6 +55,7 @@ const fn has_newline(word: [u8; WORD]) -> bool {
 }
 
 /// Counts short lines in blocks, and jumps over a line that is longer than a block.
+#[inline]
 fn fast(bytes: &[u8]) -> Option<(u64, usize)> {
     // Mostly it is the last byte of a read, and a look is cheaper than a search.
     let last = match bytes {
@@ -79,6 +81,7 @@ fn fast(bytes: &[u8]) -> Option<(u64, usize)> {
 
 /// Counts in a byte, which compilers turn into vector instructions; memchr's own count is made for
 /// rare matches.
+#[inline]
 fn in_block(block: &[u8]) -> u64 {
     u64::from(
         block
