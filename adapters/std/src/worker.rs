@@ -247,6 +247,9 @@ impl Worker {
     /// Takes in new connections. The first worker accepts at most `count`, and hands the others
     /// theirs.
     fn take_in(&mut self, count: usize, now: Instant) {
+        if matches!(&self.source, Source::Acceptor(it) if it.due().is_none()) {
+            return;
+        }
         match mem::replace(&mut self.source, Source::Closed) {
             Source::Acceptor(mut acceptor) => {
                 for _ in 0..count {
