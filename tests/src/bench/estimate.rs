@@ -39,16 +39,6 @@ impl Estimate {
     pub fn exact(figure: f64) -> Self {
         Self::of(&[figure])
     }
-
-    /// The same in another unit.
-    #[must_use]
-    pub fn times(self, factor: f64) -> Self {
-        Self {
-            median: self.median * factor,
-            low: self.low * factor,
-            high: self.high * factor,
-        }
-    }
 }
 
 /// The number of figures, of `count`, that are outside the range at each end: as many as are on the
@@ -100,7 +90,7 @@ mod tests {
         figures[20] = 1e9;
         let found = Estimate::of(&figures);
         assert_eq!([found.low, found.median, found.high], [5.0, 10.0, 15.0]);
-        let found = Estimate::of(&[3.0]).times(2.0);
+        let found = Estimate::exact(6.0);
         assert_eq!([found.low, found.median, found.high], [6.0; 3]);
         assert!(Estimate::of(&[]).high.is_nan());
     }

@@ -23,6 +23,12 @@ pub enum Metric {
     MemoryAfterLine,
     /// System calls of the server for a line.
     SystemCalls,
+    /// Microseconds of server CPU time to open a connection.
+    CpuToOpen,
+    /// Microseconds of server CPU time for a line to each connection in turn.
+    CpuInTurn,
+    /// Microseconds of server CPU time to close a connection.
+    CpuToClose,
     /// CPU time of the server in percent of a core, from one second after the last line on.
     IdleCpu,
 }
@@ -42,6 +48,9 @@ impl Metric {
             Self::MemoryFresh => "bytes_fresh",
             Self::MemoryAfterLine => "bytes_after_line",
             Self::SystemCalls => "system_calls_per_line",
+            Self::CpuToOpen => "cpu_us_to_open",
+            Self::CpuInTurn => "cpu_us_for_a_line_in_turn",
+            Self::CpuToClose => "cpu_us_to_close",
             Self::IdleCpu => "idle_cpu_percent",
         }
     }
@@ -60,6 +69,9 @@ impl Metric {
             Self::MemoryFresh => "bytes each, fresh",
             Self::MemoryAfterLine => "bytes each, after one line",
             Self::SystemCalls => "system calls per line",
+            Self::CpuToOpen => "CPU to open one",
+            Self::CpuInTurn => "CPU for a line to each in turn",
+            Self::CpuToClose => "CPU to close one",
             Self::IdleCpu => "percent of a core, one second after the last line",
         }
     }

@@ -1,10 +1,13 @@
 //! The comparison: with other line echoes, and of the core with the least that an echo has to do.
 //!
 //! A part of it is a function that measures and gives a [`Report`](super::report::Report):
-//! [`sockets::run`] is the one on the kernel's TCP, [`spin::run`] the one of servers that spin,
-//! [`crate::bench::cost::time::run`] the one on the core, and those on smoltcp are in [`smoltcp`].
+//! [`sockets::run`] is the one on the kernel's TCP, [`crowd::run`] that of thousands of connections
+//! and [`spin::run`] that of servers that spin, [`crate::bench::cost::time::run`] the one on the
+//! core, and those on smoltcp are in [`smoltcp`].
 
 pub mod bounds;
+pub mod client_in_c;
+pub mod crowd;
 pub mod figures;
 pub mod metric;
 pub mod programs;
@@ -38,6 +41,8 @@ fn leave_out(what: &str, why: impl Display) -> io::Result<()> {
 pub enum Part {
     /// The servers on the kernel's TCP, under this workload.
     Sockets(Workload),
+    /// The servers under thousands of connections, ours with two workers.
+    Crowd,
     /// The servers that ask for a while before they sleep.
     Spin,
     /// The core without I/O.
@@ -56,23 +61,27 @@ impl Part {
     pub fn workload(self) -> Option<Workload> {
         match self {
             Self::Sockets(workload) => Some(workload),
-            Self::Spin | Self::Core | Self::Loopback | Self::Flat | Self::Tap => None,
+            Self::Crowd | Self::Spin | Self::Core | Self::Loopback | Self::Flat | Self::Tap => None,
         }
     }
 }
 
 impl ValueEnum for Part {
     fn value_variants<'a>() -> &'a [Self] {
-        use Workload::{Bulk, Burst, Fifty, Memory, One, Pipelined, SystemCalls, Thousand};
+        use Workload::{
+            Bulk, BulkFromC, Burst, Fifty, Memory, One, Pipelined, SystemCalls, Thousand,
+        };
         &[
             Self::Sockets(One),
             Self::Sockets(Fifty),
             Self::Sockets(Pipelined),
             Self::Sockets(Bulk),
+            Self::Sockets(BulkFromC),
             Self::Sockets(Thousand),
             Self::Sockets(Burst),
             Self::Sockets(Memory),
             Self::Sockets(SystemCalls),
+            Self::Crowd,
             Self::Spin,
             Self::Core,
             Self::Loopback,
@@ -84,6 +93,10 @@ impl ValueEnum for Part {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
             Self::Sockets(workload) => return workload.to_possible_value(),
+            Self::Crowd => (
+                "crowd",
+                "echo-server with two workers and 19,000 connections, beside the C loop",
+            ),
             Self::Spin => (
                 "spin",
                 "echo-server with --spin, beside a C loop that does and one that does not",

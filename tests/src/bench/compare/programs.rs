@@ -12,6 +12,9 @@ use super::leave_out;
 use crate::bench::measure::server::Program;
 use crate::bench::report::Column;
 
+/// The option of `echo-server` that has it use one core, as the C loop does.
+pub(super) const ONE_WORKER: &str = "--workers=1";
+
 /// A server of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Peer {
@@ -55,13 +58,7 @@ impl Peer {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut arguments: Vec<OsString> = Vec::new();
         let recipe = match self {
-            Self::C => {
-                let path = peers_directory()?.join("epoll");
-                let mut cc = Command::new("cc");
-                cc.args(["-O2", "-o"]).arg(&path);
-                cc.arg(sources.join("peers/epoll.c"));
-                Recipe { tool: cc, path }
-            }
+            Self::C => Recipe::for_c("epoll")?,
             Self::Go => {
                 let path = peers_directory()?.join("goroutines");
                 let mut go = Command::new("go");
@@ -71,7 +68,7 @@ impl Peer {
             }
             Self::Tokio => Recipe::for_peer("tokio")?,
             Self::Ours => {
-                arguments = ["--listen", "127.0.0.1:0", "--workers", "1", "-q"]
+                arguments = ["--listen", "127.0.0.1:0", ONE_WORKER, "-q"]
                     .map(Into::into)
                     .into();
                 Recipe::for_ours("echo-server")?
@@ -102,6 +99,20 @@ impl Recipe {
         tool.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
         tool.arg("--target-dir").arg(&target);
         let path = target.join("release").join(name);
+        Ok(Self { tool, path })
+    }
+
+    /// The peer in C whose source is the file `NAME.c`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no directory to build it in.
+    pub(super) fn for_c(name: &str) -> io::Result<Self> {
+        let path = peers_directory()?.join(name);
+        let source = format!("peers/{name}.c");
+        let mut tool = Command::new("cc");
+        tool.args(["-O2", "-o"]).arg(&path);
+        tool.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(source));
         Ok(Self { tool, path })
     }
 

@@ -8,7 +8,7 @@ use super::figures::Figures;
 use super::programs::Peer;
 use super::tables::sections;
 use super::workloads::{MANY, Workload};
-use super::{bounds, leave_out};
+use super::{bounds, client_in_c, leave_out};
 use crate::bench::context;
 use crate::bench::measure::machine::{Cores, allow_connections};
 use crate::bench::measure::quiet::{tell_disturbed, undisturbed};
@@ -50,6 +50,9 @@ pub fn run(peers: &[Peer], mut plan: Plan) -> io::Result<Report> {
         plan.workloads
             .retain(|&workload| workload != Workload::SystemCalls);
     }
+    if plan.workloads.contains(&Workload::BulkFromC) && !client_in_c::is_built()? {
+        plan.workloads.retain(|&it| it != Workload::BulkFromC);
+    }
     let contenders = contenders(peers)?;
     let figures = measure(&plan, &contenders)?;
 
@@ -68,7 +71,7 @@ pub fn run(peers: &[Peer], mut plan: Plan) -> io::Result<Report> {
 
 /// The servers that can be built, in the order of a round. The C loop comes twice: what it reaches
 /// against itself is the noise of the measurement.
-fn contenders(peers: &[Peer]) -> io::Result<Vec<Contender>> {
+pub(super) fn contenders(peers: &[Peer]) -> io::Result<Vec<Contender>> {
     let mut contenders = Vec::new();
     for &peer in peers {
         let Some(program) = peer.build()? else {

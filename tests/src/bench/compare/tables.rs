@@ -76,17 +76,24 @@ impl Table<'_> {
     /// The table with a row for each of these that was measured on all servers. Names for scripts
     /// begin with `prefix`.
     pub(super) fn of(&self, prefix: &str, rows: &[(Metric, Workload)]) -> Section {
+        let several = rows.windows(2).any(|pair| pair[0].0 != pair[1].0);
         let rows = rows.iter();
         Section {
             title: self.title.to_owned(),
             columns: self.columns.to_vec(),
             rows: rows
-                .filter_map(|&(metric, workload)| self.row(prefix, metric, workload))
+                .filter_map(|&(metric, workload)| {
+                    let title = match several {
+                        true => format!("{}: {}", workload.title(), metric.title()),
+                        false => workload.title().to_owned(),
+                    };
+                    self.row(prefix, title, metric, workload)
+                })
                 .collect(),
         }
     }
 
-    fn row(&self, prefix: &str, metric: Metric, workload: Workload) -> Option<Row> {
+    fn row(&self, prefix: &str, title: String, metric: Metric, workload: Workload) -> Option<Row> {
         let cell = |server| {
             let value = self.figures.estimate(server, metric, workload)?.median;
             let ratio = self.figures.ratio(server, self.controls, metric, workload);
@@ -98,10 +105,7 @@ impl Table<'_> {
         };
         Some(Row {
             id: format!("{prefix}{}.{}", workload.id(), metric.id()),
-            title: match self.controls {
-                [] => format!("{}: {}", workload.title(), metric.title()),
-                _ => workload.title().to_owned(),
-            },
+            title,
             cells: (0..self.columns.len()).map(cell).collect::<Option<_>>()?,
         })
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::client_in_c;
 use super::metric::Metric;
 use crate::bench::measure::load::{self, Load};
 use crate::bench::measure::machine::Cores;
 use crate::bench::measure::server::{Program, Server};
-use crate::bench::measure::{burst, idle::Idle, system_calls};
+use crate::bench::measure::{burst, crowd, idle::Idle, system_calls};
 
 /// Connections of the burst, and of the memory measurement.
 pub const MANY: usize = 5_000;
@@ -32,6 +33,9 @@ pub enum Workload {
     /// 8 connections, lines of 16 KiB, 2 in flight.
     #[value(name = "8x16k")]
     Bulk,
+    /// The same from another client, written in C.
+    #[value(name = "8x16k-c")]
+    BulkFromC,
     /// 1,000 connections, lines of 64 bytes.
     #[value(name = "1000x64")]
     Thousand,
@@ -39,17 +43,20 @@ pub enum Workload {
     Burst,
     /// The memory for each of 5,000 idle connections.
     Memory,
+    /// 19,000 connections: opened, a line to each in turn, closed.
+    Crowd,
     /// System calls per line, counted by strace in runs of their own.
     SystemCalls,
 }
 
 impl Workload {
     /// The workloads that are a steady load.
-    pub const LOADS: [Self; 5] = [
+    pub const LOADS: [Self; 6] = [
         Self::One,
         Self::Fifty,
         Self::Pipelined,
         Self::Bulk,
+        Self::BulkFromC,
         Self::Thousand,
     ];
 
@@ -64,9 +71,11 @@ impl Workload {
             Self::Fifty => "50 × 64 B",
             Self::Pipelined => "50 × 64 B, 16 in flight",
             Self::Bulk => "8 × 16 KiB, 2 in flight",
+            Self::BulkFromC => "8 × 16 KiB, 2 in flight, client in C",
             Self::Thousand => "1,000 × 64 B",
             Self::Burst => "burst of 5,000 connections",
             Self::Memory => "5,000 idle connections",
+            Self::Crowd => "19,000 connections",
             Self::SystemCalls => "system calls",
         }
     }
@@ -83,9 +92,9 @@ impl Workload {
             Self::One => (1, 64, 1),
             Self::Fifty => (50, 64, 1),
             Self::Pipelined => (50, 64, 16),
-            Self::Bulk => (8, 16 * 1024, 2),
+            Self::Bulk | Self::BulkFromC => (8, 16 * 1024, 2),
             Self::Thousand => (1_000, 64, 1),
-            Self::Burst | Self::Memory | Self::SystemCalls => return None,
+            Self::Burst | Self::Memory | Self::Crowd | Self::SystemCalls => return None,
         };
         Some(Load {
             connections,
@@ -116,10 +125,11 @@ impl Workload {
         })
     }
 
-    /// True if its figures suffer when other processes take time from the cores.
+    /// True if its figures suffer when other processes take time from the cores. The CPU time of a
+    /// crowd suffers little, and takes long to measure again.
     #[must_use]
     pub fn is_timed(self) -> bool {
-        !matches!(self, Self::Memory | Self::SystemCalls)
+        !matches!(self, Self::Memory | Self::Crowd | Self::SystemCalls)
     }
 
     /// Asks this of a fresh server, for `time` where it is a steady load.
@@ -130,6 +140,13 @@ impl Workload {
     pub fn run(self, program: &Program, cores: Cores, time: Duration) -> io::Result<Vec<Figure>> {
         let start = || Server::start(program, cores);
         let figures = match (self, self.load()) {
+            (Self::BulkFromC, Some(load)) => {
+                let [lines, cpu] = client_in_c::run(&start()?, load, time / 4, time)?;
+                vec![
+                    (Metric::LinesPerSecond, self, lines),
+                    (Metric::CpuPerMillionLines, self, cpu),
+                ]
+            }
             (_, Some(load)) => {
                 let sample = load::run(&start()?, load, time / 4, time)?;
                 let (p50, p99) = (sample.latency_us(50.0), sample.latency_us(99.0));
@@ -150,6 +167,14 @@ impl Workload {
                 vec![
                     (Metric::Opened, self, burst.opened_per_second),
                     (Metric::Served, self, burst.served_per_second),
+                ]
+            }
+            (Self::Crowd, _) => {
+                let [open, line, close] = crowd::costs(program, cores)?;
+                vec![
+                    (Metric::CpuToOpen, self, open),
+                    (Metric::CpuInTurn, self, line),
+                    (Metric::CpuToClose, self, close),
                 ]
             }
             (Self::Memory, _) => {

@@ -43,14 +43,16 @@ impl Cores {
     }
 }
 
-/// Keeps the calling thread, and the processes that it starts from now on, on `core`.
+/// Keeps the calling thread, and the processes that it starts from now on, on these cores.
 ///
 /// # Errors
 ///
 /// When the kernel refuses (`sched_setaffinity(2)`).
-pub fn stay_on(core: usize) -> io::Result<()> {
+pub fn stay_on(cores: &[usize]) -> io::Result<()> {
     let mut only = CpuSet::new();
-    only.set(core)?;
+    for &core in cores {
+        only.set(core)?;
+    }
     Ok(sched_setaffinity(Pid::from_raw(0), &only)?)
 }
 

@@ -2,6 +2,7 @@
 //! and what it costs is read from `/proc`. Nothing here knows which server it is.
 
 pub mod burst;
+pub mod crowd;
 pub mod idle;
 pub mod load;
 pub mod machine;

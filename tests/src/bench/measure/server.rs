@@ -41,7 +41,18 @@ impl Server {
     ///
     /// When it cannot be started, or ends or stays silent instead of listening.
     pub fn start(program: &Program, cores: Cores) -> io::Result<Self> {
-        Self::start_and(program, cores, listening_address)
+        Self::start_and(program, &[cores.server], cores, listening_address)
+    }
+
+    /// Starts `program` as [`start`](Self::start) does, but on both cores: for more than one
+    /// worker.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_on_both(program: &Program, cores: Cores) -> io::Result<Self> {
+        let both = [cores.server, cores.client];
+        Self::start_and(program, &both, cores, listening_address)
     }
 
     /// Starts `program`, which serves at `address` as soon as `plug_in` has connected what it waits
@@ -57,7 +68,7 @@ impl Server {
         plug_in: impl Fn() -> io::Result<()>,
     ) -> io::Result<Self> {
         const PAUSE: Duration = Duration::from_millis(5);
-        Self::start_and(program, cores, |process| {
+        Self::start_and(program, &[cores.server], cores, |process| {
             let limit = Instant::now() + PATIENCE;
             while let Err(error) = plug_in() {
                 if let Some(status) = process.try_wait()? {
@@ -72,22 +83,23 @@ impl Server {
         })
     }
 
-    /// Starts `program` on the server's core; `address` waits until it serves, and says where.
+    /// Starts `program` on the cores `on`; `address` waits until it serves, and says where.
     fn start_and(
         program: &Program,
+        on: &[usize],
         cores: Cores,
         address: impl FnOnce(&mut Child) -> io::Result<SocketAddr>,
     ) -> io::Result<Self> {
         let name = program.path.display();
-        // A process inherits the core of the thread that starts it, and so do all the threads that
+        // A process inherits the cores of the thread that starts it, and so do all the threads that
         // it starts.
-        stay_on(cores.server)?;
+        stay_on(on)?;
         let process = Command::new(&program.path)
             .args(&program.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn();
-        stay_on(cores.client)?;
+        stay_on(&[cores.client])?;
         let mut process = Running(process.map_err(context(format_args!("start {name}")))?);
         let address = address(&mut process.0).map_err(context(&name))?;
         let clock = clock_getcpuclockid(Pid::from_raw(process.0.id().cast_signed()))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use linecho_tests::bench::compare::programs::Peer;
-use linecho_tests::bench::compare::{Part, smoltcp, sockets, spin};
+use linecho_tests::bench::compare::{Part, crowd, smoltcp, sockets, spin};
 use linecho_tests::bench::cost;
 use linecho_tests::bench::measure::machine::Cores;
 use linecho_tests::bench::report::Report;
@@ -99,6 +99,9 @@ fn measure(arguments: &Arguments) -> io::Result<Report> {
                 cores,
             },
         )?);
+    }
+    if parts.contains(&Part::Crowd) {
+        report.append(crowd::run(rounds, cores)?);
     }
     if parts.contains(&Part::Spin) {
         report.append(spin::run(rounds, time, cores)?);
