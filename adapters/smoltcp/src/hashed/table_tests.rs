@@ -128,3 +128,14 @@ fn queues_keep_the_order_and_take_each_slot_once() {
         assert_eq!(queue.is_empty(), oracle.is_empty());
     }
 }
+
+#[test]
+fn flows_spread_over_the_buckets() {
+    let mut table = Table::new(slots(256).leak(), 3);
+    for number in 0..256 {
+        table.insert(number, flow(number as u16));
+    }
+    let used = table.slots.iter().filter(|slot| slot.bucket != NONE);
+    // A fair hash leaves one in e of them empty.
+    assert!(used.count() > 128);
+}
