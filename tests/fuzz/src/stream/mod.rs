@@ -19,8 +19,6 @@ const LONGEST_FRAME: usize = 14 + 4 + 65_535;
 const MTU: usize = 1500;
 /// The room of the stream at first, in bytes.
 const ROOM: usize = 300;
-/// Bytes of a large answer: two or three of them fill the device's buffer.
-const LARGE: usize = 60_000;
 /// Calls of one input.
 const STEPS: usize = 64;
 
@@ -91,7 +89,11 @@ fn run<D: Device>(
                 peer.write(&[&length.to_be_bytes(), bytes]);
             }
             3 => {
-                let len = if size == 31 { LARGE } else { size * 4 };
+                // Two or three of the longest fill the device's buffer.
+                let len = match size {
+                    31 => input.arbitrary::<u16>()?.into(),
+                    _ => size * 4,
+                };
                 let answer = (size % 2 == 1).then_some(len);
                 peer.take(&mut device, &stream, answer, exact);
             }
