@@ -209,16 +209,18 @@ impl Ethernet {
     }
 }
 
-// Both are out of line, where the loops have all registers, and move two words in a turn.
+// Both are out of line, where the loops have all registers, and move four words in a turn.
 
 /// Takes the next words out of the FIFO.
 #[inline(never)]
 fn take(words: &mut [[u8; 4]]) {
     let pop = |word: &mut [u8; 4]| *word = MAC.read(MAC_DATA).to_le_bytes();
-    let (pairs, rest) = words.as_chunks_mut();
-    for [a, b] in pairs {
+    let (fours, rest) = words.as_chunks_mut();
+    for [a, b, c, d] in fours {
         pop(a);
         pop(b);
+        pop(c);
+        pop(d);
     }
     rest.iter_mut().for_each(pop);
 }
@@ -227,10 +229,12 @@ fn take(words: &mut [[u8; 4]]) {
 #[inline(never)]
 fn put(words: &[[u8; 4]]) {
     let push = |word: &[u8; 4]| MAC.write(MAC_DATA, u32::from_le_bytes(*word));
-    let (pairs, rest) = words.as_chunks();
-    for [a, b] in pairs {
+    let (fours, rest) = words.as_chunks();
+    for [a, b, c, d] in fours {
         push(a);
         push(b);
+        push(c);
+        push(d);
     }
     rest.iter().for_each(push);
 }
