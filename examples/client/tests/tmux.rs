@@ -84,6 +84,8 @@ mod unix {
                 .arg("-S")
                 .arg(self.folder.join("socket"))
                 .args(arguments)
+                // Which starts commands: that of the user may be nologin(8).
+                .env("SHELL", "/bin/sh")
                 .env_remove("TMUX")
                 .env_remove("LINECHO_SERVER")
                 .output()

@@ -106,9 +106,11 @@ pub(crate) const RELAYS: &[Kind] = &[
         name: "xinetd, redirect",
         needs: &[("xinetd", "xinetd")],
         start: |it| {
+            // Only root may serve as somebody else.
+            let user = nix::unistd::Uid::effective();
             let text = format!(
                 "service linecho\n{{\n type = UNLISTED\n socket_type = stream\n protocol = tcp\n \
-                 wait = no\n user = root\n bind = {LOCAL}\n port = {}\n redirect = {LOCAL} {}\n}}\n",
+                 wait = no\n user = {user}\n bind = {LOCAL}\n port = {}\n redirect = {LOCAL} {}\n}}\n",
                 it.front, it.back
             );
             let config = it.file("xinetd.conf", &text)?;
