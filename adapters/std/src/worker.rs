@@ -350,10 +350,11 @@ impl Worker {
 
     /// Closes the listening sockets and the ways to the other workers, and tells the other workers.
     fn close_listeners(&mut self) {
-        let source = mem::replace(&mut self.source, Source::Closed);
-        if let Source::Acceptor(_acceptor) = &source {
+        if let Source::Acceptor(acceptor) = mem::replace(&mut self.source, Source::Closed) {
             #[cfg(unix)]
-            _acceptor.deregister(self.poll.registry());
+            acceptor.deregister(self.poll.registry());
+            // A worker that looks before its way is closed would sleep on, and never be told again.
+            drop(acceptor);
             self.shared.wake_all();
         }
     }
