@@ -1,6 +1,6 @@
 //! A TAP device against the kernel's own TCP.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -54,7 +54,11 @@ fn kernel_client(server: IpAddress, total: usize) -> JoinHandle<usize> {
         });
         let (mut received, mut buffer) = (0, vec![0; 64 * 1024]);
         loop {
-            let len = stream.read(&mut buffer).unwrap();
+            // With a timeout set, a read fails so when the process was stopped and goes on, signal(7).
+            let len = match stream.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                len => len.unwrap(),
+            };
             if len == 0 {
                 break;
             }
