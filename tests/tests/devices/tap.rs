@@ -54,7 +54,7 @@ fn kernel_client(server: IpAddress, total: usize) -> JoinHandle<usize> {
         });
         let (mut received, mut buffer) = (0, vec![0; 64 * 1024]);
         loop {
-            // With a timeout set, a read fails so when the process was stopped and goes on, signal(7).
+            // With a timeout set, a read fails so when a stopped process goes on, signal(7).
             let len = match stream.read(&mut buffer) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 len => len.unwrap(),
