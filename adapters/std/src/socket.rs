@@ -1,15 +1,11 @@
 //! A socket of mio as a transport of embedded-io.
 
 use std::io::{self, Read as _, Write as _};
-use std::time::Duration;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use mio::Interest;
 use mio::event::Event;
 use mio::net::TcpStream;
-
-/// The longest wait for events: kevent(2) refuses more than three years.
-pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// The events that [`Ready`] needs.
 pub(crate) fn interest() -> Interest {

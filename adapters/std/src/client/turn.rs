@@ -10,13 +10,15 @@ use linecho_core::{Probe, ProbeError};
 use super::error::ClientError;
 use super::tee::Tee;
 use super::{BUFFER, Client, SOCKET, WINDOW};
-use crate::socket::{LONGEST_SLEEP, Socket};
+use crate::socket::Socket;
 
 /// The longest line that a filter keeps whole. Of a longer one it keeps the last part in flight,
 /// and relies on the server to give long lines back in pieces.
 const LONGEST_LINE: usize = 64 * 1024 * 1024;
 /// Reads in a turn before the input is looked after.
 const BUDGET: usize = 4 * BUFFER;
+/// The longest wait for events: kevent(2) refuses more than three years.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// The next thing that a client can do after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
