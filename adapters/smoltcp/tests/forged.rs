@@ -1,6 +1,7 @@
 //! Segments that only look as if they came from the peer, and peers that have lost their
 //! connection: RFC 5961.
 
+#[macro_use]
 mod kit;
 
 use std::time::Duration;
@@ -25,18 +26,6 @@ fn hashed() -> Hashed {
 
 fn plain() -> Kit<4> {
     Kit::new(options())
-}
-
-/// Tests that both kinds of listener pass.
-macro_rules! on_both {
-    ($($name:ident,)*) => {
-        mod a_listener {
-            $(#[test] fn $name() { super::$name(super::plain()); })*
-        }
-        mod a_hashed_listener {
-            $(#[test] fn $name() { super::$name(super::hashed()); })*
-        }
-    };
 }
 
 on_both! {

@@ -1,17 +1,17 @@
 //! Multicast Listener Discovery: bridges that snoop hear in which groups neighbours look for us.
 
+#[macro_use]
 mod kit;
 
 use std::time::Duration;
 
-use kit::ether::{OURS, Wire};
-use kit::{BUFFER, LINE, PORT, Server, listen, tcp_socket};
-use linecho_smoltcp::smoltcp::iface::SocketStorage;
+use kit::Server;
+use kit::ether::{self, OURS, Wire};
 use linecho_smoltcp::smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv6Packet, IpCidr, IpProtocol,
     Ipv6Address, Ipv6Packet, Ipv6Repr,
 };
-use linecho_smoltcp::{HashedListener, HashedSlot, Listener, Options};
+use linecho_smoltcp::{HashedListener, Listener, Options};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -28,31 +28,11 @@ const REPORT_LISTENERS: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0,
 const ROUTER: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xff);
 
 fn plain() -> Wire<Listener<'static, 4>> {
-    Wire::new(|host| listen(&mut host.sockets, PORT, Options::DEFAULT, 4))
+    ether::plain(Options::DEFAULT)
 }
 
 fn hashed() -> Wire<HashedListener<'static, 4>> {
-    Wire::new(|_| {
-        let places: Vec<_> = (0..4).map(|_| HashedSlot::default()).collect();
-        let storage: Vec<_> = (0..4).map(|_| SocketStorage::EMPTY).collect();
-        let sockets = (0..4).map(|_| tcp_socket(BUFFER));
-        let lines = vec![0; 4 * LINE].leak().chunks_mut(LINE);
-        let (places, storage) = (places.leak(), storage.leak());
-        let options = Options::DEFAULT;
-        HashedListener::new(PORT, options, 7, places, storage, sockets, lines).unwrap()
-    })
-}
-
-/// Tests that both kinds of listener pass.
-macro_rules! on_both {
-    ($($name:ident,)*) => {
-        mod a_listener {
-            $(#[test] fn $name() { super::$name(super::plain()); })*
-        }
-        mod a_hashed_listener {
-            $(#[test] fn $name() { super::$name(super::hashed()); })*
-        }
-    };
+    ether::hashed(Options::DEFAULT, 4)
 }
 
 on_both! {

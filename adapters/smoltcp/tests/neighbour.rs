@@ -5,30 +5,14 @@ mod kit;
 
 use std::time::Duration;
 
-use kit::ether::{OUR_ADDRESS, Peer, Wire};
-use kit::{BUFFER, LINE, PORT, Server, listen, states, tcp_socket};
-use linecho_smoltcp::smoltcp::iface::SocketStorage;
+use kit::ether::{OUR_ADDRESS, Peer, Wire, hashed, plain};
+use kit::{Server, states};
 use linecho_smoltcp::smoltcp::socket::tcp::State;
 use linecho_smoltcp::smoltcp::wire::{ArpOperation, EthernetAddress, TcpControl};
-use linecho_smoltcp::{Config, HashedListener, HashedSlot, Listener, Options};
+use linecho_smoltcp::{Config, Options};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
-
-fn plain<const SLOTS: usize>(options: Options) -> Wire<Listener<'static, SLOTS>> {
-    Wire::new(|host| listen(&mut host.sockets, PORT, options, SLOTS))
-}
-
-fn hashed(options: Options, slots: usize) -> Wire<HashedListener<'static, 64>> {
-    Wire::new(|_| {
-        let places: Vec<_> = (0..slots).map(|_| HashedSlot::default()).collect();
-        let storage: Vec<_> = (0..slots).map(|_| SocketStorage::EMPTY).collect();
-        let sockets = (0..slots).map(|_| tcp_socket(BUFFER));
-        let lines = vec![0; 64 * LINE].leak().chunks_mut(LINE);
-        let (places, storage) = (places.leak(), storage.leak());
-        HashedListener::new(PORT, options, 7, places, storage, sockets, lines).unwrap()
-    })
-}
 
 #[test]
 fn a_syn_from_an_address_that_nobody_has() {
@@ -171,7 +155,7 @@ fn a_listener_serves_many_hosts_beside_addresses_that_nobody_has() {
 
 #[test]
 fn a_hashed_listener_serves_many_hosts_beside_addresses_that_nobody_has() {
-    many_hosts_and_strangers(hashed(Options::DEFAULT, 40));
+    many_hosts_and_strangers(hashed::<64>(Options::DEFAULT, 40));
 }
 
 /// Nine hosts resolve our address, and so fill the stack's neighbour cache.
@@ -198,7 +182,7 @@ fn a_host_that_a_listener_has_forgotten_is_served() {
 
 #[test]
 fn a_host_that_a_hashed_listener_has_forgotten_is_served() {
-    a_host_that_was_forgotten(hashed(Options::DEFAULT, 20));
+    a_host_that_was_forgotten(hashed::<64>(Options::DEFAULT, 20));
 }
 
 /// The echo of each of 12 hosts is lost, and sent again in time, though the stack keeps the
@@ -224,14 +208,14 @@ fn retransmissions_to_many<L: Server>(mut wire: Wire<L>) {
 
 #[test]
 fn a_hashed_listener_retransmits_to_more_hosts_than_the_stack_knows() {
-    retransmissions_to_many(hashed(Options::DEFAULT, 20));
+    retransmissions_to_many(hashed::<64>(Options::DEFAULT, 20));
 }
 
 /// The stack answers a segment out of order while it takes it in, and drops that answer if it lacks
 /// the hardware address. Once a listener has seen that addresses are short, it tells them before.
 #[test]
 fn a_hashed_listener_answers_at_once_while_addresses_are_short() {
-    let mut wire = hashed(Options::DEFAULT, 20);
+    let mut wire = hashed::<64>(Options::DEFAULT, 20);
     let mut peers = hosts(&mut wire, 2..14);
     round(&mut wire, &mut peers);
     nine_others(&mut wire);
@@ -285,7 +269,7 @@ fn a_listener_refuses_whoever_it_is_without_asking_for_its_address() {
 
 #[test]
 fn a_hashed_listener_refuses_whoever_it_is_without_asking_for_its_address() {
-    refusals(hashed(Options::DEFAULT, 4));
+    refusals(hashed::<64>(Options::DEFAULT, 4));
 }
 
 /// A host goes on behind another network card.
@@ -303,7 +287,7 @@ fn a_listener_follows_a_host_that_moves() {
 
 #[test]
 fn a_hashed_listener_follows_a_host_that_moves() {
-    a_host_that_moves(hashed(Options::DEFAULT, 4));
+    a_host_that_moves(hashed::<64>(Options::DEFAULT, 4));
 }
 
 /// The sender of the last segment goes on behind another network card, or has another address.
@@ -327,7 +311,7 @@ fn a_listener_follows_a_last_sender_that_changes() {
 
 #[test]
 fn a_hashed_listener_follows_a_last_sender_that_changes() {
-    a_last_sender_that_changes(hashed(Options::DEFAULT, 4));
+    a_last_sender_that_changes(hashed::<64>(Options::DEFAULT, 4));
 }
 
 /// Two handshakes whose segments alternate, and a damaged SYN of one of the peers between them.
@@ -378,7 +362,7 @@ fn a_listener_lets_a_peer_begin_anew_after_a_damaged_syn() {
 
 #[test]
 fn a_hashed_listener_lets_a_peer_begin_anew_after_a_damaged_syn() {
-    a_new_beginning_after_a_damaged_one(hashed(Options::DEFAULT, 4));
+    a_new_beginning_after_a_damaged_one(hashed::<64>(Options::DEFAULT, 4));
 }
 
 #[test]
@@ -388,5 +372,5 @@ fn a_listener_finishes_handshakes_that_alternate() {
 
 #[test]
 fn a_hashed_listener_finishes_handshakes_that_alternate() {
-    handshakes_that_alternate(hashed(Options::DEFAULT, 4));
+    handshakes_that_alternate(hashed::<64>(Options::DEFAULT, 4));
 }

@@ -1,50 +1,30 @@
 //! Address resolution: who asks for our hardware address gets it, and who announces a new one is
 //! heard.
 
+#[macro_use]
 mod kit;
 
 use std::time::Duration;
 
-use kit::ether::{OUR_ADDRESS, OURS, Peer, Wire};
-use kit::{BUFFER, LINE, PORT, Server, listen, tcp_socket};
-use linecho_smoltcp::smoltcp::iface::SocketStorage;
+use kit::Server;
+use kit::ether::{self, OUR_ADDRESS, OURS, Peer, Wire};
 use linecho_smoltcp::smoltcp::phy::ChecksumCapabilities;
 use linecho_smoltcp::smoltcp::wire::{
     ArpOperation, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv6Packet,
     Icmpv6Repr, IpCidr, IpProtocol, Ipv4Address, Ipv6Address, Ipv6Packet, Ipv6Repr,
     NdiscNeighborFlags, NdiscRepr,
 };
-use linecho_smoltcp::{HashedListener, HashedSlot, Listener, Options};
+use linecho_smoltcp::{HashedListener, Listener, Options};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 fn plain() -> Wire<Listener<'static, 4>> {
-    Wire::new(|host| listen(&mut host.sockets, PORT, Options::DEFAULT, 4))
+    ether::plain(Options::DEFAULT)
 }
 
 fn hashed() -> Wire<HashedListener<'static, 4>> {
-    Wire::new(|_| {
-        let places: Vec<_> = (0..4).map(|_| HashedSlot::default()).collect();
-        let storage: Vec<_> = (0..4).map(|_| SocketStorage::EMPTY).collect();
-        let sockets = (0..4).map(|_| tcp_socket(BUFFER));
-        let lines = vec![0; 4 * LINE].leak().chunks_mut(LINE);
-        let (places, storage) = (places.leak(), storage.leak());
-        let options = Options::DEFAULT;
-        HashedListener::new(PORT, options, 7, places, storage, sockets, lines).unwrap()
-    })
-}
-
-/// Tests that both kinds of listener pass.
-macro_rules! on_both {
-    ($($name:ident,)*) => {
-        mod a_listener {
-            $(#[test] fn $name() { super::$name(super::plain()); })*
-        }
-        mod a_hashed_listener {
-            $(#[test] fn $name() { super::$name(super::hashed()); })*
-        }
-    };
+    ether::hashed(Options::DEFAULT, 4)
 }
 
 on_both! {

@@ -9,9 +9,9 @@ use linecho_smoltcp::smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress,
     IpProtocol, IpRepr, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
-use linecho_smoltcp::{Instant, Wake, from_stack_time};
+use linecho_smoltcp::{HashedListener, Instant, Listener, Options, Wake, from_stack_time};
 
-use super::{Host, PORT, SERVER, Server, StandStill, deadline};
+use super::{Host, PORT, SERVER, Server, StandStill, deadline, hashed_listener, listen};
 
 pub const OURS: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
 pub const OUR_ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
@@ -62,6 +62,19 @@ pub struct Wire<L> {
     pub arp: Vec<ArpRepr>,
     /// Other frames that the server sent.
     pub others: Vec<Vec<u8>>,
+}
+
+/// Puts a [`Listener`] on a wire.
+pub fn plain<const SLOTS: usize>(options: Options) -> Wire<Listener<'static, SLOTS>> {
+    Wire::new(|host| listen(&mut host.sockets, PORT, options, SLOTS))
+}
+
+/// Puts a [`HashedListener`] on a wire.
+pub fn hashed<const LINES: usize>(
+    options: Options,
+    slots: usize,
+) -> Wire<HashedListener<'static, LINES>> {
+    Wire::new(|_| hashed_listener(options, slots))
 }
 
 impl<L: Server> Wire<L> {

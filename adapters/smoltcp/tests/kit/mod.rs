@@ -2,7 +2,11 @@
 //!
 //! [`Kit::step`] gives each side a turn; when neither has anything to do at this instant, the clock
 //! moves on to when one has. [`Kit::drive`] steps until something holds, and cannot hang.
-#![allow(dead_code, reason = "each test binary uses a part of the kit")]
+#![allow(
+    dead_code,
+    unused_macros,
+    reason = "each test binary uses a part of the kit"
+)]
 #![allow(unreachable_pub, reason = "the kit is a module of each test binary")]
 
 pub mod ether;
@@ -23,6 +27,18 @@ use linecho_smoltcp::{
     Event, HashedListener, HashedSlot, Instant, Listener, Options, Reason, Totals, Wake,
     from_stack_time, stack_time,
 };
+
+/// Tests that both kinds of listener pass, those that `plain` and `hashed` of the test make.
+macro_rules! on_both {
+    ($($name:ident,)*) => {
+        mod a_listener {
+            $(#[test] fn $name() { super::$name(super::plain()); })*
+        }
+        mod a_hashed_listener {
+            $(#[test] fn $name() { super::$name(super::hashed()); })*
+        }
+    };
+}
 
 pub const PORT: u16 = 7;
 pub const SERVER: IpAddress = IpAddress::v4(10, 0, 0, 1);
@@ -195,24 +211,23 @@ impl<const SLOTS: usize> Kit<SLOTS> {
     }
 }
 
+/// Makes a listener with `slots` slots and `LINES` line buffers.
+pub fn hashed_listener<const LINES: usize>(
+    options: Options,
+    slots: usize,
+) -> HashedListener<'static, LINES> {
+    let places: Vec<_> = (0..slots).map(|_| HashedSlot::default()).collect();
+    let storage: Vec<_> = (0..slots).map(|_| SocketStorage::EMPTY).collect();
+    let sockets = (0..slots).map(|_| tcp_socket(BUFFER));
+    let lines = vec![0; LINES * LINE].leak().chunks_mut(LINE);
+    let (places, storage) = (places.leak(), storage.leak());
+    let key = 0x1234_5678_9abc_def0;
+    HashedListener::new(PORT, options, key, places, storage, sockets, lines).unwrap()
+}
+
 impl<const LINES: usize> Kit<LINES, HashedListener<'static, LINES>> {
     pub fn hashed(options: Options, slots: usize) -> Self {
-        let listener = HashedListener::new(
-            PORT,
-            options,
-            0x1234_5678_9abc_def0,
-            (0..slots)
-                .map(|_| HashedSlot::default())
-                .collect::<Vec<_>>()
-                .leak(),
-            (0..slots)
-                .map(|_| SocketStorage::EMPTY)
-                .collect::<Vec<_>>()
-                .leak(),
-            (0..slots).map(|_| tcp_socket(BUFFER)),
-            vec![0; LINES * LINE].leak().chunks_mut(LINE),
-        );
-        Self::with(Host::new(SERVER), listener.unwrap())
+        Self::with(Host::new(SERVER), hashed_listener(options, slots))
     }
 }
 
