@@ -153,7 +153,7 @@ impl<'f, T: TxToken> Arrival<'f, T> {
     }
 
     /// Tells the stack the hardware address that `segment` came from, unless its sender is that of
-    /// the segment before, and returns whether it did so.
+    /// the segment before, or it is for another host, and returns whether it did so.
     fn tell_new_sender(&mut self, segment: Option<Segment<'_>>, last: &mut LastSender) -> bool {
         if !self.is_addressed() {
             return false;
@@ -163,7 +163,8 @@ impl<'f, T: TxToken> Arrival<'f, T> {
             last.address = None;
             return false;
         };
-        if last.sent(&segment) {
+        // The stack hears of the sender by an ARP reply to this address, which must be its own.
+        if last.sent(&segment) || !self.iface.has_ip_addr(segment.flow.local) {
             return false;
         }
         last.hardware = segment.hardware;

@@ -314,6 +314,30 @@ fn a_hashed_listener_follows_a_last_sender_that_changes() {
     a_last_sender_that_changes(hashed::<64>(Options::DEFAULT, 4));
 }
 
+/// A switch floods a segment of the peer to another host; then the peer connects.
+fn a_segment_for_another_host_before_a_connection<L: Server>(mut wire: Wire<L>) {
+    let mut peer = Peer::new(2);
+    wire.put_tcp(&peer, TcpControl::None, b"");
+    let other = Peer::new(3);
+    let to_other = |frame: &mut [u8]| {
+        frame[..6].copy_from_slice(other.hardware.as_bytes());
+        frame[30..34].copy_from_slice(&other.address.octets());
+    };
+    to_other(wire.host.device.rx.borrow_mut().back_mut().unwrap());
+    wire.connect(&mut peer, 2 * MILLISECOND);
+    assert_eq!(wire.requests(), 0);
+}
+
+#[test]
+fn a_listener_knows_a_host_that_has_spoken_to_another() {
+    a_segment_for_another_host_before_a_connection(plain::<4>(Options::DEFAULT));
+}
+
+#[test]
+fn a_hashed_listener_knows_a_host_that_has_spoken_to_another() {
+    a_segment_for_another_host_before_a_connection(hashed::<64>(Options::DEFAULT, 4));
+}
+
 /// Two handshakes whose segments alternate, and a damaged SYN of one of the peers between them.
 fn handshakes_that_alternate<L: Server>(mut wire: Wire<L>) {
     let mut peers = [Peer::new(2), Peer::new(3)];
