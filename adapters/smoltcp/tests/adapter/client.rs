@@ -1,10 +1,8 @@
 //! The client half, against the listener and against faulty servers.
 
-mod kit;
-
 use std::time::Duration;
 
-use kit::{CLIENT, Host, PORT, SERVER, listen, tcp_socket};
+use crate::kit::{CLIENT, Host, PORT, SERVER, listen, tcp_socket};
 use linecho_smoltcp::linecho_core::embedded_io::ErrorKind;
 use linecho_smoltcp::smoltcp::iface::SocketHandle;
 use linecho_smoltcp::smoltcp::socket::tcp;

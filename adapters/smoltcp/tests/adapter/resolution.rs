@@ -1,13 +1,10 @@
 //! Address resolution: who asks for our hardware address gets it, and who announces a new one is
 //! heard.
 
-#[macro_use]
-mod kit;
-
 use std::time::Duration;
 
-use kit::Server;
-use kit::ether::{self, OUR_ADDRESS, OURS, Peer, Wire};
+use crate::kit::Server;
+use crate::kit::ether::{self, OUR_ADDRESS, OURS, Peer, Wire};
 use linecho_smoltcp::smoltcp::phy::ChecksumCapabilities;
 use linecho_smoltcp::smoltcp::wire::{
     ArpOperation, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv6Packet,

@@ -13,21 +13,21 @@ use linecho_smoltcp::{HashedListener, Instant, Listener, Options, Wake, from_sta
 
 use super::{Host, PORT, SERVER, Server, StandStill, deadline, hashed_listener, listen};
 
-pub const OURS: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
-pub const OUR_ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
+pub(crate) const OURS: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
+pub(crate) const OUR_ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
 
 /// One end of a connection. The addresses of a peer follow from its number.
 #[derive(Clone, Debug)]
-pub struct Peer {
-    pub address: Ipv4Address,
-    pub hardware: EthernetAddress,
-    pub port: u16,
-    pub seq: TcpSeqNumber,
-    pub ack: Option<TcpSeqNumber>,
+pub(crate) struct Peer {
+    pub(crate) address: Ipv4Address,
+    pub(crate) hardware: EthernetAddress,
+    pub(crate) port: u16,
+    pub(crate) seq: TcpSeqNumber,
+    pub(crate) ack: Option<TcpSeqNumber>,
 }
 
 impl Peer {
-    pub fn new(number: u8) -> Self {
+    pub(crate) fn new(number: u8) -> Self {
         Self {
             address: Ipv4Address::new(10, 0, 0, number),
             hardware: EthernetAddress([2, 0, 0, 0, 0, number]),
@@ -40,37 +40,37 @@ impl Peer {
 
 /// A segment that the server sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    pub at: Instant,
-    pub hardware: EthernetAddress,
-    pub address: Ipv4Address,
-    pub port: u16,
-    pub control: TcpControl,
-    pub seq: TcpSeqNumber,
-    pub ack: Option<TcpSeqNumber>,
-    pub payload: Vec<u8>,
+pub(crate) struct Sent {
+    pub(crate) at: Instant,
+    pub(crate) hardware: EthernetAddress,
+    pub(crate) address: Ipv4Address,
+    pub(crate) port: u16,
+    pub(crate) control: TcpControl,
+    pub(crate) seq: TcpSeqNumber,
+    pub(crate) ack: Option<TcpSeqNumber>,
+    pub(crate) payload: Vec<u8>,
 }
 
-pub struct Wire<L> {
-    pub clock: VirtualClock,
-    pub host: Host,
-    pub listener: L,
-    pub turns: usize,
+pub(crate) struct Wire<L> {
+    pub(crate) clock: VirtualClock,
+    pub(crate) host: Host,
+    pub(crate) listener: L,
+    pub(crate) turns: usize,
     /// Addresses whose hosts answer ARP requests.
-    pub answering: Vec<Peer>,
-    pub segments: Vec<Sent>,
-    pub arp: Vec<ArpRepr>,
+    pub(crate) answering: Vec<Peer>,
+    pub(crate) segments: Vec<Sent>,
+    pub(crate) arp: Vec<ArpRepr>,
     /// Other frames that the server sent.
-    pub others: Vec<Vec<u8>>,
+    pub(crate) others: Vec<Vec<u8>>,
 }
 
 /// Puts a [`Listener`] on a wire.
-pub fn plain<const SLOTS: usize>(options: Options) -> Wire<Listener<'static, SLOTS>> {
+pub(crate) fn plain<const SLOTS: usize>(options: Options) -> Wire<Listener<'static, SLOTS>> {
     Wire::new(|host| listen(&mut host.sockets, PORT, options, SLOTS))
 }
 
 /// Puts a [`HashedListener`] on a wire.
-pub fn hashed<const LINES: usize>(
+pub(crate) fn hashed<const LINES: usize>(
     options: Options,
     slots: usize,
 ) -> Wire<HashedListener<'static, LINES>> {
@@ -78,7 +78,7 @@ pub fn hashed<const LINES: usize>(
 }
 
 impl<L: Server> Wire<L> {
-    pub fn new(listener: impl FnOnce(&mut Host) -> L) -> Self {
+    pub(crate) fn new(listener: impl FnOnce(&mut Host) -> L) -> Self {
         let mut host = Host::on(Medium::Ethernet, SERVER, 1);
         assert_eq!(host.iface.hardware_addr(), OURS.into());
         let listener = listener(&mut host);
@@ -94,12 +94,12 @@ impl<L: Server> Wire<L> {
         }
     }
 
-    pub fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         from_stack_time(self.clock.now())
     }
 
     /// Gives the listener turns whenever one is due, for as long as `time` takes.
-    pub fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         let until = self.now() + time;
         let mut stand_still = StandStill::default();
         while self.now() < until {
@@ -167,19 +167,19 @@ impl<L: Server> Wire<L> {
     }
 
     /// The ARP requests that the server has sent.
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         let request = |arp: &&ArpRepr| matches!(arp, ArpRepr::EthernetIpv4 { operation, .. } if *operation == ArpOperation::Request);
         self.arp.iter().filter(request).count()
     }
 
     /// Takes the segments that the server has sent to a peer.
-    pub fn take(&mut self, peer: &Peer) -> Vec<Sent> {
+    pub(crate) fn take(&mut self, peer: &Peer) -> Vec<Sent> {
         let own = |sent: &mut Sent| sent.address == peer.address && sent.port == peer.port;
         self.segments.extract_if(.., own).collect()
     }
 
     /// Takes them likewise, and moves `ack` behind all of them.
-    pub fn take_and_note(&mut self, peer: &mut Peer) -> Vec<Sent> {
+    pub(crate) fn take_and_note(&mut self, peer: &mut Peer) -> Vec<Sent> {
         let segments = self.take(peer);
         for segment in &segments {
             let flag = usize::from(matches!(segment.control, TcpControl::Syn | TcpControl::Fin));
@@ -191,7 +191,7 @@ impl<L: Server> Wire<L> {
         segments
     }
 
-    pub fn put(
+    pub(crate) fn put(
         &self,
         source: EthernetAddress,
         to: EthernetAddress,
@@ -208,7 +208,7 @@ impl<L: Server> Wire<L> {
     }
 
     /// Puts a segment of `peer` on the link. Does not move `seq`.
-    pub fn put_tcp(&self, peer: &Peer, control: TcpControl, payload: &[u8]) {
+    pub(crate) fn put_tcp(&self, peer: &Peer, control: TcpControl, payload: &[u8]) {
         let tcp = TcpRepr {
             src_port: peer.port,
             dst_port: PORT,
@@ -236,12 +236,12 @@ impl<L: Server> Wire<L> {
     }
 
     /// Sends data, and moves `seq` behind it.
-    pub fn send(&self, peer: &mut Peer, payload: &[u8]) {
+    pub(crate) fn send(&self, peer: &mut Peer, payload: &[u8]) {
         self.put_tcp(peer, TcpControl::None, payload);
         peer.seq += payload.len();
     }
 
-    pub fn put_arp(&self, peer: &Peer, operation: ArpOperation, target: Ipv4Address) {
+    pub(crate) fn put_arp(&self, peer: &Peer, operation: ArpOperation, target: Ipv4Address) {
         let arp = ArpRepr::EthernetIpv4 {
             operation,
             source_hardware_addr: peer.hardware,
@@ -260,7 +260,7 @@ impl<L: Server> Wire<L> {
     }
 
     /// Sends a SYN, and moves `seq` behind it.
-    pub fn syn(&self, peer: &mut Peer) {
+    pub(crate) fn syn(&self, peer: &mut Peer) {
         peer.ack = None;
         self.put_tcp(peer, TcpControl::Syn, b"");
         peer.seq += 1;
@@ -268,7 +268,7 @@ impl<L: Server> Wire<L> {
 
     /// A whole handshake within `limit`; the number of the server's SYN.
     #[track_caller]
-    pub fn connect(&mut self, peer: &mut Peer, limit: Duration) -> TcpSeqNumber {
+    pub(crate) fn connect(&mut self, peer: &mut Peer, limit: Duration) -> TcpSeqNumber {
         self.syn(peer);
         let until = self.now() + limit;
         loop {

@@ -1,10 +1,8 @@
 //! Fewer line buffers than slots: sessions wait for one without losing anything, and none starves.
 
-mod kit;
-
 use std::time::Duration;
 
-use kit::{Kit, LINE};
+use crate::kit::{Kit, LINE};
 use linecho_smoltcp::smoltcp::socket::tcp::State;
 use linecho_smoltcp::{Config, Options, Reason};
 

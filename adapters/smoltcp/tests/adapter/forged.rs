@@ -1,13 +1,10 @@
 //! Segments that only look as if they came from the peer, and peers that have lost their
 //! connection: RFC 5961.
 
-#[macro_use]
-mod kit;
-
 use std::time::Duration;
 
-use kit::raw::Raw;
-use kit::{Kit, Server};
+use crate::kit::raw::Raw;
+use crate::kit::{Kit, Server};
 use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl, TcpSeqNumber};
 use linecho_smoltcp::{Config, HashedListener, LongLines, Options, Reason};
 

@@ -1,11 +1,9 @@
 //! A peer that vanishes, in each state of TCP that a slot can be in: the slot comes back.
 
-mod kit;
-
 use std::time::Duration;
 
-use kit::Kit;
-use kit::raw::Raw;
+use crate::kit::Kit;
+use crate::kit::raw::Raw;
 use linecho_smoltcp::smoltcp::socket::tcp::State;
 use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl};
 use linecho_smoltcp::{Config, LongLines, Options, Reason};

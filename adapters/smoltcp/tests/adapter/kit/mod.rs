@@ -2,15 +2,9 @@
 //!
 //! [`Kit::step`] gives each side a turn; when neither has anything to do at this instant, the clock
 //! moves on to when one has. [`Kit::drive`] steps until something holds, and cannot hang.
-#![allow(
-    dead_code,
-    unused_macros,
-    reason = "each test binary uses a part of the kit"
-)]
-#![allow(unreachable_pub, reason = "the kit is a module of each test binary")]
 
-pub mod ether;
-pub mod raw;
+pub(crate) mod ether;
+pub(crate) mod raw;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -40,27 +34,27 @@ macro_rules! on_both {
     };
 }
 
-pub const PORT: u16 = 7;
-pub const SERVER: IpAddress = IpAddress::v4(10, 0, 0, 1);
-pub const CLIENT: IpAddress = IpAddress::v4(10, 0, 0, 2);
-pub const MTU: usize = 1500;
-pub const BUFFER: usize = 4096;
-pub const LINE: usize = 256;
+pub(crate) const PORT: u16 = 7;
+pub(crate) const SERVER: IpAddress = IpAddress::v4(10, 0, 0, 1);
+pub(crate) const CLIENT: IpAddress = IpAddress::v4(10, 0, 0, 2);
+pub(crate) const MTU: usize = 1500;
+pub(crate) const BUFFER: usize = 4096;
+pub(crate) const LINE: usize = 256;
 
 /// A stack of its own.
-pub struct Host {
-    pub iface: Interface,
-    pub device: End,
-    pub sockets: SocketSet<'static>,
+pub(crate) struct Host {
+    pub(crate) iface: Interface,
+    pub(crate) device: End,
+    pub(crate) sockets: SocketSet<'static>,
 }
 
 impl Host {
-    pub fn new(address: IpAddress) -> Self {
+    pub(crate) fn new(address: IpAddress) -> Self {
         Self::on(Medium::Ip, address, 7)
     }
 
     /// On Ethernet, `seed` is the last byte of its hardware address.
-    pub fn on(medium: Medium, address: IpAddress, seed: u64) -> Self {
+    pub(crate) fn on(medium: Medium, address: IpAddress, seed: u64) -> Self {
         let mut device = End::new(medium, MTU);
         let addresses = [IpCidr::new(address, 8)];
         let host = testing::Host::new(&mut device, addresses, seed, StackInstant::ZERO);
@@ -71,7 +65,7 @@ impl Host {
         }
     }
 
-    pub fn replace_address(&mut self, address: IpAddress) {
+    pub(crate) fn replace_address(&mut self, address: IpAddress) {
         self.iface.update_ip_addrs(|addresses| {
             addresses.clear();
             addresses.push(IpCidr::new(address, 8)).unwrap();
@@ -79,36 +73,36 @@ impl Host {
     }
 }
 
-pub fn tcp_socket(buffer: usize) -> tcp::Socket<'static> {
+pub(crate) fn tcp_socket(buffer: usize) -> tcp::Socket<'static> {
     let ring = || tcp::SocketBuffer::new(vec![0; buffer]);
     tcp::Socket::new(ring(), ring())
 }
 
 /// A client connection, and what its side has done with it.
-pub struct Client {
-    pub handle: SocketHandle,
-    pub to_send: VecDeque<u8>,
-    pub received: Vec<u8>,
+pub(crate) struct Client {
+    pub(crate) handle: SocketHandle,
+    pub(crate) to_send: VecDeque<u8>,
+    pub(crate) received: Vec<u8>,
     /// Closes its sending side when everything is sent.
-    pub half_close: bool,
+    pub(crate) half_close: bool,
     /// Leaves what arrives in the socket.
-    pub reads: bool,
+    pub(crate) reads: bool,
 }
 
-pub type Lose = dyn FnMut(bool, &[u8]) -> bool;
+pub(crate) type Lose = dyn FnMut(bool, &[u8]) -> bool;
 
-pub struct Kit<const SLOTS: usize, L = Listener<'static, SLOTS>> {
-    pub clock: VirtualClock,
-    pub server: Host,
-    pub listener: L,
-    pub clients: Host,
-    pub client: Vec<Client>,
-    pub events: Vec<Event>,
+pub(crate) struct Kit<const SLOTS: usize, L = Listener<'static, SLOTS>> {
+    pub(crate) clock: VirtualClock,
+    pub(crate) server: Host,
+    pub(crate) listener: L,
+    pub(crate) clients: Host,
+    pub(crate) client: Vec<Client>,
+    pub(crate) events: Vec<Event>,
     /// Every frame that the server sent, oldest first.
-    pub seen: Vec<Vec<u8>>,
+    pub(crate) seen: Vec<Vec<u8>>,
     /// Decides which frames get lost. The first argument is `true` for a frame to the server.
-    pub lose: Box<Lose>,
-    pub turns: usize,
+    pub(crate) lose: Box<Lose>,
+    pub(crate) turns: usize,
     wake: Wake,
     next_port: u16,
     stand_still: StandStill,
@@ -116,7 +110,7 @@ pub struct Kit<const SLOTS: usize, L = Listener<'static, SLOTS>> {
 
 /// Counts steps at the same instant, and ends a test in which nothing moves the clock.
 #[derive(Default)]
-pub struct StandStill {
+pub(crate) struct StandStill {
     at: Option<Instant>,
     steps: u32,
 }
@@ -124,7 +118,7 @@ pub struct StandStill {
 impl StandStill {
     const MOST: u32 = 20_000;
 
-    pub fn step(&mut self, now: Instant) {
+    pub(crate) fn step(&mut self, now: Instant) {
         let is_new = self.at.replace(now) != Some(now);
         self.steps = if is_new { 0 } else { self.steps + 1 };
         assert!(self.steps < Self::MOST, "the server wants turns for ever");
@@ -132,9 +126,8 @@ impl StandStill {
 }
 
 /// The common interface of both kinds of listener.
-pub trait Server {
+pub(crate) trait Server {
     fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake;
-    fn shutdown(&mut self);
     fn busy(&self) -> usize;
     fn totals(&self) -> &Totals;
 }
@@ -147,10 +140,6 @@ impl<const SLOTS: usize> Server for Listener<'_, SLOTS> {
             sockets,
         } = host;
         Listener::poll(self, now, iface, device, sockets, on_event)
-    }
-
-    fn shutdown(&mut self) {
-        Listener::shutdown(self);
     }
 
     fn busy(&self) -> usize {
@@ -172,10 +161,6 @@ impl<const LINES: usize> Server for HashedListener<'_, LINES> {
         HashedListener::poll(self, now, iface, device, sockets, on_event)
     }
 
-    fn shutdown(&mut self) {
-        HashedListener::shutdown(self);
-    }
-
     fn busy(&self) -> usize {
         HashedListener::busy(self)
     }
@@ -186,11 +171,11 @@ impl<const LINES: usize> Server for HashedListener<'_, LINES> {
 }
 
 impl<const SLOTS: usize> Kit<SLOTS> {
-    pub fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options) -> Self {
         Self::with_lines(options, SLOTS)
     }
 
-    pub fn with_lines(options: Options, lines: usize) -> Self {
+    pub(crate) fn with_lines(options: Options, lines: usize) -> Self {
         let mut server = Host::new(SERVER);
         let listener = listen(&mut server.sockets, PORT, options, lines);
         Self::with(server, listener)
@@ -198,7 +183,7 @@ impl<const SLOTS: usize> Kit<SLOTS> {
 
     /// Half-closes a connection, and waits until it is over on both sides.
     #[track_caller]
-    pub fn finish(&mut self, number: usize) {
+    pub(crate) fn finish(&mut self, number: usize) {
         self.half_close(number);
         self.drive("the end", Duration::from_secs(30), |kit| {
             kit.is_over(number)
@@ -212,7 +197,7 @@ impl<const SLOTS: usize> Kit<SLOTS> {
 }
 
 /// Makes a listener with `slots` slots and `LINES` line buffers.
-pub fn hashed_listener<const LINES: usize>(
+pub(crate) fn hashed_listener<const LINES: usize>(
     options: Options,
     slots: usize,
 ) -> HashedListener<'static, LINES> {
@@ -226,7 +211,7 @@ pub fn hashed_listener<const LINES: usize>(
 }
 
 impl<const LINES: usize> Kit<LINES, HashedListener<'static, LINES>> {
-    pub fn hashed(options: Options, slots: usize) -> Self {
+    pub(crate) fn hashed(options: Options, slots: usize) -> Self {
         Self::with(Host::new(SERVER), hashed_listener(options, slots))
     }
 }
@@ -249,12 +234,12 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
         }
     }
 
-    pub fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         from_stack_time(self.clock.now())
     }
 
     /// Starts a connection; the number by which `self.client` knows it.
-    pub fn connect(&mut self) -> usize {
+    pub(crate) fn connect(&mut self) -> usize {
         let handle = self.clients.sockets.add(tcp_socket(BUFFER));
         self.client.push(Client {
             handle,
@@ -269,7 +254,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
     }
 
     /// Starts another connection in place of one that is over.
-    pub fn reconnect(&mut self, number: usize) {
+    pub(crate) fn reconnect(&mut self, number: usize) {
         let client = &mut self.client[number];
         client.to_send.clear();
         client.received.clear();
@@ -289,38 +274,38 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
             .unwrap();
     }
 
-    pub fn send(&mut self, number: usize, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, number: usize, bytes: &[u8]) {
         self.client[number].to_send.extend(bytes);
     }
 
-    pub fn half_close(&mut self, number: usize) {
+    pub(crate) fn half_close(&mut self, number: usize) {
         self.client[number].half_close = true;
     }
 
-    pub fn state(&self, number: usize) -> State {
+    pub(crate) fn state(&self, number: usize) -> State {
         self.clients
             .sockets
             .get::<tcp::Socket>(self.client[number].handle)
             .state()
     }
 
-    pub fn is_over(&self, number: usize) -> bool {
+    pub(crate) fn is_over(&self, number: usize) -> bool {
         matches!(self.state(number), State::Closed | State::TimeWait)
     }
 
     /// Resets a client's connection.
-    pub fn reset(&mut self, number: usize) {
+    pub(crate) fn reset(&mut self, number: usize) {
         self.clients
             .sockets
             .get_mut::<tcp::Socket>(self.client[number].handle)
             .abort();
     }
 
-    pub fn server_states(&self) -> Vec<State> {
+    pub(crate) fn server_states(&self) -> Vec<State> {
         states(&self.server.sockets)
     }
 
-    pub fn reasons(&self) -> Vec<Reason> {
+    pub(crate) fn reasons(&self) -> Vec<Reason> {
         let closed = self.events.iter().filter_map(|event| match event {
             Event::Closed { reason, .. } => Some(*reason),
             Event::Opened { .. } => None,
@@ -329,7 +314,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
     }
 
     /// A turn of each side, and of the link between them; then the clock moves if nobody is busy.
-    pub fn step(&mut self, until: Instant) {
+    pub(crate) fn step(&mut self, until: Instant) {
         self.stand_still.step(self.now());
         self.client_turn();
         self.carry();
@@ -341,7 +326,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
         self.tick(until);
     }
 
-    pub fn server_turn(&mut self) {
+    pub(crate) fn server_turn(&mut self) {
         let now = self.now();
         let events = &mut self.events;
         let on_event = &mut |event| events.push(event);
@@ -350,7 +335,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
     }
 
     /// Something was changed from outside: the server gets a turn, as its owner would give it.
-    pub fn wake_server(&mut self) {
+    pub(crate) fn wake_server(&mut self) {
         self.wake = Wake::Again;
     }
 
@@ -414,7 +399,12 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
 
     /// Steps until `done`; panics with `what` when that has not come within `limit`.
     #[track_caller]
-    pub fn drive(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) {
+    pub(crate) fn drive(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut done: impl FnMut(&mut Self) -> bool,
+    ) {
         let until = self.now() + limit;
         while !done(self) {
             assert!(
@@ -428,7 +418,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
     }
 
     /// Steps for as long as `time` takes.
-    pub fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         let until = self.now() + time;
         while self.now() < until {
             self.step(until);
@@ -437,7 +427,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
 
     /// Sends `line` on a connection, and waits for all of it to come back.
     #[track_caller]
-    pub fn echo(&mut self, number: usize, line: &[u8]) {
+    pub(crate) fn echo(&mut self, number: usize, line: &[u8]) {
         let before = self.client[number].received.len();
         self.send(number, line);
         self.drive("the echo", Duration::from_secs(30), |kit| {
@@ -448,7 +438,7 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
 
     /// Serves a new client, which tries again while it is refused.
     #[track_caller]
-    pub fn serve_newcomer(&mut self, limit: Duration) -> usize {
+    pub(crate) fn serve_newcomer(&mut self, limit: Duration) -> usize {
         let number = self.connect();
         self.send(number, b"newcomer\n");
         self.drive("a newcomer is served", limit, |kit| {
@@ -464,12 +454,12 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
 }
 
 /// The time at which a turn is due, for the clock of the stack.
-pub fn deadline(wake: Wake, now: Instant) -> Option<StackInstant> {
+pub(crate) fn deadline(wake: Wake, now: Instant) -> Option<StackInstant> {
     wake.timeout(now).map(|wait| stack_time(now + wait))
 }
 
 /// A listener with as many sockets as slots, and `lines` line buffers.
-pub fn listen<const SLOTS: usize>(
+pub(crate) fn listen<const SLOTS: usize>(
     sockets: &mut SocketSet<'static>,
     port: u16,
     options: Options,
@@ -480,7 +470,7 @@ pub fn listen<const SLOTS: usize>(
     Listener::new(port, options, sockets, own, lines.chunks_mut(LINE)).unwrap()
 }
 
-pub fn states(sockets: &SocketSet<'_>) -> Vec<State> {
+pub(crate) fn states(sockets: &SocketSet<'_>) -> Vec<State> {
     let states = sockets.iter().map(|(_, socket)| match socket {
         AnySocket::Tcp(tcp) => tcp.state(),
         #[allow(unreachable_patterns, reason = "other kinds depend on features")]

@@ -1,11 +1,9 @@
 //! Peers that connect again from the same port at once: none is refused while slots are free.
 
-mod kit;
-
 use std::time::Duration;
 
-use kit::raw::{Raw, Segment};
-use kit::{Kit, Server};
+use crate::kit::raw::{Raw, Segment};
+use crate::kit::{Kit, Server};
 use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl, TcpSeqNumber};
 use linecho_smoltcp::{Config, HashedListener, LongLines, Options};
 

@@ -1,11 +1,9 @@
 //! Silent peers: keep-alive probes, which never harm the echo.
 
-mod kit;
-
 use std::time::Duration;
 
-use kit::Kit;
-use kit::raw::{Raw, Segment};
+use crate::kit::raw::{Raw, Segment};
+use crate::kit::{Kit, Server};
 use linecho_smoltcp::smoltcp::socket::tcp::State;
 use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl};
 use linecho_smoltcp::{Config, HashedListener, LongLines, Options};
@@ -27,7 +25,7 @@ const LOST: [u8; 500] = {
 /// A peer that shrinks its window to nothing while a segment of the echo is lost, and opens it
 /// again for just that segment: smoltcp then has data in flight, and no timer to send it again by.
 /// Returns the segments that the server sends from then on.
-fn after_a_window_that_shrank<L: kit::Server>(mut kit: Kit<1, L>) -> (Raw, Vec<Segment>) {
+fn after_a_window_that_shrank<L: Server>(mut kit: Kit<1, L>) -> (Raw, Vec<Segment>) {
     let mut raw = raw();
     raw.window = 1000;
     raw.connect(&mut kit);

@@ -1,12 +1,10 @@
 //! Ethernet: hardware addresses that the stack does not know, or no longer: no busy loop, no lost
 //! slot, and no peer that waits for another one's.
 
-mod kit;
-
 use std::time::Duration;
 
-use kit::ether::{OUR_ADDRESS, Peer, Wire, hashed, plain};
-use kit::{Server, states};
+use crate::kit::ether::{OUR_ADDRESS, Peer, Wire, hashed, plain};
+use crate::kit::{Server, states};
 use linecho_smoltcp::smoltcp::socket::tcp::State;
 use linecho_smoltcp::smoltcp::wire::{ArpOperation, EthernetAddress, TcpControl};
 use linecho_smoltcp::{Config, Options};

@@ -1,12 +1,9 @@
 //! Multicast Listener Discovery: bridges that snoop hear in which groups neighbours look for us.
 
-#[macro_use]
-mod kit;
-
 use std::time::Duration;
 
-use kit::Server;
-use kit::ether::{self, OURS, Wire};
+use crate::kit::Server;
+use crate::kit::ether::{self, OURS, Wire};
 use linecho_smoltcp::smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv6Packet, IpCidr, IpProtocol,
     Ipv6Address, Ipv6Packet, Ipv6Repr,

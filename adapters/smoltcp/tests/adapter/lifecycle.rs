@@ -1,11 +1,9 @@
 //! The life of slots under everything that a peer, a link and an owner may do.
 
-mod kit;
-
 use std::time::Duration;
 
-use kit::raw::Raw;
-use kit::{CLIENT, Host, Kit, PORT, SERVER};
+use crate::kit::raw::Raw;
+use crate::kit::{self, CLIENT, Host, Kit, PORT, SERVER};
 use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
 use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl};
 use linecho_smoltcp::{Config, Event, LongLines, Options, Reason, Wake, egress, ingress};

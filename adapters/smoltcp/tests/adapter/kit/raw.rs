@@ -10,27 +10,27 @@ use super::{Kit, PORT, SERVER, Server};
 
 /// A segment that the server sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    pub control: TcpControl,
-    pub seq: TcpSeqNumber,
-    pub ack: Option<TcpSeqNumber>,
-    pub payload: Vec<u8>,
-    pub timestamp: bool,
+pub(crate) struct Segment {
+    pub(crate) control: TcpControl,
+    pub(crate) seq: TcpSeqNumber,
+    pub(crate) ack: Option<TcpSeqNumber>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) timestamp: bool,
 }
 
-pub struct Raw {
-    pub endpoint: IpEndpoint,
+pub(crate) struct Raw {
+    pub(crate) endpoint: IpEndpoint,
     /// The next sequence number, and the one expected from the server.
-    pub seq: TcpSeqNumber,
-    pub ack: Option<TcpSeqNumber>,
-    pub timestamps: bool,
-    pub window: u16,
+    pub(crate) seq: TcpSeqNumber,
+    pub(crate) ack: Option<TcpSeqNumber>,
+    pub(crate) timestamps: bool,
+    pub(crate) window: u16,
     /// The number of frames in `kit.seen` that it has read.
     read: usize,
 }
 
 impl Raw {
-    pub fn new(address: IpAddress, port: u16) -> Self {
+    pub(crate) fn new(address: IpAddress, port: u16) -> Self {
         Self {
             endpoint: IpEndpoint::new(address, port),
             seq: TcpSeqNumber(1000),
@@ -42,7 +42,7 @@ impl Raw {
     }
 
     /// Puts a segment on the link to the server. Does not move `seq`.
-    pub fn put<const N: usize, L: Server>(
+    pub(crate) fn put<const N: usize, L: Server>(
         &self,
         kit: &mut Kit<N, L>,
         control: TcpControl,
@@ -84,27 +84,27 @@ impl Raw {
         kit.server.device.rx.borrow_mut().push_back(frame);
     }
 
-    pub fn syn<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>) {
+    pub(crate) fn syn<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>) {
         self.ack = None;
         self.put(kit, TcpControl::Syn, b"");
     }
 
-    pub fn send<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>, payload: &[u8]) {
+    pub(crate) fn send<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>, payload: &[u8]) {
         self.put(kit, TcpControl::Psh, payload);
         self.seq += payload.len();
     }
 
-    pub fn fin<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>, payload: &[u8]) {
+    pub(crate) fn fin<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>, payload: &[u8]) {
         self.put(kit, TcpControl::Fin, payload);
         self.seq += payload.len() + 1;
     }
 
-    pub fn ack<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>) {
+    pub(crate) fn ack<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>) {
         self.put(kit, TcpControl::None, b"");
     }
 
     /// Takes the segments that the server has sent to this peer since the last time.
-    pub fn take<const N: usize, L: Server>(&mut self, kit: &Kit<N, L>) -> Vec<Segment> {
+    pub(crate) fn take<const N: usize, L: Server>(&mut self, kit: &Kit<N, L>) -> Vec<Segment> {
         let fresh = &kit.seen[self.read..];
         self.read = kit.seen.len();
         fresh.iter().filter_map(|frame| self.parse(frame)).collect()
@@ -132,7 +132,10 @@ impl Raw {
     }
 
     /// Takes the segments likewise, and moves `ack` behind all of them.
-    pub fn take_and_note<const N: usize, L: Server>(&mut self, kit: &Kit<N, L>) -> Vec<Segment> {
+    pub(crate) fn take_and_note<const N: usize, L: Server>(
+        &mut self,
+        kit: &Kit<N, L>,
+    ) -> Vec<Segment> {
         let segments = self.take(kit);
         for segment in &segments {
             let flag = usize::from(matches!(segment.control, TcpControl::Syn | TcpControl::Fin));
@@ -146,7 +149,7 @@ impl Raw {
 
     /// A whole handshake.
     #[track_caller]
-    pub fn connect<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>) {
+    pub(crate) fn connect<const N: usize, L: Server>(&mut self, kit: &mut Kit<N, L>) {
         self.take(kit);
         self.syn(kit);
         self.seq += 1;

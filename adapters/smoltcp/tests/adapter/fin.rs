@@ -1,12 +1,10 @@
 //! The FIN goes alone, when all that was echoed is acknowledged: smoltcp 0.14 at the other end
 //! loses data that share a segment with a FIN, when segments overtake each other.
 
-mod kit;
-
 use std::time::Duration;
 
-use kit::Kit;
-use kit::raw::Raw;
+use crate::kit::Kit;
+use crate::kit::raw::Raw;
 use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl};
 use linecho_smoltcp::{Options, Reason};
 

@@ -1,10 +1,8 @@
 //! The mapping of a smoltcp socket to `embedded-io`, in each situation that a socket can be in.
 
-mod kit;
-
 use std::time::Duration;
 
-use kit::{BUFFER, Client, Kit};
+use crate::kit::{BUFFER, Client, Kit};
 use linecho_smoltcp::linecho_core::embedded_io::{
     Error as _, ErrorKind, Read, ReadReady, Write, WriteReady,
 };

@@ -1,12 +1,10 @@
 //! The listener for thousands. The life of each slot is that of the other listener, and is tested
 //! there; here is what differs: how slots are found, by address, by what there is to do, by time.
 
-mod kit;
-
 use std::time::Duration;
 
-use kit::raw::Raw;
-use kit::{BUFFER, Kit, LINE, PORT, SERVER, tcp_socket};
+use crate::kit::raw::Raw;
+use crate::kit::{BUFFER, Kit, LINE, PORT, SERVER, tcp_socket};
 use linecho_devices::faulty::VirtualClock;
 use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
 use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl};

@@ -1,0 +1,18 @@
+//! The listeners, the client and the socket on stacks in memory, in virtual time.
+
+#[macro_use]
+mod kit;
+
+mod client;
+mod fin;
+mod forged;
+mod hashed;
+mod keep_alive;
+mod lifecycle;
+mod lines;
+mod mld;
+mod neighbour;
+mod resolution;
+mod reuse;
+mod socket;
+mod vanish;
