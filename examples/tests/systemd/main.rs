@@ -26,13 +26,6 @@ mod linux {
         conclude(trials![the_units_serve])
     }
 
-    fn skip(why: impl Into<String>, enable: &str) -> Stop {
-        Stop::Skipped {
-            why: why.into(),
-            enable: enable.into(),
-        }
-    }
-
     /// A systemd that is killed, with all that it has started, when this is dropped.
     struct Systemd {
         /// unshare(1).
@@ -49,7 +42,7 @@ mod linux {
                 return Err(Stop::no_program("systemd", "systemd"));
             }
             if !nix::unistd::Uid::effective().is_root() {
-                return Err(skip(
+                return Err(Stop::skipped(
                     "a systemd of its own takes root",
                     "run the test as root",
                 ));
@@ -60,7 +53,7 @@ mod linux {
                 .map(|line| line.split(' ').collect::<Vec<_>>());
             let mut hierarchies = fields.filter(|it| it.get(2) == Some(&"cgroup2"));
             let hierarchy = hierarchies.next().ok_or_else(|| {
-                skip(
+                Stop::skipped(
                     "no cgroup2 is mounted",
                     "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
                 )
@@ -68,7 +61,7 @@ mod linux {
             let name = format!("linecho-systemd-{}", std::process::id());
             let cgroup = Path::new(hierarchy).join(&name);
             fs::create_dir(&cgroup).map_err(|error| {
-                skip(
+                Stop::skipped(
                     format!("no cgroup can be made in {hierarchy}: {error}"),
                     "mount it read-write (docker: --privileged)",
                 )
@@ -119,7 +112,10 @@ mod linux {
                 if has_ended || begin.elapsed() > PATIENCE {
                     let text = fs::read_to_string(&console).unwrap_or_default();
                     let why = format!("systemd does not start here: {text}");
-                    return Err(skip(why, "a machine or container with CAP_SYS_ADMIN"));
+                    return Err(Stop::skipped(
+                        why,
+                        "a machine or container with CAP_SYS_ADMIN",
+                    ));
                 }
                 thread::sleep(Duration::from_millis(50));
             }

@@ -37,13 +37,22 @@ impl Stop {
         }
     }
 
+    /// A skip for something that the machine lacks, and the command that mends it.
+    #[must_use]
+    pub fn skipped(why: impl Into<String>, enable: impl Into<String>) -> Self {
+        Self::Skipped {
+            why: why.into(),
+            enable: enable.into(),
+        }
+    }
+
     /// A skip for a program that the machine lacks, which a Debian package brings.
     #[must_use]
     pub fn no_program(program: &str, package: &str) -> Self {
-        Self::Skipped {
-            why: format!("there is no program `{program}`"),
-            enable: format!("apt-get install {package}"),
-        }
+        Self::skipped(
+            format!("there is no program `{program}`"),
+            format!("apt-get install {package}"),
+        )
     }
 
     /// A skip from an error whose first line says what is lacking, and whose other lines say what
@@ -51,10 +60,7 @@ impl Stop {
     #[must_use]
     pub fn lacking(error: &str) -> Self {
         let (why, enable) = error.split_once('\n').unwrap_or((error, "run it as root"));
-        Self::Skipped {
-            why: why.into(),
-            enable: enable.split_whitespace().collect::<Vec<_>>().join(" "),
-        }
+        Self::skipped(why, enable.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 }
 
