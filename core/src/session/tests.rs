@@ -150,6 +150,14 @@ fn discard_drops_the_line_and_finds_the_next() {
 }
 
 #[test]
+fn nothing_of_a_dropped_line_is_held() {
+    let mut session = session(4, LongLines::Discard);
+    feed(&mut session, b"0123");
+    feed(&mut session, b"45");
+    assert_eq!((session.held(), session.input().len()), (0, 4));
+}
+
+#[test]
 fn close_ends_after_the_lines_before_have_gone() {
     let mut session = session(4, LongLines::Close);
     assert_eq!(feed(&mut session, b"a\n0123"), 4);
