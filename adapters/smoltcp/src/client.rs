@@ -119,42 +119,31 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, const WINDOW: usize> Client<S, WINDOW> {
         mut on_line: impl FnMut(Duration),
     ) -> Result<ClientTurn, ProbeError> {
         self.was_open |= tcp.may_send();
-        loop {
-            while !self.probe.output().is_empty() && tcp.can_send() {
-                let sent = tcp.send_slice(self.probe.output()).unwrap_or(0);
-                self.probe.sent(sent, now);
-            }
-            if self.finishing && self.probe.output().is_empty() && tcp.may_send() {
-                lifecycle::close(tcp);
-            }
+        let sent = tcp.send_slice(self.probe.output()).unwrap_or(0);
+        self.probe.sent(sent, now);
+        if self.finishing && self.probe.output().is_empty() && tcp.may_send() {
+            lifecycle::close(tcp);
+        }
+        // In two pieces where they go around the end of the ring.
+        while tcp.can_recv() {
             let probe = &mut self.probe;
-            let received = tcp.recv(|bytes| {
-                let result = probe.check(bytes, now, &mut on_line);
-                (bytes.len(), result.map(|()| bytes.len()))
-            });
-            match received {
-                Ok(Ok(n)) if n > 0 => {}
-                Ok(Ok(_)) if self.probe.is_done() && !self.finishing => {
-                    return Ok(ClientTurn::Done);
-                }
-                Ok(Ok(_)) => return Ok(ClientTurn::Wait),
-                Ok(Err(error)) => return Err(error),
-                Err(RecvError::Finished) => {
-                    self.probe.end_of_input()?;
-                    tcp.close();
-                    return Ok(ClientTurn::Closed);
-                }
-                Err(RecvError::InvalidState) if tcp.state() != State::Closed => {
-                    return Ok(ClientTurn::Wait);
-                }
-                Err(RecvError::InvalidState) => {
-                    return Err(ProbeError::Io(if self.was_open {
-                        ErrorKind::ConnectionReset
-                    } else {
-                        ErrorKind::ConnectionRefused
-                    }));
-                }
+            let check = |bytes: &mut [u8]| (bytes.len(), probe.check(bytes, now, &mut on_line));
+            tcp.recv(check).unwrap_or(Ok(()))?;
+        }
+        match tcp.peek(0).map(|_| ()) {
+            Ok(()) if self.probe.is_done() && !self.finishing => Ok(ClientTurn::Done),
+            Ok(()) => Ok(ClientTurn::Wait),
+            Err(RecvError::Finished) => {
+                self.probe.end_of_input()?;
+                tcp.close();
+                Ok(ClientTurn::Closed)
             }
+            Err(RecvError::InvalidState) if tcp.state() != State::Closed => Ok(ClientTurn::Wait),
+            Err(RecvError::InvalidState) => Err(ProbeError::Io(if self.was_open {
+                ErrorKind::ConnectionReset
+            } else {
+                ErrorKind::ConnectionRefused
+            })),
         }
     }
 }

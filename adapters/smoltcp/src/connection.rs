@@ -83,6 +83,8 @@ impl<'a> Connection<'a> {
                 return session.ended();
             }
         }
+        // What the socket holds, and the end behind it: nothing more arrives during the turn.
+        let budget = tcp.recv_queue().saturating_add(1);
         // While others wait for a line buffer, this session takes whole lines, so that it can let
         // go of its own. A session that is to finish must see all there is.
         let mut socket = if turn.line_wanted && !session.is_shutting_down() {
@@ -90,10 +92,8 @@ impl<'a> Connection<'a> {
         } else {
             Socket::new(tcp)
         };
-        // The budget is what the socket holds: nothing more arrives during the turn.
-        let driven = polled::serve(session, &mut socket, turn.now, usize::MAX);
+        let driven = polled::serve(session, &mut socket, turn.now, budget);
         if session.held() == 0
-            && session.capacity() > 0
             && let Ok(line) = session.replace_storage(&mut [])
         {
             // There is room for it in the pool that it came from.

@@ -36,7 +36,6 @@ pub struct Listener<'a, const SLOTS: usize> {
     full: bool,
     /// Sessions wait for a line buffer.
     line_wanted: bool,
-    /// In ascending order, which is that of the socket set.
     handles: Vec<SocketHandle, SLOTS>,
     slots: Vec<Slot<'a>, SLOTS>,
     heard: Heard,
@@ -186,20 +185,23 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
     /// retransmits, since our SYN|ACK got lost, would open a second connection, whose answers
     /// contradict those of the first. And a socket in TIME-WAIT would ignore a SYN for a new one.
     fn sort(&self, sockets: &mut SocketSet<'_>) {
-        let mut in_order = false;
-        while !in_order {
-            in_order = true;
+        // A bubble sort: each pass brings at least one more to its place.
+        for _ in 0..SLOTS {
+            let mut in_order = true;
             let mut last: Option<(Rank, &mut tcp::Socket<'_>)> = None;
             for (_, tcp) in with_sockets(&self.handles, sockets) {
-                let Some(rank) = rank(tcp) else { continue };
+                let Some(mut rank) = rank(tcp) else { continue };
                 if let Some((last_rank, last)) = last
                     && last_rank > rank
                 {
                     mem::swap(last, tcp);
+                    rank = last_rank;
                     in_order = false;
-                    break;
                 }
                 last = Some((rank, tcp));
+            }
+            if in_order {
+                break;
             }
         }
     }
@@ -260,12 +262,8 @@ fn with_sockets<'x, 'b>(
     handles: &'x [SocketHandle],
     set: &'x mut SocketSet<'b>,
 ) -> impl Iterator<Item = (usize, &'x mut tcp::Socket<'b>)> {
-    let mut next = 0;
     set.iter_mut().filter_map(move |(handle, socket)| {
-        while *handles.get(next)? < handle {
-            next += 1;
-        }
-        let number = (*handles.get(next)? == handle).then_some(next)?;
+        let number = handles.iter().position(|own| *own == handle)?;
         Some((number, tcp::Socket::downcast_mut(socket)?))
     })
 }

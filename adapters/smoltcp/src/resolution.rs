@@ -53,7 +53,7 @@ pub(crate) fn examine(
         return None;
     };
     let to = frame.dst_addr();
-    if to != ours && !to.is_multicast() && !to.is_broadcast() {
+    if to != ours && !to.is_multicast() {
         return None;
     }
     match frame.ethertype() {

@@ -213,8 +213,8 @@ fn ipv6(packet: &[u8]) -> Option<(IpAddress, IpAddress, &[u8])> {
     })
 }
 
+#[cfg(test)]
 #[cfg(all(
-    test,
     feature = "medium-ethernet",
     feature = "medium-ip",
     feature = "proto-ipv4",

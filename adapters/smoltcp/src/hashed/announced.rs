@@ -64,7 +64,8 @@ impl Announced {
     }
 }
 
-#[cfg(all(test, feature = "proto-ipv4"))]
+#[cfg(test)]
+#[cfg(feature = "proto-ipv4")]
 mod tests {
     use super::*;
 

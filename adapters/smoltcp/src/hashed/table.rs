@@ -354,6 +354,7 @@ impl<'a> Table<'a> {
     }
 }
 
-#[cfg(all(test, feature = "medium-ip", feature = "proto-ipv4"))]
+#[cfg(test)]
+#[cfg(all(feature = "medium-ip", feature = "proto-ipv4"))]
 #[path = "table_tests.rs"]
 mod tests;
