@@ -81,6 +81,21 @@ impl Pair {
         turn
     }
 
+    /// Steps for up to ten seconds, until `done`.
+    fn wait(
+        &mut self,
+        mut serve: impl FnMut(&mut Host, Instant),
+        mut done: impl FnMut(&mut Self) -> bool,
+    ) {
+        for _ in 0..10_000 {
+            if done(self) {
+                return;
+            }
+            self.step(&mut serve).unwrap();
+        }
+        panic!("it waits for ever");
+    }
+
     /// Steps for up to ten seconds, until the client says something other than
     /// [`ClientTurn::Wait`].
     fn drive(
@@ -133,12 +148,12 @@ fn more_lines_than_fit_anywhere_go_through() {
     let mut serve = echo(&mut listener);
     let line = [&[b'x'; 200][..], b"\n"].concat();
     let mut queued = 0;
-    while pair.client.probe().lines() < 2000 {
+    pair.wait(&mut serve, |pair| {
         while queued < 2000 && pair.client.probe().queue(&line).is_ok() {
             queued += 1;
         }
-        pair.step(&mut serve).unwrap();
-    }
+        pair.client.probe().lines() == 2000
+    });
     assert_eq!(pair.client.probe().bytes(), 2000 * 201);
 }
 
@@ -235,9 +250,11 @@ fn congestion_state_of_an_earlier_connection_is_not_inherited() {
         let tcp = pair.server.sockets.get_mut::<tcp::Socket>(server);
         tcp.abort();
         tcp.listen(PORT).unwrap();
-        while pair.server.sockets.get::<tcp::Socket>(server).state() != tcp::State::Established {
-            pair.step(|_, _| ()).unwrap();
-        }
+        let established = |pair: &mut Pair| {
+            let tcp = pair.server.sockets.get::<tcp::Socket>(server);
+            tcp.state() == tcp::State::Established
+        };
+        pair.wait(|_, _| (), established);
         pair.client.probe().queue(&[b'\n'; 4000]).unwrap();
         // All frames to the server are dropped from here on, so that the client first sends as
         // much as its initial congestion window holds.

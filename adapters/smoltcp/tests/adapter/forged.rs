@@ -34,7 +34,9 @@ on_both! {
     a_peer_that_has_lost_an_open_connection_is_served_after_a_second,
     a_peer_that_has_lost_a_closing_connection_is_served_after_a_second,
     a_peer_that_has_lost_a_half_open_connection_is_served,
+    each_of_several_peers_may_start_anew_more_than_once,
     a_forged_syn_ends_nothing,
+    a_syn_with_the_number_that_is_expected_is_answered,
     a_retransmitted_syn_starts_nothing_anew,
 }
 
@@ -129,9 +131,7 @@ fn an_exact_reset_that_answers_a_probe_ends_the_connection<L: Server>(mut kit: K
     let mut raw = raw();
     raw.connect(&mut kit);
     raw.take(&kit);
-    while raw.take(&kit).is_empty() {
-        kit.pass(MILLISECOND);
-    }
+    kit.drive("a probe", 60 * SECOND, |kit| !raw.take(kit).is_empty());
     reset_at(&mut kit, &mut raw, 0);
     assert_eq!(kit.reasons(), [Reason::Reset]);
 }
@@ -194,6 +194,26 @@ fn a_peer_that_has_lost_a_half_open_connection_is_served<L: Server>(mut kit: Kit
     assert_eq!(kit.listener.busy(), 1);
 }
 
+fn each_of_several_peers_may_start_anew_more_than_once<L: Server>(mut kit: Kit<4, L>) {
+    let mut peers = [1, 2, 3].map(|port| Raw::new(IpAddress::v4(10, 0, 0, 9), port));
+    for round in 1..4 {
+        for peer in &mut peers {
+            peer.seq = TcpSeqNumber(1_000_000 * round);
+            peer.take(&kit);
+            peer.syn(&mut kit);
+            kit.pass(MILLISECOND);
+            let answers = peer.take(&kit);
+            assert!(
+                answers
+                    .iter()
+                    .any(|it| it.control == TcpControl::Syn && it.ack == Some(peer.seq + 1)),
+                "round {round}: {answers:?}"
+            );
+        }
+    }
+    assert_eq!(kit.listener.busy(), peers.len());
+}
+
 fn a_forged_syn_ends_nothing<L: Server>(mut kit: Kit<4, L>) {
     let mut raw = raw();
     raw.connect(&mut kit);
@@ -206,6 +226,21 @@ fn a_forged_syn_ends_nothing<L: Server>(mut kit: Kit<4, L>) {
     }
     assert!(kit.reasons().is_empty());
     assert_eq!(kit.listener.busy(), 1);
+}
+
+/// An RST with that number would end the connection.
+fn a_syn_with_the_number_that_is_expected_is_answered<L: Server>(mut kit: Kit<4, L>) {
+    let mut raw = raw();
+    raw.connect(&mut kit);
+    echo(&mut kit, &mut raw);
+    let ours = raw.ack;
+    raw.syn(&mut kit);
+    kit.pass(MILLISECOND);
+    let answers = raw.take(&kit);
+    let numbers: Vec<_> = answers.iter().map(|it| (Some(it.seq), it.ack)).collect();
+    assert_eq!(numbers, [(ours, Some(raw.seq))]);
+    raw.ack = ours;
+    echo(&mut kit, &mut raw);
 }
 
 fn a_retransmitted_syn_starts_nothing_anew<L: Server>(mut kit: Kit<4, L>) {

@@ -539,24 +539,6 @@ fn a_flood_of_frames_starves_no_session() {
 }
 
 #[test]
-fn one_turn_sends_many_segments() {
-    let mut kit = Kit::<1>::new(plain());
-    let client = kit.connect();
-    kit.echo(client, b"one\n");
-    kit.seen.clear();
-    kit.send(client, &[b'\n'; 4000]);
-    let now = kit.now();
-    let before = kit.turns;
-    kit.step(now);
-    kit.step(now);
-    assert!(
-        kit.seen.len() > 2 * (kit.turns - before).min(1),
-        "{} frames",
-        kit.seen.len()
-    );
-}
-
-#[test]
 fn shutdown_takes_in_what_has_arrived_and_accepts_no_more() {
     let mut kit = Kit::<3>::new(plain());
     let (a, b) = (kit.connect(), kit.connect());

@@ -3,15 +3,18 @@
 #[macro_use]
 mod kit;
 
+mod account;
 mod client;
 mod fin;
 mod forged;
 mod hashed;
+mod ipv6;
 mod keep_alive;
 mod lifecycle;
 mod lines;
 mod mld;
 mod neighbour;
+mod output;
 mod resolution;
 mod reuse;
 mod socket;

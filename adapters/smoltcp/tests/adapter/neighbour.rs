@@ -209,6 +209,24 @@ fn a_hashed_listener_retransmits_to_more_hosts_than_the_stack_knows() {
     retransmissions_to_many(hashed::<64>(Options::DEFAULT, 20));
 }
 
+/// Each echo is of two segments, which leave in the turn in which the lines came.
+#[test]
+fn a_hashed_listener_sends_all_it_has_to_more_hosts_than_the_stack_knows() {
+    let mut wire = hashed::<64>(Options::DEFAULT, 20);
+    let mut peers = hosts(&mut wire, 2..14);
+    round(&mut wire, &mut peers);
+    nine_others(&mut wire);
+    wire.segments.clear();
+    for peer in &mut peers {
+        wire.send(peer, &[b'\n'; 1000]);
+    }
+    wire.pass(Duration::from_micros(1));
+    for peer in &peers {
+        let bytes: usize = wire.take(peer).iter().map(|it| it.payload.len()).sum();
+        assert_eq!(bytes, 1000, "to {}", peer.address);
+    }
+}
+
 /// The stack answers a segment out of order while it takes it in, and drops that answer if it lacks
 /// the hardware address. Once a listener has seen that addresses are short, it tells them before.
 #[test]
@@ -313,27 +331,36 @@ fn a_hashed_listener_follows_a_last_sender_that_changes() {
 }
 
 /// A switch floods a segment of the peer to another host; then the peer connects.
-fn a_segment_for_another_host_before_a_connection<L: Server>(mut wire: Wire<L>) {
-    let mut peer = Peer::new(2);
-    wire.put_tcp(&peer, TcpControl::None, b"");
+/// Puts a segment of `peer` to another host on the link.
+fn speak_to_another<L: Server>(wire: &Wire<L>, peer: &Peer) {
+    wire.put_tcp(peer, TcpControl::None, b"");
     let other = Peer::new(3);
-    let to_other = |frame: &mut [u8]| {
-        frame[..6].copy_from_slice(other.hardware.as_bytes());
-        frame[30..34].copy_from_slice(&other.address.octets());
-    };
-    to_other(wire.host.device.rx.borrow_mut().back_mut().unwrap());
+    let mut frames = wire.host.device.rx.borrow_mut();
+    let frame = frames.back_mut().unwrap();
+    frame[..6].copy_from_slice(other.hardware.as_bytes());
+    frame[30..34].copy_from_slice(&other.address.octets());
+}
+
+fn a_host_that_speaks_to_another_first<L: Server>(mut wire: Wire<L>) {
+    let mut peer = Peer::new(2);
+    speak_to_another(&wire, &peer);
     wire.connect(&mut peer, 2 * MILLISECOND);
     assert_eq!(wire.requests(), 0);
+    nine_others(&mut wire);
+    speak_to_another(&wire, &peer);
+    wire.send(&mut peer, b"line\n");
+    wire.pass(2 * MILLISECOND);
+    assert_eq!(wire.take(&peer)[0].payload, b"line\n");
 }
 
 #[test]
 fn a_listener_knows_a_host_that_has_spoken_to_another() {
-    a_segment_for_another_host_before_a_connection(plain::<4>(Options::DEFAULT));
+    a_host_that_speaks_to_another_first(plain::<4>(Options::DEFAULT));
 }
 
 #[test]
 fn a_hashed_listener_knows_a_host_that_has_spoken_to_another() {
-    a_segment_for_another_host_before_a_connection(hashed::<64>(Options::DEFAULT, 4));
+    a_host_that_speaks_to_another_first(hashed::<64>(Options::DEFAULT, 4));
 }
 
 /// Two handshakes whose segments alternate, and a damaged SYN of one of the peers between them.

@@ -26,9 +26,11 @@ fn hashed() -> Wire<HashedListener<'static, 4>> {
 
 on_both! {
     a_request_from_another_subnet_is_answered_where_there_is_a_route,
+    only_a_request_for_us_is_answered,
     a_probe_for_our_address_is_answered,
     duplicate_address_detection_finds_our_address,
     an_announcement_is_heard,
+    requests_among_others_make_it_forget_nobody,
 }
 
 /// Puts an ARP request of `peer` for our address, and returns the reply.
@@ -57,6 +59,32 @@ fn a_request_from_another_subnet_is_answered_where_there_is_a_route<L: Server>(m
     let routes = wire.host.iface.routes_mut();
     routes.add_default_ipv4_route(router).unwrap();
     assert_eq!(ask(&mut wire, &peer), Some(reply_to(&peer)));
+    let expires_at = Some(wire.clock.now() + SECOND.into());
+    wire.host.iface.routes_mut().update(|routes| {
+        routes[0].expires_at = expires_at;
+    });
+    assert_eq!(ask(&mut wire, &peer), Some(reply_to(&peer)));
+    wire.pass(2 * SECOND);
+    assert_eq!(ask(&mut wire, &peer), None, "the route has expired");
+}
+
+/// Where smoltcp itself answers none.
+fn only_a_request_for_us_is_answered<L: Server>(mut wire: Wire<L>) {
+    let mut peer = Peer::new(9);
+    peer.address = Ipv4Address::new(192, 168, 0, 9);
+    let router = Ipv4Address::new(10, 0, 0, 254);
+    let routes = wire.host.iface.routes_mut();
+    routes.add_default_ipv4_route(router).unwrap();
+    let elsewhere = EthernetAddress([2, 0, 0, 0, 0, 7]);
+    for (to, operation, answers) in [
+        (OURS, ArpOperation::Request, 1),
+        (elsewhere, ArpOperation::Request, 0),
+        (OURS, ArpOperation::Reply, 0),
+    ] {
+        wire.put_arp_to(to, &peer, operation, OUR_ADDRESS);
+        wire.pass(MILLISECOND);
+        assert_eq!(wire.arp.drain(..).count(), answers, "{operation:?} to {to}");
+    }
 }
 
 fn a_probe_for_our_address_is_answered<L: Server>(mut wire: Wire<L>) {
@@ -111,6 +139,22 @@ fn an_announcement_is_heard<L: Server>(mut wire: Wire<L>) {
     let segments = wire.take(&peer);
     assert_eq!(segments[0].payload, b"line\n");
     assert_eq!(segments[0].hardware, peer.hardware);
+}
+
+/// The retransmission leaves without a request for its address.
+fn requests_among_others_make_it_forget_nobody<L: Server>(mut wire: Wire<L>) {
+    let mut peer = Peer::new(9);
+    wire.connect(&mut peer, SECOND);
+    wire.send(&mut peer, b"line\n");
+    wire.pass(MILLISECOND);
+    wire.segments.clear();
+    for number in 200..209 {
+        let other = Ipv4Address::new(10, 0, 0, 7);
+        wire.put_arp(&Peer::new(number), ArpOperation::Request, other);
+    }
+    wire.pass(2 * SECOND);
+    assert_eq!(wire.take(&peer)[0].payload, b"line\n");
+    assert_eq!(wire.requests(), 0);
 }
 
 fn duplicate_address_detection_finds_our_address<L: Server>(mut wire: Wire<L>) {

@@ -188,3 +188,14 @@ fn empty_slices_and_flush_do_nothing() {
         assert_eq!(socket.flush(), Ok(()));
     });
 }
+
+#[test]
+fn errors_speak_in_words() {
+    for (error, text) in [
+        (SocketError::NotNow, "the socket is not ready"),
+        (SocketError::Closed, "the connection was closed for sending"),
+        (SocketError::Reset, "the connection was reset"),
+    ] {
+        assert_eq!(error.to_string(), text);
+    }
+}

@@ -242,6 +242,16 @@ impl<L: Server> Wire<L> {
     }
 
     pub(crate) fn put_arp(&self, peer: &Peer, operation: ArpOperation, target: Ipv4Address) {
+        self.put_arp_to(EthernetAddress::BROADCAST, peer, operation, target);
+    }
+
+    pub(crate) fn put_arp_to(
+        &self,
+        to: EthernetAddress,
+        peer: &Peer,
+        operation: ArpOperation,
+        target: Ipv4Address,
+    ) {
         let arp = ArpRepr::EthernetIpv4 {
             operation,
             source_hardware_addr: peer.hardware,
@@ -251,12 +261,7 @@ impl<L: Server> Wire<L> {
         };
         let mut packet = vec![0; arp.buffer_len()];
         arp.emit(&mut ArpPacket::new_unchecked(&mut packet[..]));
-        self.put(
-            peer.hardware,
-            EthernetAddress::BROADCAST,
-            EthernetProtocol::Arp,
-            &packet,
-        );
+        self.put(peer.hardware, to, EthernetProtocol::Arp, &packet);
     }
 
     /// Sends a SYN, and moves `seq` behind it.

@@ -116,7 +116,7 @@ pub(crate) struct StandStill {
 }
 
 impl StandStill {
-    const MOST: u32 = 20_000;
+    const MOST: u32 = 5_000;
 
     pub(crate) fn step(&mut self, now: Instant) {
         let is_new = self.at.replace(now) != Some(now);
@@ -128,6 +128,9 @@ impl StandStill {
 /// The common interface of both kinds of listener.
 pub(crate) trait Server {
     fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake;
+    fn shutdown(&mut self);
+    fn is_drained(&self) -> bool;
+    fn sessions(&self) -> usize;
     fn busy(&self) -> usize;
     fn totals(&self) -> &Totals;
 }
@@ -140,6 +143,18 @@ impl<const SLOTS: usize> Server for Listener<'_, SLOTS> {
             sockets,
         } = host;
         Listener::poll(self, now, iface, device, sockets, on_event)
+    }
+
+    fn shutdown(&mut self) {
+        Listener::shutdown(self);
+    }
+
+    fn is_drained(&self) -> bool {
+        Listener::is_drained(self)
+    }
+
+    fn sessions(&self) -> usize {
+        Listener::sessions(self)
     }
 
     fn busy(&self) -> usize {
@@ -159,6 +174,18 @@ impl<const LINES: usize> Server for HashedListener<'_, LINES> {
             sockets,
         } = host;
         HashedListener::poll(self, now, iface, device, sockets, on_event)
+    }
+
+    fn shutdown(&mut self) {
+        HashedListener::shutdown(self);
+    }
+
+    fn is_drained(&self) -> bool {
+        HashedListener::is_drained(self)
+    }
+
+    fn sessions(&self) -> usize {
+        HashedListener::sessions(self)
     }
 
     fn busy(&self) -> usize {
