@@ -79,14 +79,15 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             slots: Vec::new(),
             heard: Heard::default(),
         };
-        for mut socket in sockets.into_iter().take(SLOTS) {
+        for socket in sockets.into_iter().take(SLOTS) {
+            let handle = set.add(socket);
             arm(
-                &mut socket,
+                set.get_mut(handle),
                 listener.service.endpoint,
                 &listener.service.options,
             );
             // `take` leaves room, here and below.
-            let _ = listener.handles.push(set.add(socket));
+            let _ = listener.handles.push(handle);
             let _ = listener.slots.push(Slot::default());
         }
         listener.service.add_lines(lines);
