@@ -97,9 +97,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Buffer<S> {
 
     /// Takes in `n` bytes that were put at the beginning of [`free`](Self::free), and shows them.
     pub(crate) fn fill(&mut self, n: usize) -> &[u8] {
-        let before = self.end;
-        self.end = advanced(before, n, self.capacity_u32());
-        self.slice(before, self.end)
+        let (end, capacity) = (self.end as usize, self.capacity());
+        let free = self.storage.as_ref().get(end..capacity).unwrap_or_default();
+        let fresh = free.get(..n).unwrap_or(free);
+        // The cast loses nothing: the capacity is one of 32 bits.
+        self.end = self.end.wrapping_add(fresh.len() as u32);
+        fresh
     }
 
     /// Moves the mark: the first `n` bytes of the back join the front.

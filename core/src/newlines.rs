@@ -17,41 +17,47 @@ pub(crate) fn newlines(bytes: &[u8]) -> Option<(u64, usize)> {
     FOR_TARGET(bytes)
 }
 
-/// Finds them on controllers, which have short lines, little flash and no vectors: skips words
-/// without a newline.
+/// Finds them on controllers, which have short lines, little flash and no vectors: by words.
 fn small(bytes: &[u8]) -> Option<(u64, usize)> {
     let (mut count, mut behind) = (0_u32, 0);
-    let mut rest = bytes;
-    loop {
-        while let Some((word, after)) = rest.split_first_chunk() {
-            if has_newline(*word) {
-                break;
-            }
-            rest = after;
-        }
-        // The newline is in this word, or the bytes are the last.
-        for _ in 0..WORD {
-            let Some((byte, after)) = rest.split_first() else {
-                return (count > 0).then_some((count.into(), behind));
-            };
-            rest = after;
-            if *byte == b'\n' {
-                count = count.wrapping_add(1);
-                behind = rest.len();
+    let mut words = bytes.chunks_exact(WORD);
+    let tail = words.remainder();
+    while let Some(&[a, b, c, d]) = words.next() {
+        let mut marks = newlines_in(u32::from_le_bytes([a, b, c, d]));
+        if marks != 0 {
+            // The highest byte of the product is the sum of all bytes.
+            count = count.wrapping_add((marks >> 7).wrapping_mul(LOWEST) >> 24);
+            behind = words.len().wrapping_mul(WORD).wrapping_add(tail.len());
+            while marks & (1 << 31) == 0 {
+                marks <<= 8;
+                behind = behind.wrapping_add(1);
             }
         }
     }
+    let mut rest = tail;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte == b'\n' {
+            count = count.wrapping_add(1);
+            behind = rest.len();
+        }
+    }
+    (count > 0).then_some((count.into(), behind))
 }
 
 /// The bytes of a word.
 const WORD: usize = 4;
 
-/// Returns true if one of the bytes is a newline.
-const fn has_newline(word: [u8; WORD]) -> bool {
-    const NEWLINES: u32 = u32::from_ne_bytes([b'\n'; WORD]);
-    let differences = u32::from_ne_bytes(word) ^ NEWLINES;
-    // The subtraction sets the highest bit of the lowest byte that is zero: it borrows there.
-    differences.wrapping_sub(0x0101_0101) & !differences & 0x8080_8080 != 0
+/// The lowest bit of each byte of a word, and the highest.
+const LOWEST: u32 = 0x0101_0101;
+const HIGHEST: u32 = 0x8080_8080;
+
+/// Sets the highest bit of each byte that is a newline, and no other.
+const fn newlines_in(word: u32) -> u32 {
+    let differences = word ^ (b'\n' as u32 * LOWEST);
+    // No byte carries into the next. Its highest bit is set unless all bits of it are zero.
+    let others = ((differences & !HIGHEST) + !HIGHEST) | differences;
+    !others & HIGHEST
 }
 
 /// Counts short lines in blocks, and jumps over a line that is longer than a block.
@@ -113,13 +119,15 @@ mod tests {
     }
 
     #[test]
-    fn a_word_has_a_newline_or_not() {
+    fn the_newlines_of_a_word_are_marked() {
         for byte in 0..=u8::MAX {
             for other in [0, 0x09, b'\n', 0x0b, 0x7f, 0x80, 0x8a, 0xff] {
                 for place in 0..4 {
-                    let mut word = [other; 4];
-                    word[place] = byte;
-                    assert_eq!(has_newline(word), word.contains(&b'\n'), "{word:?}");
+                    let mut bytes = [other; 4];
+                    bytes[place] = byte;
+                    let word = u32::from_le_bytes(bytes);
+                    let marks = bytes.map(|byte| if byte == b'\n' { 0x80 } else { 0 });
+                    assert_eq!(newlines_in(word), u32::from_le_bytes(marks), "{bytes:?}");
                 }
             }
         }

@@ -157,9 +157,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             // Nothing waits in front of a line that is being dropped, so its end can go right away.
             // It is looked for once a long line, so a plain search will do, and spares flash.
             let newline = self.buffer.back().iter().position(|&byte| byte == b'\n');
-            let end = newline.map_or(0, |newline| newline + 1);
-            self.buffer.pass(end);
-            self.buffer.consume(end);
+            self.buffer.pass(newline.map_or(0, |newline| newline + 1));
+            self.buffer.consume(usize::MAX);
             lines = lines.wrapping_sub(1);
         }
         self.long_line = LongLine::None;
