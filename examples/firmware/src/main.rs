@@ -6,6 +6,7 @@ mod board;
 mod config;
 mod console;
 mod copy;
+mod divide;
 mod failure;
 mod network;
 mod processor;

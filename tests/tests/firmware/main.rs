@@ -7,6 +7,8 @@ mod boards;
 mod copying;
 #[cfg(unix)]
 mod core_alone;
+#[cfg(unix)]
+mod dividing;
 #[cfg(target_os = "linux")]
 mod embassy;
 
@@ -32,6 +34,7 @@ fn main() -> std::process::ExitCode {
     trials.extend(boards::trials());
     trials.extend(copying::trials());
     trials.extend(core_alone::trials());
+    trials.extend(dividing::trials());
     #[cfg(target_os = "linux")]
     trials.extend(embassy::trials());
     linecho_trials::conclude(trials)

@@ -12,6 +12,8 @@ mod config;
 mod console;
 #[path = "../../../../examples/firmware/src/copy.rs"]
 mod copy;
+#[path = "../../../../examples/firmware/src/divide.rs"]
+mod divide;
 mod echo;
 #[path = "../../../../examples/firmware/src/failure.rs"]
 mod failure;
