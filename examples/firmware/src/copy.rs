@@ -132,8 +132,8 @@ unsafe fn copy_word(to: *mut u8, from: *const u8) {
     };
 }
 
-/// The names of C, and those of Arm's ABI for the same (RTABI, 4.3.4). Some of these promise an
-/// alignment, of which the loops make no use.
+/// The names of C, and those of Arm's ABI for the same, which return nothing (RTABI, 4.3.4). Some
+/// of these promise an alignment, of which the loops make no use.
 #[cfg(target_os = "none")]
 mod names {
     use super::{backwards, forwards};
@@ -141,17 +141,16 @@ mod names {
     macro_rules! copying {
         ($($name:ident)*) => { $(
             #[unsafe(no_mangle)]
-            unsafe extern "C" fn $name(to: *mut u8, from: *const u8, bytes: usize) -> *mut u8 {
+            unsafe extern "C" fn $name(to: *mut u8, from: *const u8, bytes: usize) {
                 // SAFETY: the two do not overlap, as C has it.
                 unsafe { forwards(to, from, bytes) };
-                to
             }
         )* };
     }
     macro_rules! moving {
         ($($name:ident)*) => { $(
             #[unsafe(no_mangle)]
-            unsafe extern "C" fn $name(to: *mut u8, from: *const u8, bytes: usize) -> *mut u8 {
+            unsafe extern "C" fn $name(to: *mut u8, from: *const u8, bytes: usize) {
                 // SAFETY: the way is the one that the overlap, if any, asks for.
                 unsafe {
                     if to.addr() < from.addr() {
@@ -160,10 +159,23 @@ mod names {
                         backwards(to, from, bytes);
                     }
                 }
-                to
             }
         )* };
     }
-    copying!(memcpy __aeabi_memcpy __aeabi_memcpy4 __aeabi_memcpy8);
-    moving!(memmove __aeabi_memmove __aeabi_memmove4 __aeabi_memmove8);
+    copying!(__aeabi_memcpy __aeabi_memcpy4 __aeabi_memcpy8);
+    moving!(__aeabi_memmove __aeabi_memmove4 __aeabi_memmove8);
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, bytes: usize) -> *mut u8 {
+        // SAFETY: the two do not overlap, as C has it.
+        unsafe { forwards(to, from, bytes) };
+        to
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, bytes: usize) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { __aeabi_memmove(to, from, bytes) };
+        to
+    }
 }

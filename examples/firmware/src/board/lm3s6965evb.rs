@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use linecho_smoltcp::smoltcp::phy::{self, DeviceCapabilities};
 use linecho_smoltcp::smoltcp::time::Instant;
 
-use super::register::Registers;
+use super::register::{Buffer, Registers};
 use super::{FRAME_BYTES, RxToken, capabilities};
 use crate::processor::unmask;
 
@@ -168,17 +168,17 @@ const LENGTH_BYTES: usize = 2;
 const CHECKSUM_BYTES: usize = 4;
 
 /// The controller, with room for one frame each way: a reply is written while its request is read.
-#[repr(align(4))] // The FIFOs have words, and payloads then begin at a word.
+/// Payloads begin at a word, since a length is before the frame.
 pub struct Ethernet {
-    rx: [u8; LENGTH_BYTES + FRAME_BYTES + CHECKSUM_BYTES],
-    tx: [u8; LENGTH_BYTES + FRAME_BYTES],
+    rx: Buffer<{ LENGTH_BYTES + FRAME_BYTES + CHECKSUM_BYTES }>,
+    tx: Buffer<{ LENGTH_BYTES + FRAME_BYTES }>,
 }
 
 impl Ethernet {
     pub const fn new() -> Self {
         Self {
-            rx: [0; _],
-            tx: [0; _],
+            rx: Buffer([0; _]),
+            tx: Buffer([0; _]),
         }
     }
 
@@ -192,51 +192,18 @@ impl Ethernet {
         let first = MAC.read(MAC_DATA).to_le_bytes();
         // The length counts itself, the frame and its checksum.
         let bytes = usize::from(u16::from_le_bytes([first[0], first[1]]));
-        let (words, _) = self.rx.as_chunks_mut();
-        let fitting = bytes.div_ceil(4).clamp(1, words.len());
-        let excess = bytes.div_ceil(4).saturating_sub(fitting);
-        if let [room, rest @ ..] = &mut words[..fitting] {
-            *room = first;
-            take(rest);
-        }
+        let words = bytes.div_ceil(4).max(1);
+        let fitting = words.min(self.rx.0.len() / 4);
+        self.rx.0[..4].copy_from_slice(&first);
+        MAC.take(MAC_DATA, &mut self.rx, 1..fitting);
         // The next frame is behind what does not fit.
-        for _ in 0..excess {
+        for _ in fitting..words {
             MAC.read(MAC_DATA);
         }
         bytes
             .checked_sub(LENGTH_BYTES + CHECKSUM_BYTES)
             .filter(|&frame| frame <= FRAME_BYTES)
     }
-}
-
-// Both are out of line, where the loops have all registers, and move four words in a turn.
-
-/// Takes the next words out of the FIFO.
-#[inline(never)]
-fn take(words: &mut [[u8; 4]]) {
-    let pop = |word: &mut [u8; 4]| *word = MAC.read(MAC_DATA).to_le_bytes();
-    let (fours, rest) = words.as_chunks_mut();
-    for [a, b, c, d] in fours {
-        pop(a);
-        pop(b);
-        pop(c);
-        pop(d);
-    }
-    rest.iter_mut().for_each(pop);
-}
-
-/// Puts words into the FIFO.
-#[inline(never)]
-fn put(words: &[[u8; 4]]) {
-    let push = |word: &[u8; 4]| MAC.write(MAC_DATA, u32::from_le_bytes(*word));
-    let (fours, rest) = words.as_chunks();
-    for [a, b, c, d] in fours {
-        push(a);
-        push(b);
-        push(c);
-        push(d);
-    }
-    rest.iter().for_each(push);
 }
 
 fn sending() -> bool {
@@ -254,7 +221,7 @@ impl phy::Device for Ethernet {
         }
         while self.frame_waits() && !sending() {
             if let Some(bytes) = self.pop_frame() {
-                let frame = &self.rx[LENGTH_BYTES..][..bytes];
+                let frame = &self.rx.0[LENGTH_BYTES..][..bytes];
                 return Some((RxToken(frame), TxToken(&mut self.tx)));
             }
         }
@@ -271,16 +238,16 @@ impl phy::Device for Ethernet {
 }
 
 /// Room for a frame to send.
-pub struct TxToken<'a>(&'a mut [u8; LENGTH_BYTES + FRAME_BYTES]);
+pub struct TxToken<'a>(&'a mut Buffer<{ LENGTH_BYTES + FRAME_BYTES }>);
 
 impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, bytes: usize, f: F) -> R {
         const HEADER_BYTES: u16 = 14; // The length does not count the header.
         let length = (bytes as u16).saturating_sub(HEADER_BYTES);
-        self.0[..LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
-        let result = f(&mut self.0[LENGTH_BYTES..][..bytes]);
-        let (words, _) = self.0.as_chunks();
-        put(&words[..(LENGTH_BYTES + bytes).div_ceil(4)]);
+        let Buffer(buffer) = self.0;
+        buffer[..LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
+        let result = f(&mut buffer[LENGTH_BYTES..][..bytes]);
+        MAC.put(MAC_DATA, self.0, (LENGTH_BYTES + bytes).div_ceil(4));
         MAC.write(MAC_TX_REQUEST, 1);
         result
     }

@@ -7,7 +7,7 @@
 use linecho_smoltcp::smoltcp::phy::{self, DeviceCapabilities};
 use linecho_smoltcp::smoltcp::time::Instant;
 
-use super::register::Registers;
+use super::register::{Buffer, Registers};
 use super::{FRAME_BYTES, RxToken, capabilities};
 use crate::processor::unmask;
 
@@ -139,18 +139,20 @@ fn start_ethernet() {
 const CHECKSUM_BYTES: usize = 4;
 const TX_COMMAND_BYTES: usize = 8;
 
+const RX_BYTES: usize = (FRAME_BYTES + CHECKSUM_BYTES).next_multiple_of(4);
+const TX_BYTES: usize = FRAME_BYTES.next_multiple_of(4);
+
 /// The controller, with room for one frame each way: a reply is written while its request is read.
-#[repr(align(4))] // The FIFOs have words, and payloads then begin at a word.
 pub struct Ethernet {
-    rx: [u8; (FRAME_BYTES + CHECKSUM_BYTES).next_multiple_of(4)],
-    tx: [u8; FRAME_BYTES.next_multiple_of(4)],
+    rx: Buffer<RX_BYTES>,
+    tx: Buffer<TX_BYTES>,
 }
 
 impl Ethernet {
     pub const fn new() -> Self {
         Self {
-            rx: [0; _],
-            tx: [0; _],
+            rx: Buffer([0; _]),
+            tx: Buffer([0; _]),
         }
     }
 
@@ -165,12 +167,11 @@ impl Ethernet {
         const ERROR: u32 = 1 << 15;
         let status = ETHERNET.read(RX_STATUS);
         let bytes = (status >> 16) as usize & 0x3FFF; // with its checksum
-        let mut room = self.rx.chunks_exact_mut(4);
-        for _ in 0..bytes.div_ceil(4) {
-            let word = ETHERNET.read(RX_DATA);
-            if let Some(room) = room.next() {
-                room.copy_from_slice(&word.to_le_bytes());
-            }
+        let words = bytes.div_ceil(4);
+        let fitting = words.min(RX_BYTES / 4);
+        ETHERNET.take(RX_DATA, &mut self.rx, 0..fitting);
+        for _ in fitting..words {
+            ETHERNET.read(RX_DATA);
         }
         bytes
             .checked_sub(CHECKSUM_BYTES)
@@ -194,7 +195,7 @@ impl phy::Device for Ethernet {
     fn receive(&mut self, _: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
         while self.frame_waits() && can_send() {
             if let Some(bytes) = self.pop_frame() {
-                return Some((RxToken(&self.rx[..bytes]), TxToken(&mut self.tx)));
+                return Some((RxToken(&self.rx.0[..bytes]), TxToken(&mut self.tx)));
             }
         }
         None
@@ -210,19 +211,14 @@ impl phy::Device for Ethernet {
 }
 
 /// Room for a frame to send.
-pub struct TxToken<'a>(&'a mut [u8; FRAME_BYTES.next_multiple_of(4)]);
+pub struct TxToken<'a>(&'a mut Buffer<TX_BYTES>);
 
 impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, bytes: usize, f: F) -> R {
-        let result = f(&mut self.0[..bytes]);
+        let result = f(&mut self.0.0[..bytes]);
         ETHERNET.write(TX_DATA, 1 << 13 | 1 << 12 | bytes as u32); // first and last part of a frame
         ETHERNET.write(TX_DATA, bytes as u32);
-        for word in self.0[..bytes.next_multiple_of(4)].chunks_exact(4) {
-            ETHERNET.write(
-                TX_DATA,
-                u32::from_le_bytes([word[0], word[1], word[2], word[3]]),
-            );
-        }
+        ETHERNET.put(TX_DATA, self.0, bytes.div_ceil(4));
         result
     }
 }
