@@ -13,9 +13,10 @@ pub const SLOTS: usize = match usize::from_str_radix(env!("LINECHO_SLOTS"), 10) 
     Err(_) => panic!("build.rs has checked the number"),
 };
 
-/// Room for what a peer may send before it is read: one segment (of 1,460 bytes), in whole words,
-/// since smoltcp offers no larger window over a device that takes one frame at a time.
-pub const RX_BYTES: usize = 1472;
+/// Room for what a peer may send before it is read: exactly one segment. smoltcp offers no larger
+/// window than a frame over a device that takes one at a time, and with what that has left beside a
+/// segment, peers send many small ones (silly window syndrome, RFC 9293, 3.8.6.2).
+pub const RX_BYTES: usize = 1460;
 
 /// The bytes that may be sent and not yet acknowledged. 2 KiB of RAM a slot.
 pub const TX_BYTES: usize = 2048;

@@ -92,7 +92,7 @@ fn whole_image(figures: &mut Map<String, Value>) -> Result<(), Problem> {
     let per_slot = (many_ram - ram.total()) / u64::from(MANY_SLOTS - image.slots);
     let fixed = ram.total() - per_slot * u64::from(image.slots);
     println!(
-        "\nRAM without stack = {fixed} + slots × {per_slot}, of which buffers: 1472 + 2048 + 256"
+        "\nRAM without stack = {fixed} + slots × {per_slot}, of which buffers: 1460 + 2048 + 256"
     );
 
     for (figure, bytes) in [
