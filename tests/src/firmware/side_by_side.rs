@@ -184,8 +184,7 @@ fn bounds(ours: &Figures, plain: &Figures, lwip: &Figures) -> Vec<Bound> {
     vec![
         ratio(Work::Line, lwip, "lwIP", 2.2),
         ratio(Work::LineOfMany, lwip, "lwIP", 0.95),
-        // Alone it takes more than lwIP with its echo.
-        ratio(Work::Kibibyte, plain, "plain smoltcp", 0.85),
+        ratio(Work::Kibibyte, lwip, "lwIP", 0.95),
         bound(
             "firmware, each further idle slot, instructions more than plain smoltcp",
             ours.idle_slot as f64 - plain.idle_slot as f64,
