@@ -1,5 +1,5 @@
-//! Output: how much goes in one turn, and what the peer or the device does not take now, which waits
-//! without a busy loop.
+//! Output: how much goes in one turn, and what the peer or the device does not take now, which
+//! waits without a busy loop.
 
 use std::time::Duration;
 
