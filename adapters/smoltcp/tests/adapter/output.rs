@@ -57,6 +57,7 @@ fn an_acknowledgement_that_the_device_does_not_take_is_no_busy_loop<L: Server>(m
     let client = kit.connect();
     kit.echo(client, b"one\n");
     kit.send(client, b"tw");
+    kit.pass(Duration::from_millis(1));
     kit.server.device.full = true;
     let before = kit.turns;
     kit.pass(SECOND);
