@@ -353,4 +353,17 @@ mod tests {
             "{buckets:?}"
         );
     }
+
+    /// By a difference that does not, peers could find addresses that share a bucket.
+    #[test]
+    fn how_hashes_differ_depends_on_the_seed() {
+        let flow = |address: u128| Flow {
+            local: IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 1),
+            remote: IpEndpoint::new(core::net::Ipv6Addr::from_bits(address).into(), 1),
+        };
+        for bit in [0, 63, 64, 127] {
+            let difference = |seed| flow(0).hash(seed) ^ flow(1 << bit).hash(seed);
+            assert_ne!(difference(1), difference(2), "bit {bit}");
+        }
+    }
 }
