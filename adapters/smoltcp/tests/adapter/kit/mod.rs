@@ -5,22 +5,24 @@
 
 pub(crate) mod ether;
 pub(crate) mod raw;
+mod server;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use linecho_devices::faulty::VirtualClock;
 use linecho_devices::testing::{self, End};
-use linecho_smoltcp::smoltcp::iface::{Interface, SocketHandle, SocketSet, SocketStorage};
+use linecho_smoltcp::smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use linecho_smoltcp::smoltcp::phy::Medium;
 use linecho_smoltcp::smoltcp::socket::Socket as AnySocket;
 use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
 use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
 use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
 use linecho_smoltcp::{
-    Event, HashedListener, HashedSlot, Instant, Listener, Options, Reason, Totals, Wake,
-    from_stack_time, stack_time,
+    Event, HashedListener, Instant, Listener, Options, Reason, Wake, from_stack_time, stack_time,
 };
+
+pub(crate) use server::{Server, hashed_listener, listen};
 
 /// Tests that both kinds of listener pass, those that `plain` and `hashed` of the test make.
 macro_rules! on_both {
@@ -125,78 +127,6 @@ impl StandStill {
     }
 }
 
-/// The common interface of both kinds of listener.
-pub(crate) trait Server {
-    fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake;
-    fn shutdown(&mut self);
-    fn is_drained(&self) -> bool;
-    fn sessions(&self) -> usize;
-    fn busy(&self) -> usize;
-    fn totals(&self) -> &Totals;
-}
-
-impl<const SLOTS: usize> Server for Listener<'_, SLOTS> {
-    fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake {
-        let Host {
-            iface,
-            device,
-            sockets,
-        } = host;
-        Listener::poll(self, now, iface, device, sockets, on_event)
-    }
-
-    fn shutdown(&mut self) {
-        Listener::shutdown(self);
-    }
-
-    fn is_drained(&self) -> bool {
-        Listener::is_drained(self)
-    }
-
-    fn sessions(&self) -> usize {
-        Listener::sessions(self)
-    }
-
-    fn busy(&self) -> usize {
-        Listener::busy(self)
-    }
-
-    fn totals(&self) -> &Totals {
-        Listener::totals(self)
-    }
-}
-
-impl<const LINES: usize> Server for HashedListener<'_, LINES> {
-    fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake {
-        let Host {
-            iface,
-            device,
-            sockets,
-        } = host;
-        HashedListener::poll(self, now, iface, device, sockets, on_event)
-    }
-
-    fn shutdown(&mut self) {
-        HashedListener::shutdown(self);
-    }
-
-    fn is_drained(&self) -> bool {
-        HashedListener::is_drained(self)
-    }
-
-    fn sessions(&self) -> usize {
-        HashedListener::sessions(self)
-    }
-
-    fn busy(&self) -> usize {
-        HashedListener::busy(self)
-    }
-
-    fn totals(&self) -> &Totals {
-        HashedListener::totals(self)
-    }
-}
-
 impl<const SLOTS: usize> Kit<SLOTS> {
     pub(crate) fn new(options: Options) -> Self {
         Self::with_lines(options, SLOTS)
@@ -221,20 +151,6 @@ impl<const SLOTS: usize> Kit<SLOTS> {
                 .all(|state| matches!(state, State::Listen | State::Established | State::CloseWait))
         });
     }
-}
-
-/// Makes a listener with `slots` slots and `LINES` line buffers.
-pub(crate) fn hashed_listener<const LINES: usize>(
-    options: Options,
-    slots: usize,
-) -> HashedListener<'static, LINES> {
-    let places: Vec<_> = (0..slots).map(|_| HashedSlot::default()).collect();
-    let storage: Vec<_> = (0..slots).map(|_| SocketStorage::EMPTY).collect();
-    let sockets = (0..slots).map(|_| tcp_socket(BUFFER));
-    let lines = vec![0; LINES * LINE].leak().chunks_mut(LINE);
-    let (places, storage) = (places.leak(), storage.leak());
-    let key = 0x1234_5678_9abc_def0;
-    HashedListener::new(PORT, options, key, places, storage, sockets, lines).unwrap()
 }
 
 impl<const LINES: usize> Kit<LINES, HashedListener<'static, LINES>> {
@@ -483,18 +399,6 @@ impl<const SLOTS: usize, L: Server> Kit<SLOTS, L> {
 /// The time at which a turn is due, for the clock of the stack.
 pub(crate) fn deadline(wake: Wake, now: Instant) -> Option<StackInstant> {
     wake.timeout(now).map(|wait| stack_time(now + wait))
-}
-
-/// A listener with as many sockets as slots, and `lines` line buffers.
-pub(crate) fn listen<const SLOTS: usize>(
-    sockets: &mut SocketSet<'static>,
-    port: u16,
-    options: Options,
-    lines: usize,
-) -> Listener<'static, SLOTS> {
-    let lines: &'static mut [u8] = vec![0; lines * LINE].leak();
-    let own = (0..SLOTS).map(|_| tcp_socket(BUFFER));
-    Listener::new(port, options, sockets, own, lines.chunks_mut(LINE)).unwrap()
 }
 
 pub(crate) fn states(sockets: &SocketSet<'_>) -> Vec<State> {
