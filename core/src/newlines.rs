@@ -23,15 +23,13 @@ fn small(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut words = bytes.chunks_exact(WORD);
     let tail = words.remainder();
     while let Some(&[a, b, c, d]) = words.next() {
-        let mut marks = newlines_in(u32::from_le_bytes([a, b, c, d]));
+        let marks = newlines_in(u32::from_le_bytes([a, b, c, d]));
         if marks != 0 {
             // The highest byte of the product is the sum of all bytes.
             count = count.wrapping_add((marks >> 7).wrapping_mul(LOWEST) >> 24);
-            behind = words.len().wrapping_mul(WORD).wrapping_add(tail.len());
-            while marks & (1 << 31) == 0 {
-                marks <<= 8;
-                behind = behind.wrapping_add(1);
-            }
+            let in_word = (marks.leading_zeros() / 8) as usize;
+            let in_words = words.len().wrapping_mul(WORD);
+            behind = in_words.wrapping_add(in_word).wrapping_add(tail.len());
         }
     }
     let mut rest = tail;
