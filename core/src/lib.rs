@@ -28,7 +28,7 @@ pub use time::Instant;
 
 pub use embedded_io;
 
-#[cfg(test)]
+#[cfg(any(test, all(feature = "simd", target_arch = "x86_64")))]
 extern crate std;
 
 #[cfg(test)]
