@@ -1,20 +1,23 @@
-//! The cost of one echo while other connections are established and idle.
+//! The cost of one echo while other connections are established, and idle or busy in turn.
+//!
+//! What grows with the connections that are busy in turn are the misses in the processor's caches:
+//! of the listener, and of smoltcp's own sockets and their buffers, which the [`Floor`] shows.
 
 use std::io;
 use std::time::Duration;
 
 use linecho_smoltcp::{HashedListener, HashedSlot, Instant, Options, Wake, stack_time};
-use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
-use smoltcp::socket::tcp::{Socket, SocketBuffer};
+use smoltcp::iface::{Interface, SocketSet, SocketStorage};
 use smoltcp::time::Duration as StackDuration;
-use smoltcp::wire::{HardwareAddress, IpCidr};
 
+use super::floor::Floor;
 use super::plain::Echo;
-use super::segments::{PORT, Peer, SERVER};
+use super::segments::{PORT, Peer};
+use super::stack::{LINE_BUFFER, SOCKET_BUFFER, Server, interface, socket};
 use super::wire::Wire;
 use super::{cell, columns, ratio};
 use crate::bench::measure::thread_time;
-use crate::bench::report::{Bound, Cell, Limit, Report, Row, Section};
+use crate::bench::report::{Bound, Cell, Column, Limit, Report, Row, Section};
 
 /// A number of other connections.
 struct Others {
@@ -56,8 +59,6 @@ const SAMPLE: Duration = Duration::from_millis(5);
 /// The time that goes by for the stack between two frames.
 const FRAME_INTERVAL: Duration = Duration::from_micros(10);
 
-const SOCKET_BUFFER: usize = 512;
-const LINE_BUFFER: usize = 256;
 /// The number of line buffers that the sessions of ours share.
 const LINES: usize = 64;
 /// Gives the places in the table of ours. One that is always the same gives figures that are, too.
@@ -89,11 +90,12 @@ impl Busy {
     }
 }
 
-/// The cost of an echo on both servers, in every round.
+/// The cost of an echo on each server, in every round.
 #[derive(Default)]
 struct Rounds {
     plain: Vec<f64>,
     ours: Vec<f64>,
+    floor: Vec<f64>,
 }
 
 /// Measures all numbers of connections.
@@ -111,17 +113,20 @@ pub fn run() -> io::Result<Report> {
         } else {
             None
         };
-        servers.push((plain, Contender::new(Ours::new(number + 1)?, number)?));
+        let ours = Contender::new(Ours::new(number + 1)?, number)?;
+        let floor = Contender::new(Floor::new(number + 1), number)?;
+        servers.push((plain, ours, floor));
     }
     let rounds = || OTHERS.each_ref().map(|_| Rounds::default());
     let mut found = [Busy::One, Busy::InTurn].map(|busy| (busy, rounds()));
     for _ in 0..ROUNDS {
-        for (place, (plain, ours)) in servers.iter_mut().enumerate() {
+        for (place, (plain, ours, floor)) in servers.iter_mut().enumerate() {
             for (busy, rounds) in &mut found {
                 if let Some(plain) = plain {
                     rounds[place].plain.push(plain.sample(*busy)?);
                 }
                 rounds[place].ours.push(ours.sample(*busy)?);
+                rounds[place].floor.push(floor.sample(*busy)?);
             }
         }
     }
@@ -141,7 +146,11 @@ pub fn run() -> io::Result<Report> {
         Row {
             id: format!("flat.{}.{}.echo_ns", others.number, busy.id()),
             title: format!("{} other connections{}", others.title, busy.title()),
-            cells: vec![plain, cell(&of.ours, ratio(&of.ours, &to.ours))],
+            cells: vec![
+                plain,
+                cell(&of.ours, ratio(&of.ours, &to.ours)),
+                cell(&of.floor, ratio(&of.floor, &to.floor)),
+            ],
         }
     };
     let rows = found.iter().flat_map(|(busy, rounds)| {
@@ -160,11 +169,16 @@ pub fn run() -> io::Result<Report> {
             limit: Limit::AtMost(others.limits[*busy as usize]),
         })
     });
+    let mut columns = columns()[..2].to_vec();
+    columns.push(Column {
+        id: "floor".to_owned(),
+        title: "floor: smoltcp told the socket".to_owned(),
+    });
     Ok(Report {
         bounds: bounds.collect(),
         sections: vec![Section {
             title: "smoltcp, one 64 B echo beside idle connections, ratio to 8 of them (ns)".into(),
-            columns: columns()[..2].to_vec(),
+            columns,
             rows: rows.collect(),
         }],
     })
@@ -178,12 +192,6 @@ struct Contender<S> {
     now: Instant,
     /// The connection that is busy next, of those that are in turn.
     next: usize,
-}
-
-/// A server on a stack of its own.
-trait Server {
-    /// Turns until it has nothing to do but to wait.
-    fn turn(&mut self, now: Instant, wire: &mut Wire);
 }
 
 impl<S: Server> Contender<S> {
@@ -304,14 +312,13 @@ impl Ours {
     fn new(connections: usize) -> io::Result<Self> {
         let slots: Vec<_> = (0..connections).map(|_| HashedSlot::default()).collect();
         let storage: Vec<_> = (0..connections).map(|_| SocketStorage::EMPTY).collect();
-        let buffer = || SocketBuffer::new(vec![0; SOCKET_BUFFER]);
         let listener = HashedListener::new(
             PORT,
             Options::DEFAULT,
             SEED,
             slots.leak(),
             storage.leak(),
-            (0..connections).map(|_| Socket::new(buffer(), buffer())),
+            (0..connections).map(|_| socket()),
             vec![[0; LINE_BUFFER]; LINES].leak(),
         );
         Ok(Self {
@@ -331,14 +338,4 @@ impl Server for Ours {
         } = self;
         while listener.poll(now, iface, wire, others, |_| {}) == Wake::Again {}
     }
-}
-
-fn interface() -> Interface {
-    let config = Config::new(HardwareAddress::Ip);
-    let mut iface = Interface::new(config, &mut Wire::default(), stack_time(Instant::ZERO));
-    iface.update_ip_addrs(|addresses| {
-        // There is room for more than one.
-        let _ = addresses.push(IpCidr::new(SERVER.into(), 8));
-    });
-    iface
 }

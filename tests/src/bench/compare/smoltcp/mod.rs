@@ -1,10 +1,12 @@
 //! The comparison on smoltcp: the adapter beside a plain echo, written as smoltcp's users write it.
 
 pub mod flat;
+mod floor;
 pub mod loopback;
 #[path = "../../../../peers/smoltcp/src/echo.rs"]
 pub mod plain;
 mod segments;
+mod stack;
 pub mod tap;
 mod wire;
 

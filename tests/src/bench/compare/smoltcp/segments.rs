@@ -141,6 +141,13 @@ impl Peer {
     }
 }
 
+/// The number of the connection that a frame of the peer is for.
+pub(super) fn number(frame: &[u8]) -> usize {
+    // The last byte of the source address, and the source port, behind a header without options.
+    let port = u16::from_be_bytes([frame[20], frame[21]]);
+    (usize::from(frame[15]) - 1) * PORTS + usize::from(port - FIRST_PORT)
+}
+
 impl Connection {
     fn segment(
         &self,

@@ -35,6 +35,12 @@ impl Wire {
         self.arrived = self.incoming.len().min(self.arrived + frames);
     }
 
+    /// The frame that the server takes next.
+    pub(super) fn next(&self) -> Option<&[u8]> {
+        let next = self.incoming[..self.arrived].get(self.taken)?;
+        Some(next)
+    }
+
     /// The frames that the server has sent.
     pub(super) fn sent(&self) -> impl Iterator<Item = &[u8]> {
         let mut left = &self.sent.bytes[..];
