@@ -30,7 +30,9 @@ fn small(bytes: &[u8]) -> Option<(u64, usize)> {
         if marks != 0 {
             // The highest byte of the product is the sum of all bytes.
             count = count.wrapping_add((marks >> 7).wrapping_mul(LOWEST) >> 24);
-            let in_word = (marks.leading_zeros() / 8) as usize;
+            // By shifts, since not every target has an instruction that counts leading zeros.
+            let is_behind = |bytes: &u32| marks >> (32 - 8 * bytes) == 0;
+            let in_word = (1..4).take_while(is_behind).count();
             let in_words = words.len().wrapping_mul(WORD);
             behind = in_words.wrapping_add(in_word).wrapping_add(tail.len());
         }
