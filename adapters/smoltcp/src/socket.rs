@@ -7,7 +7,7 @@ use smoltcp::socket::tcp::{self, RecvError, SendError, State};
 
 /// The most bytes of one read. They are scanned and sent next, while a piece of this size is still
 /// in the first-level cache of a desktop processor.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = 16_384;
 
 /// A smoltcp TCP socket that implements the `embedded-io` traits without ever blocking.
 ///
