@@ -65,14 +65,15 @@ impl KeepAlive {
         })
     }
 
-    /// Sends the probe, unless the device is full. The connection's socket is in `sockets`.
+    /// Sends the probe. Returns `false` if the device is full. The connection's socket is in
+    /// `sockets`.
     pub(crate) fn send<D: Device + ?Sized>(
         &self,
         now: Instant,
         iface: &mut Interface,
         device: &mut D,
         sockets: &mut SocketSet<'_>,
-    ) {
+    ) -> bool {
         let capabilities = device.capabilities();
         let (medium, checksum) = (capabilities.medium, capabilities.checksum.tcp.tx());
         let sent = Cell::new(false);
@@ -85,17 +86,18 @@ impl KeepAlive {
         for late in 0..=AHEAD {
             for acknowledged in EITHER {
                 let Some(tx) = device.transmit(stack_time(now)) else {
-                    return;
+                    return false;
                 };
                 let at = now + RATE_LIMIT * late;
                 let reply = (To::Device(tx), Some(&edit as Edit<'_>));
                 self.ends
                     .acknowledge(at, acknowledged, iface, &capabilities, sockets, reply);
                 if sent.get() {
-                    return;
+                    return true;
                 }
             }
         }
+        true
     }
 
     /// Turns the acknowledgement into the probe.

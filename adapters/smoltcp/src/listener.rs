@@ -161,8 +161,11 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             in_order &= last_rank <= rank;
             last_rank = rank;
         }
-        if let Some(probe) = turn.probe {
-            probe.send(now, iface, device, sockets);
+        if let Some((number, probe)) = turn.probe
+            && !probe.send(now, iface, device, sockets)
+            && let Some(slot) = self.slots.get_mut(number)
+        {
+            deadline = earlier(deadline, slot.probe_soon(now));
         }
         self.line_wanted = line_wanted;
         if !in_order {

@@ -64,9 +64,9 @@ pub(crate) struct Turn<'t, 'a> {
     pub(crate) full: bool,
     /// Sessions wait for a line buffer.
     pub(crate) line_wanted: bool,
-    /// The probe to send after the turn. There is room for one; other connections that are due for
-    /// one get it in the next turn.
-    pub(crate) probe: Option<KeepAlive>,
+    /// The probe to send after the turn, and the number of its slot. There is room for one; other
+    /// connections that are due for one get it in the next turn.
+    pub(crate) probe: Option<(usize, KeepAlive)>,
     pub(crate) on_event: &'t mut dyn FnMut(Event),
 }
 
@@ -87,10 +87,15 @@ impl Turn<'_, '_> {
         })
     }
 
-    /// Makes a probe, if it is time for one.
-    pub(crate) fn probe_if_due(&mut self, probe_at: &mut ProbeAt, tcp: &tcp::Socket<'_>) {
+    /// Makes a probe for the slot with this number, if it is time for one.
+    pub(crate) fn probe_if_due(
+        &mut self,
+        number: usize,
+        probe_at: &mut ProbeAt,
+        tcp: &tcp::Socket<'_>,
+    ) {
         if probe_at.instant().is_some_and(|at| at <= self.now) && self.probe.is_none() {
-            self.probe = KeepAlive::new(tcp);
+            self.probe = KeepAlive::new(tcp).map(|probe| (number, probe));
             *probe_at = self.next_probe(tcp);
         }
     }

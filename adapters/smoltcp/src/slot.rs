@@ -79,7 +79,7 @@ impl<'a> Slot<'a> {
                 }
             }
             Phase::Open(connection) if connection.is_quiet(tcp, turn.now) => {
-                turn.probe_if_due(&mut connection.probe_at, tcp);
+                turn.probe_if_due(number, &mut connection.probe_at, tcp);
             }
             Phase::Open(_) => self.serve(number, tcp, turn),
             Phase::Closing {
@@ -98,9 +98,9 @@ impl<'a> Slot<'a> {
                     Stage::Open | Stage::Closing if late => self.abort(tcp, turn),
                     Stage::Open => {
                         lifecycle::close(tcp);
-                        turn.probe_if_due(probe_at, tcp);
+                        turn.probe_if_due(number, probe_at, tcp);
                     }
-                    Stage::Closing => turn.probe_if_due(probe_at, tcp),
+                    Stage::Closing => turn.probe_if_due(number, probe_at, tcp),
                     _ => self.idle(number, tcp, turn),
                 }
             }
@@ -169,7 +169,7 @@ impl<'a> Slot<'a> {
             connection.probe_at = turn.next_probe(tcp);
         }
         let Some(reason) = ended else {
-            return turn.probe_if_due(&mut connection.probe_at, tcp);
+            return turn.probe_if_due(number, &mut connection.probe_at, tcp);
         };
         let (peer, probe_at) = (connection.peer, connection.probe_at);
         let counters = connection.session.counters();
@@ -246,6 +246,18 @@ impl<'a> Slot<'a> {
 
     pub(crate) fn waits_for_line(&self) -> bool {
         matches!(&self.phase, Phase::Open(connection) if connection.waits_for_line)
+    }
+
+    /// Lets its peer be probed again soon, and returns when: the device was full.
+    #[cold]
+    pub(crate) fn probe_soon(&mut self, now: Instant) -> Option<Instant> {
+        let (Phase::Open(Connection { probe_at, .. }) | Phase::Closing { probe_at, .. }) =
+            &mut self.phase
+        else {
+            return None;
+        };
+        *probe_at = ProbeAt::not_before(now);
+        probe_at.instant()
     }
 
     /// Asks its session to finish.

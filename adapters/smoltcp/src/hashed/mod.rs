@@ -212,14 +212,16 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         if slot.waits_for_line() {
             self.waiting.push(self.table.slots, number);
         }
-        if let Some(probe) = turn.probe
+        if let Some((_, probe)) = turn.probe
             && let Some(entry) = self.table.get(number)
         {
             // The stack drops a probe for a peer whose address it lacks, and the one request that
             // it makes a second may be for another. A peer that gets none is taken for dead.
             entry.tell_hardware(now, iface, device, &self.announced);
-            if let Some(set) = &mut entry.set {
-                probe.send(now, iface, device, set);
+            if let Some(set) = &mut entry.set
+                && !probe.send(now, iface, device, set)
+            {
+                entry.slot.probe_soon(now);
             }
         }
     }

@@ -101,6 +101,30 @@ fn a_quiet_peer_is_probed_every_15_s_and_first_30_s_after_a_line() {
     }
 }
 
+/// The device is full when a probe is due, and for a while after that.
+fn a_probe_that_found_the_device_full<L: Server>(mut kit: Kit<1, L>) {
+    let mut raw = raw();
+    raw.connect(&mut kit);
+    kit.pass(14 * SECOND);
+    kit.server.device.full = true;
+    kit.pass(4 * SECOND);
+    assert_eq!(raw.take(&kit), []);
+    kit.server.device.full = false;
+    kit.pass(2 * SECOND);
+    assert_eq!(raw.take(&kit).len(), 1);
+}
+
+#[test]
+fn a_listener_sends_a_probe_that_found_the_device_full() {
+    a_probe_that_found_the_device_full(Kit::<1>::new(Options::DEFAULT));
+}
+
+#[test]
+fn a_hashed_listener_sends_a_probe_that_found_the_device_full() {
+    let kit = Kit::<1, HashedListener<'static, 1>>::hashed(Options::DEFAULT, 1);
+    a_probe_that_found_the_device_full(kit);
+}
+
 /// Two connections for five minutes: on the one, a line each second; the other does nothing. Both
 /// are alive at the end.
 fn five_minutes_beside_a_busy_one(kit: &mut Kit<3>, quiet: usize, busy: usize) {
