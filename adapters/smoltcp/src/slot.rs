@@ -250,6 +250,7 @@ impl<'a> Slot<'a> {
 
     /// Lets its peer be probed again soon, and returns when: the device was full.
     #[cold]
+    #[inline(never)]
     pub(crate) fn probe_soon(&mut self, now: Instant) -> Option<Instant> {
         let (Phase::Open(Connection { probe_at, .. }) | Phase::Closing { probe_at, .. }) =
             &mut self.phase
