@@ -136,8 +136,9 @@ fn packet(frame: &[u8], medium: Medium) -> Option<(&[u8], Hardware)> {
         Medium::Ethernet => {
             let (header, ip) = frame.split_first_chunk::<14>()?;
             let [_, _, _, _, _, _, a, b, c, d, e, f, ethertype @ ..] = *header;
-            // The version in the IP header says the same. ARP has other numbers in its place.
-            let is_ip = matches!(ethertype, [0x08, 0x00] | [0x86, 0xdd]);
+            // A stack drops a packet of one version under the number of the other one.
+            let version = ip.first()? >> 4;
+            let is_ip = matches!((ethertype, version), ([0x08, 0x00], 4) | ([0x86, 0xdd], 6));
             Some((is_ip.then_some(ip)?, [a, b, c, d, e, f]))
         }
         #[cfg(feature = "medium-ip")]

@@ -91,9 +91,10 @@ struct Packet<'frame> {
 impl<'frame> Packet<'frame> {
     fn find(frame: &'frame [u8]) -> Option<Self> {
         let frame = EthernetFrame::new_checked(frame).ok()?;
-        match frame.ethertype() {
-            EthernetProtocol::Ipv4 => Self::v4(frame.payload()),
-            EthernetProtocol::Ipv6 => Self::v6(frame.payload()),
+        let packet = frame.payload();
+        match (frame.ethertype(), packet.first()? >> 4) {
+            (EthernetProtocol::Ipv4, 4) => Self::v4(packet),
+            (EthernetProtocol::Ipv6, 6) => Self::v6(packet),
             _ => None,
         }
     }
