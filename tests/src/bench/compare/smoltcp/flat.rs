@@ -1,7 +1,7 @@
 //! The cost of one echo while other connections are established, and idle or busy in turn.
 //!
 //! What grows with the connections that are busy in turn are the misses in the processor's caches:
-//! of the listener, and of smoltcp's own sockets and their buffers, which the [`Floor`] shows.
+//! of the listener, and of smoltcp's own sockets and their buffers, which the floor shows.
 
 use std::io;
 use std::time::Duration;
