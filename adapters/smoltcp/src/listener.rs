@@ -36,6 +36,7 @@ pub struct Listener<'a, const SLOTS: usize> {
     full: bool,
     /// Sessions wait for a line buffer.
     line_wanted: bool,
+    /// In ascending order, which is that of the socket set.
     handles: Vec<SocketHandle, SLOTS>,
     slots: Vec<Slot<'a>, SLOTS>,
     heard: Heard,
@@ -266,8 +267,16 @@ fn with_sockets<'x, 'b>(
     handles: &'x [SocketHandle],
     set: &'x mut SocketSet<'b>,
 ) -> impl Iterator<Item = (usize, &'x mut tcp::Socket<'b>)> {
+    let mut rest = handles;
     set.iter_mut().filter_map(move |(handle, socket)| {
-        let number = handles.iter().position(|own| *own == handle)?;
-        Some((number, tcp::Socket::downcast_mut(socket)?))
+        // Those before it have been removed from the set.
+        while let [first, after @ ..] = rest
+            && *first < handle
+        {
+            rest = after;
+        }
+        let number = handles.len().wrapping_sub(rest.len());
+        let own = (*rest.first()? == handle).then_some(socket)?;
+        Some((number, tcp::Socket::downcast_mut(own)?))
     })
 }
