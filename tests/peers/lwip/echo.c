@@ -115,6 +115,7 @@ static err_t on_accepted(void *arg, struct tcp_pcb *pcb, err_t error) {
     }
     memset(c, 0, sizeof *c);
     c->pcb = pcb;
+    tcp_nagle_disable(pcb); /* it holds back short lines; the firmware has it off, too */
     tcp_arg(pcb, c);
     tcp_recv(pcb, on_received);
     tcp_sent(pcb, on_sent);
