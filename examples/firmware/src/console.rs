@@ -11,10 +11,12 @@ use crate::board;
 /// Logs a line: all arguments, one after the other.
 #[macro_export]
 macro_rules! log {
-    ($($part:expr),+) => {{
-        $($crate::console::Text::write(&$part);)+
-        $crate::console::Text::write("\r\n");
-    }};
+    ($($part:expr),+) => {
+        if !cfg!(feature = "quiet") {
+            $($crate::console::Text::write(&$part);)+
+            $crate::console::Text::write("\r\n");
+        }
+    };
 }
 
 /// A part of a line.

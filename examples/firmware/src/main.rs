@@ -51,8 +51,10 @@ fn serve(
         test_commands::obey(listener);
         let now = processor::now();
         let wake = listener.poll(now, interface, device, sockets, |event| {
-            let (used, all) = (processor::stack_used(), processor::stack().len());
-            log!(event, " [stack: ", used, " of ", all, " bytes]");
+            log! {
+                event, " [stack: ", processor::stack_used(), " of ", processor::stack().len(),
+                " bytes]"
+            }
         });
         processor::sleep(wake, || device.frame_waits());
     }

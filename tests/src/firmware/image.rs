@@ -57,6 +57,8 @@ pub struct Image {
     pub slots: u8,
     /// With the deliberate failures and short deadlines that tests need.
     pub test_commands: bool,
+    /// Another feature of the firmware, or of a package in it.
+    pub feature: Option<&'static str>,
 }
 
 impl Image {
@@ -67,6 +69,7 @@ impl Image {
             board,
             slots: 4,
             test_commands: false,
+            feature: None,
         }
     }
 
@@ -123,6 +126,9 @@ impl Image {
         if self.test_commands {
             features += ",test-commands";
         }
+        if let Some(feature) = self.feature {
+            features = format!("{features},{feature}");
+        }
         let mut cargo = toolchain.cargo_build();
         cargo
             .args(["--package", "linecho-firmware", "--no-default-features"])
@@ -154,7 +160,10 @@ fn build_as(
 impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tests = if self.test_commands { "-test" } else { "" };
-        write!(f, "{}-{}{tests}", self.board, self.slots)
+        write!(f, "{}-{}{tests}", self.board, self.slots)?;
+        // It is the name of a file.
+        let feature = self.feature.map(|feature| feature.replace('/', "-"));
+        feature.map_or(Ok(()), |feature| write!(f, "-{feature}"))
     }
 }
 
@@ -172,4 +181,20 @@ pub fn run(cargo: &mut Command) -> Result<String, Problem> {
         return Ok(messages);
     }
     Err(Problem::failed(format!("{cargo:?} failed:\n{messages}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_image_has_a_name_of_its_own() {
+        let image = Image::of(Board::Lm3s6965evb);
+        assert_eq!(image.to_string(), "lm3s6965evb-4");
+        let with = Image {
+            feature: Some("linecho-smoltcp/guard"),
+            ..image
+        };
+        assert_eq!(with.to_string(), "lm3s6965evb-4-linecho-smoltcp-guard");
+    }
 }

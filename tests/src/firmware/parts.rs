@@ -1,5 +1,8 @@
 //! The flash and RAM that each part of the firmware takes.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::elf::{Elf, Kind};
 use super::root;
 
@@ -114,25 +117,48 @@ pub fn flash(image: &Elf) -> Shares {
     shares
 }
 
+/// The flash of the listener by its source files, the largest first.
+#[must_use]
+pub fn listener_by_file(image: &Elf) -> Vec<(String, u64)> {
+    let mut bytes_of = BTreeMap::<String, u64>::new();
+    let sections = image.sections.iter();
+    for section in sections.filter(|section| section.kind == Kind::Code) {
+        let end = section.address + section.bytes;
+        for address in (section.address..end).step_by(STEP as usize) {
+            if let Some((Part::Listener, file)) = innermost(&image.files_at(address)) {
+                *bytes_of.entry(file).or_default() += STEP.min(end - address);
+            }
+        }
+    }
+    let mut files: Vec<_> = bytes_of.into_iter().collect();
+    files.sort_by_key(|&(_, bytes)| Reverse(bytes));
+    files
+}
+
 /// The innermost file that belongs to a part: what a part inlines of Rust's own library is its.
 fn part_of_code(files: &[String]) -> Part {
+    innermost(files).map_or(Part::Rest, |(part, _)| part)
+}
+
+/// The same with the path of the file in the part's folder, if it has one of its own.
+fn innermost(files: &[String]) -> Option<(Part, String)> {
     let root = root().canonicalize().unwrap_or_else(|_| root());
-    let own = |folder: &str| root.join(folder).display().to_string();
+    let own = |folder: &str| root.join(folder).display().to_string() + "/";
     let (core, listener) = (own("core/src"), own("adapters/smoltcp/src"));
-    let part = |file: &String| {
-        if file.starts_with(&core) || file.contains("/memchr-") {
-            Some(Part::Core)
-        } else if file.starts_with(&listener) {
-            Some(Part::Listener)
+    files.iter().find_map(|file| {
+        let part = if let Some(path) = file.strip_prefix(&listener) {
+            return Some((Part::Listener, path.to_owned()));
+        } else if file.starts_with(&core) || file.contains("/memchr-") {
+            Part::Core
         } else if file.contains("/smoltcp-") {
-            Some(Part::Smoltcp)
+            Part::Smoltcp
         } else if file.contains("src/board/") {
-            Some(Part::Driver)
+            Part::Driver
         } else {
-            None
-        }
-    };
-    files.iter().find_map(part).unwrap_or(Part::Rest)
+            return None;
+        };
+        Some((part, file.clone()))
+    })
 }
 
 /// RAM by part, by the names of the firmware's statics. The stack is not in it.
@@ -156,4 +182,34 @@ pub fn ram(image: &Elf) -> Shares {
     let sections = image.bytes(Kind::Zeros) + image.bytes(Kind::Data);
     shares.add(Part::Rest, sections.saturating_sub(shares.total()));
     shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_belongs_to_the_innermost_file_that_a_part_has() {
+        let root = root().canonicalize().unwrap().display().to_string();
+        let files = |names: &[&str]| -> Vec<String> {
+            let full = |name: &&str| name.replace("ROOT", &root);
+            names.iter().map(full).collect()
+        };
+        let listener = files(&[
+            "/library/core/src/option.rs",
+            "ROOT/adapters/smoltcp/src/hashed/table.rs",
+            "/smoltcp-0.14.0/src/iface/mod.rs",
+        ]);
+        let file = "hashed/table.rs".to_owned();
+        assert_eq!(innermost(&listener), Some((Part::Listener, file)));
+        let core = files(&[
+            "ROOT/core/src/session.rs",
+            "ROOT/adapters/smoltcp/src/slot.rs",
+        ]);
+        assert_eq!(part_of_code(&core), Part::Core);
+        assert_eq!(
+            part_of_code(&files(&["/library/core/src/option.rs"])),
+            Part::Rest
+        );
+    }
 }

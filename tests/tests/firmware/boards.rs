@@ -98,9 +98,10 @@ fn a_port_that_is_taken_is_named_with_the_way_out() -> Result<(), Stop> {
 
 fn no_image_is_built_with_a_warning() -> Result<(), Stop> {
     for board in Board::ALL {
-        for test_commands in [false, true] {
+        for (test_commands, feature) in [(false, None), (true, None), (false, Some("quiet"))] {
             let image = Image {
                 test_commands,
+                feature,
                 ..Image::of(board)
             };
             assert_eq!(image.warnings()?, "", "{image}");

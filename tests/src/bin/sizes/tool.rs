@@ -22,6 +22,10 @@ struct Arguments {
     /// each may be at most
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/budgets/sizes.json"))]
     budget: PathBuf,
+    /// Builds the image with each feature that adds or leaves out something, too, and lists what it
+    /// costs; then what of the listener is in each of its files
+    #[arg(long)]
+    features: bool,
     /// Writes the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -53,6 +57,9 @@ fn run(arguments: &Arguments) -> Result<(), Problem> {
     println!("{}, {}\n", toolchain.compiler()?, toolchain.core());
     let mut figures = Map::new();
     whole_image(&mut figures)?;
+    if arguments.features {
+        features(&mut figures)?;
+    }
     core(&mut figures)?;
     if let Some(path) = &arguments.json {
         let text = format!("{:#}\n", Value::Object(figures.clone()));
@@ -108,6 +115,51 @@ fn whole_image(figures: &mut Map<String, Value>) -> Result<(), Problem> {
     for part in Part::ALL {
         figures.insert(format!("flash_{}", part.name()), json!(flash.of(part)));
         figures.insert(format!("ram_{}", part.name()), json!(ram.of(part)));
+    }
+    Ok(())
+}
+
+/// Features of the image, how they are called in the figures, and what they are.
+const FEATURES: [(&str, &str, &str); 4] = [
+    ("quiet", "without_log", "without the log"),
+    (
+        "linecho-smoltcp/guard",
+        "with_guard",
+        "with RFC 5961 and address resolution",
+    ),
+    (
+        "panic-messages",
+        "with_panic_messages",
+        "with the texts of panics",
+    ),
+    (
+        "test-commands",
+        "with_test_commands",
+        "with the commands of tests",
+    ),
+];
+
+/// Prints what each feature costs, and what each file of the listener does.
+fn features(figures: &mut Map<String, Value>) -> Result<(), Problem> {
+    let image = Image::of(Board::Lm3s6965evb);
+    let elf = Elf::read(&image.build()?)?;
+    let plain = parts::flash(&elf).total();
+    println!("\n| the image | feature | flash | more |\n|---|---|---:|---:|");
+    for (feature, figure, title) in FEATURES {
+        let with = Image {
+            feature: Some(feature),
+            ..image
+        };
+        let flash = parts::flash(&Elf::read(&with.build()?)?).total();
+        let more = flash as i64 - plain as i64;
+        println!("| {title} | `{feature}` | {flash} | {more:+} |");
+        figures.insert(figure.to_owned(), json!(more));
+    }
+    println!("\n| of the listener, in the image | flash |\n|---|---:|");
+    for (file, bytes) in parts::listener_by_file(&elf) {
+        println!("| `{file}` | {bytes} |");
+        let name = file.trim_end_matches(".rs").replace('/', "_");
+        figures.insert(format!("flash_listener_{name}"), json!(bytes));
     }
     Ok(())
 }
