@@ -12,8 +12,11 @@ use fearless_simd::{Avx2, Level, Simd as _, SimdBase as _, SimdInto as _, u8x32}
 const VECTOR: usize = 32;
 /// The number of sums.
 const SUMS: usize = 4;
+/// The bytes of a vector for each sum.
+const ROW: usize = 128;
+const _: () = assert!(ROW == SUMS * VECTOR);
 /// The number of bytes after which no byte of a sum can have overflowed.
-const PART: usize = SUMS * VECTOR * u8::MAX as usize;
+const PART: usize = ROW * u8::MAX as usize;
 
 /// Returns what the processor has.
 pub(super) fn level() -> Level {
@@ -41,9 +44,9 @@ fn with(simd: Avx2, bytes: &[u8]) -> u64 {
     for part in bytes.chunks(PART) {
         let mut sums = [zero; SUMS];
         let mut rest = part;
-        while let Some((chunk, after)) = rest.split_first_chunk::<{ SUMS * VECTOR }>() {
+        while let Some((row, after)) = rest.split_first_chunk::<ROW>() {
             rest = after;
-            for (sum, vector) in sums.iter_mut().zip(chunk.chunks_exact(VECTOR)) {
+            for (sum, vector) in sums.iter_mut().zip(row.chunks_exact(VECTOR)) {
                 let vector = u8x32::from_slice(simd, vector).into();
                 // It is -1 in each byte that is equal.
                 let found = avx2._mm256_cmpeq_epi8(vector, newline);
