@@ -9,7 +9,7 @@ use linecho_core::Totals;
 use linecho_trials::Stop;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use super::{Facts, Network, Peer};
 
@@ -19,6 +19,9 @@ pub const PACE: Duration = Duration::from_millis(500);
 
 /// The longest that a step waits for something to happen.
 const STEP: Duration = Duration::from_millis(5);
+
+/// The silence after which a peer on a slow link probes the server: the least of Linux.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// A server at the other end.
 pub trait Server {
@@ -145,6 +148,9 @@ impl<S: Server> Sockets<S> {
         if self.small_buffers {
             socket.set_send_buffer_size(SMALL_BUFFERS / 2)?;
             socket.set_recv_buffer_size(SMALL_BUFFERS / 2)?;
+            // An RST that is lost is never sent again: a silent peer learns by a probe.
+            let probes = TcpKeepalive::new().with_time(PROBE).with_interval(PROBE);
+            socket.set_tcp_keepalive(&probes)?;
         }
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
