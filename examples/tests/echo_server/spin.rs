@@ -85,10 +85,11 @@ fn lines_find_a_spinning_server_awake() {
     let server = Server::start(&["--workers=1", "-q"]);
     let mut peer = server.connect();
     line(&mut peer);
+    wait_until_asleep(&server);
     let before = waits(&server);
     for _ in 0..LINES {
-        wait_until_asleep(&server);
         line(&mut peer);
+        wait_until_asleep(&server);
     }
     let slept = waits(&server) - before;
     assert!(slept >= LINES, "without a spin: {slept}");
