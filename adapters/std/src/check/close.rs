@@ -3,16 +3,15 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
-
 use super::Check;
-use super::pattern::{LINE, Pattern};
+use super::pattern::{LINE, Pattern, whole_lines};
 use super::row::{Grade, Question, Row};
 use super::wire::{End, Trouble};
 use crate::identity::BEGIN;
 
-/// Bytes that are on their way when the client shuts down, in whole lines.
-const IN_FLIGHT: u64 = 2048 * LINE;
+/// Bytes that are on their way when the client shuts down: a few that fit into any buffers, which
+/// are quick, and more than most paths take, which leave no chance.
+const IN_FLIGHT: [u64; 4] = [128 << 10, 128 << 10, 128 << 10, 16 << 20];
 
 impl Check {
     /// Sends a line and a rest without newline, and shuts down.
@@ -48,38 +47,42 @@ impl Check {
         }
     }
 
-    /// Sends complete lines and shuts down at once, while they are on their way back. Some relays
-    /// lose them by race, so it tries several times.
+    /// Sends lines and shuts down at once, while they are on their way back. A relay that ends
+    /// both directions loses what it has not passed on yet: with few lines by race, and on a full
+    /// path for certain.
     pub(super) fn in_flight(&self) -> Row {
         let question = Question::InFlight;
-        for _ in 0..4 {
-            let Err(trouble) = self.shut_down_early() else {
-                continue;
+        let mut taken = 0;
+        for most in IN_FLIGHT {
+            let (came, due, end) = match self.shut_down_early(most) {
+                Ok(lines) => {
+                    taken = taken.max(lines);
+                    continue;
+                }
+                Err(Trouble::Short { came, due, end }) => (came.len() as u64, due, end),
+                Err(trouble) => return Row::trouble(question, &trouble),
             };
-            let Trouble::Short { came, end, .. } = &trouble else {
-                return Row::trouble(question, &trouble);
-            };
-            let lost = IN_FLIGHT - came.len() as u64;
+            let lost = due - came;
             let verdict = if lost < LINE { "tail lost" } else { "lost" };
             return Row::new(question, Grade::Bad, verdict)
                 .figure(lost as f64, "bytes")
                 .found(format!(
-                    "the last {lost} of {IN_FLIGHT} bytes did not come back, and {end}"
+                    "the last {lost} of {due} bytes did not come back, and {end}"
                 ));
         }
-        Row::new(question, Grade::Good, "all comes back").figure(IN_FLIGHT as f64, "bytes")
+        Row::new(question, Grade::Good, "all comes back").figure(taken as f64, "bytes")
     }
 
-    fn shut_down_early(&self) -> Result<(), Trouble> {
+    /// Returns how many bytes of whole lines the path took and gave back.
+    fn shut_down_early(&self, most: u64) -> Result<u64, Trouble> {
         let mut wire = self.wire()?;
-        // With little room at our end, most of it is still on the way when we shut down.
-        SockRef::from(&wire.stream).set_recv_buffer_size(4096)?;
-        let mut lines = vec![0; usize::try_from(IN_FLIGHT).unwrap_or_default()];
-        Pattern.fill(0, &mut lines);
-        wire.send(&lines)?;
+        let most = most.min(self.most_buffered).min(self.bytes_left());
+        let lines = whole_lines(self.fill(&mut wire, most)?);
         wire.half_close()?;
+        // What is read at once may be off the way before the relay sees the end.
         thread::sleep(Duration::from_millis(100));
-        wire.verify(Pattern, 0, IN_FLIGHT)
+        wire.verify(Pattern, 0, lines)?;
+        Ok(lines)
     }
 
     /// Shuts down when all lines are back.

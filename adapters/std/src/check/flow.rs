@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Check;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, whole_lines};
 use super::row::{Grade, Question, Row};
 use super::wire::{End, Trouble, Wire};
 
@@ -56,11 +56,18 @@ impl Check {
     /// Sends without reading until nothing more is taken, then reads everything back.
     pub(super) fn buffering(&self) -> Row {
         let question = Question::Buffering;
-        match self.wire().and_then(|mut wire| self.fill(&mut wire)) {
-            Ok((taken, true)) => Row::new(question, Grade::Poor, "without bounds")
+        let most = self.most_buffered.min(self.bytes_left());
+        let result = self.wire().and_then(|mut wire| {
+            let taken = self.fill(&mut wire, most)?;
+            // The rest of the last line does not come back.
+            wire.verify(Pattern, 0, whole_lines(taken))?;
+            Ok(taken)
+        });
+        match result {
+            Ok(taken) if taken >= most => Row::new(question, Grade::Poor, "without bounds")
                 .figure(taken as f64, "bytes")
                 .found("a client that reads nothing can fill a memory on the way"),
-            Ok((taken, false)) => Row::new(question, Grade::Good, "bounded")
+            Ok(taken) => Row::new(question, Grade::Good, "bounded")
                 .figure(taken as f64, "bytes")
                 .found("both ends' own buffers are in it"),
             Err(Trouble::Short {
@@ -78,9 +85,9 @@ impl Check {
         }
     }
 
-    /// Returns how much was taken, and whether there was no end of it.
-    fn fill(&self, wire: &mut Wire) -> Result<(u64, bool), Trouble> {
-        let most = self.most_buffered.min(self.bytes_left());
+    /// Sends without reading until nothing more is taken, at most about `most` bytes. Returns how
+    /// many were taken.
+    pub(super) fn fill(&self, wire: &mut Wire, most: u64) -> Result<u64, Trouble> {
         let mut taken = 0;
         let mut chunk = [0; 16 * 1024];
         wire.stream.set_write_timeout(Some(FULL))?;
@@ -95,11 +102,8 @@ impl Check {
                 },
             }
         }
-        // The rest of the last line does not come back.
         wire.count(taken);
-        let complete = taken / super::pattern::LINE * super::pattern::LINE;
-        wire.verify(Pattern, 0, complete)?;
-        Ok((taken, taken >= most))
+        Ok(taken)
     }
 
     /// Round trips alone, and beside a connection that sends and reads as fast as it can.

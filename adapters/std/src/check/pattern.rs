@@ -12,6 +12,11 @@ const WINDOW: usize = 80;
 /// The distance within which a displaced part is looked for.
 const REACH: u64 = 64 * 1024;
 
+/// Returns how many of so many bytes are in whole lines.
+pub(super) fn whole_lines(bytes: u64) -> u64 {
+    bytes - bytes % LINE
+}
+
 /// A stream of numbered lines of 64 bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pattern;
