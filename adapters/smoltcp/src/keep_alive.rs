@@ -42,7 +42,11 @@ impl ProbeAt {
     pub(crate) const NEVER: Self = Self(u32::MAX);
 
     pub(crate) fn not_before(at: Instant) -> Self {
-        let units = (at.as_micros() >> UNIT_BITS).saturating_add(1);
+        Self(Self::not_after(at).0.saturating_add(1))
+    }
+
+    pub(crate) fn not_after(at: Instant) -> Self {
+        let units = at.as_micros() >> UNIT_BITS;
         Self(u32::try_from(units).unwrap_or(u32::MAX))
     }
 

@@ -166,7 +166,7 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             && !probe.send(now, iface, device, sockets)
             && let Some(slot) = self.slots.get_mut(number)
         {
-            deadline = earlier(deadline, slot.probe_soon(now));
+            deadline = earlier(deadline, slot.probe_again(now));
         }
         self.line_wanted = line_wanted;
         if !in_order {

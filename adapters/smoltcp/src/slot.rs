@@ -25,6 +25,7 @@ use crate::lifecycle::{self, Stage, stage};
 use crate::options::Options;
 use crate::service::{ServiceView, Turn};
 use crate::time::earlier;
+use crate::turn::DEVICE_RETRY;
 
 /// The time that the RST of an aborted connection has, when the device or the neighbour cache holds
 /// it back. After that the slot listens again without it.
@@ -248,17 +249,27 @@ impl<'a> Slot<'a> {
         matches!(&self.phase, Phase::Open(connection) if connection.waits_for_line)
     }
 
-    /// Lets its peer be probed again soon, and returns when: the device was full.
+    /// Keeps its probe due, and returns when to try again: the device was full.
     #[cold]
     #[inline(never)]
-    pub(crate) fn probe_soon(&mut self, now: Instant) -> Option<Instant> {
+    pub(crate) fn probe_again(&mut self, now: Instant) -> Option<Instant> {
         let (Phase::Open(Connection { probe_at, .. }) | Phase::Closing { probe_at, .. }) =
             &mut self.phase
         else {
             return None;
         };
-        *probe_at = ProbeAt::not_before(now);
-        probe_at.instant()
+        *probe_at = ProbeAt::not_after(now);
+        Some(now + DEVICE_RETRY)
+    }
+
+    /// Returns `true` if its probe should have gone already.
+    pub(crate) fn is_probe_due(&self, now: Instant) -> bool {
+        match &self.phase {
+            Phase::Open(Connection { probe_at, .. }) | Phase::Closing { probe_at, .. } => {
+                probe_at.instant().is_some_and(|at| at <= now)
+            }
+            _ => false,
+        }
     }
 
     /// Asks its session to finish.

@@ -21,7 +21,7 @@ pub(crate) const INGRESS_FRAMES: usize = 64;
 const EGRESS_ROUNDS: usize = 64;
 
 /// The time to the next attempt when the stack has something to send, and the device takes nothing.
-const DEVICE_RETRY: Duration = Duration::from_millis(1);
+pub(crate) const DEVICE_RETRY: Duration = Duration::from_millis(1);
 
 /// The time of the next call.
 ///

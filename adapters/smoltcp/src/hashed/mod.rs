@@ -21,9 +21,10 @@ use crate::lifecycle::{arm, tcp_sockets};
 use crate::mld::Reports;
 use crate::options::Options;
 use crate::service::{Service, Turn};
+use crate::slot::Slot;
 use crate::time::earlier;
 use crate::time::stack_time;
-use crate::turn::{INGRESS_FRAMES, Wake, egress, next_egress};
+use crate::turn::{DEVICE_RETRY, INGRESS_FRAMES, Wake, egress, next_egress};
 
 pub use self::table::HashedSlot;
 
@@ -221,7 +222,7 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
             if let Some(set) = &mut entry.set
                 && !probe.send(now, iface, device, set)
             {
-                entry.slot.probe_soon(now);
+                entry.slot.probe_again(now);
             }
         }
     }
@@ -297,11 +298,14 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
         if !slot.is_idle() && tcp_sockets(set).all(|tcp| tcp.remote_endpoint().is_none()) {
             wake = Wake::Again;
         }
-        // The short deadline, which holds while no slot listens. Otherwise a slot that has outlived
-        // it is looked at again later.
+        // The short deadline, which holds while no slot listens.
         if let Some(deadline) = slot.deadline(&self.service.options, true) {
-            let late = deadline <= now && slot.is_transient();
-            wake = wake.min(Wake::At(if late { now + LATE_RETRY } else { deadline }));
+            let is_late = deadline <= now;
+            wake = wake.min(Wake::At(if is_late {
+                retry_at(slot, now)
+            } else {
+                deadline
+            }));
         }
         if slot.is_idle() && *is_taken {
             self.table.remove(number);
@@ -351,5 +355,17 @@ impl<'a, const LINES: usize> HashedListener<'a, LINES> {
     #[must_use]
     pub fn totals(&self) -> &Totals {
         &self.service.totals
+    }
+}
+
+/// Returns when to look again at a slot whose deadline has gone by, though it had its turn.
+#[cold]
+fn retry_at(slot: &Slot<'_>, now: Instant) -> Instant {
+    if slot.is_probe_due(now) {
+        now + DEVICE_RETRY
+    } else if slot.is_transient() {
+        now + LATE_RETRY
+    } else {
+        now
     }
 }

@@ -110,7 +110,7 @@ fn a_probe_that_found_the_device_full<L: Server>(mut kit: Kit<1, L>) {
     kit.pass(4 * SECOND);
     assert_eq!(raw.take(&kit), []);
     kit.server.device.full = false;
-    kit.pass(2 * SECOND);
+    kit.pass(2 * MILLISECOND);
     assert_eq!(raw.take(&kit).len(), 1);
 }
 
