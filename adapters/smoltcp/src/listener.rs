@@ -166,7 +166,8 @@ impl<'a, const SLOTS: usize> Listener<'a, SLOTS> {
             && !probe.send(now, iface, device, sockets)
             && let Some(slot) = self.slots.get_mut(number)
         {
-            deadline = earlier(deadline, slot.probe_again(now));
+            // Others that are due for one wait for the device as well.
+            deadline = slot.probe_again(now);
         }
         self.line_wanted = line_wanted;
         if !in_order {

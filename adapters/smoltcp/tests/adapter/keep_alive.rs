@@ -101,28 +101,30 @@ fn a_quiet_peer_is_probed_every_15_s_and_first_30_s_after_a_line() {
     }
 }
 
-/// The device is full when a probe is due, and for a while after that.
-fn a_probe_that_found_the_device_full<L: Server>(mut kit: Kit<1, L>) {
-    let mut raw = raw();
-    raw.connect(&mut kit);
+/// The device is full when the probes of both peers are due, and for a while after that.
+fn probes_that_found_the_device_full<L: Server>(mut kit: Kit<2, L>) {
+    let mut peers = [1, 2].map(|port| Raw::new(IpAddress::v4(10, 0, 0, 9), port));
+    for peer in &mut peers {
+        peer.connect(&mut kit);
+    }
     kit.pass(14 * SECOND);
     kit.server.device.full = true;
     kit.pass(4 * SECOND);
-    assert_eq!(raw.take(&kit), []);
+    assert_eq!(peers.each_mut().map(|peer| peer.take(&kit).len()), [0, 0]);
     kit.server.device.full = false;
     kit.pass(2 * MILLISECOND);
-    assert_eq!(raw.take(&kit).len(), 1);
+    assert_eq!(peers.each_mut().map(|peer| peer.take(&kit).len()), [1, 1]);
 }
 
 #[test]
-fn a_listener_sends_a_probe_that_found_the_device_full() {
-    a_probe_that_found_the_device_full(Kit::<1>::new(Options::DEFAULT));
+fn a_listener_sends_the_probes_that_found_the_device_full() {
+    probes_that_found_the_device_full(Kit::<2>::new(Options::DEFAULT));
 }
 
 #[test]
-fn a_hashed_listener_sends_a_probe_that_found_the_device_full() {
-    let kit = Kit::<1, HashedListener<'static, 1>>::hashed(Options::DEFAULT, 1);
-    a_probe_that_found_the_device_full(kit);
+fn a_hashed_listener_sends_the_probes_that_found_the_device_full() {
+    let kit = Kit::<2, HashedListener<'static, 2>>::hashed(Options::DEFAULT, 2);
+    probes_that_found_the_device_full(kit);
 }
 
 /// Two connections for five minutes: on the one, a line each second; the other does nothing. Both

@@ -220,7 +220,7 @@ fn faults_of_an_end_are_told_apart() {
 #[test]
 fn faults_of_a_stream_are_told_apart() {
     use Question::*;
-    let also = [LongLines, Buffering, Latency];
+    let also = [LongLines, InFlight, Buffering, Latency];
     find_all(&[
         (Fault::ByteFlipped, Stream, "bytes changed", &also),
         (Fault::ByteLost, Stream, "bytes lost", &also),
