@@ -2,10 +2,12 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error, Parser};
+use humantime::DurationError;
 
 /// The longest spin. What takes longer than a second gains nothing from the microseconds that a
 /// wake-up takes.
@@ -46,12 +48,12 @@ fn parse_from<P: Parser>(words: Vec<OsString>) -> Result<P, Error> {
     parsed.map_err(|error| with_hint(with_variable(error, &command, words), &command))
 }
 
-/// Names `--listen` where a port or an address was given in another way.
+/// Says how it is written: `--listen` where a port or an address was given in another way, `--`
+/// before a command.
 fn with_hint(mut error: Error, command: &Command) -> Error {
-    let listens = || {
-        command
-            .get_arguments()
-            .any(|it| it.get_long() == Some("listen"))
+    let word = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    let (ErrorKind::UnknownArgument, Some(word)) = (error.kind(), word) else {
+        return error;
     };
     let others = [
         "--port",
@@ -62,16 +64,23 @@ fn with_hint(mut error: Error, command: &Command) -> Error {
         "--host",
         "-l",
     ];
-    let word = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-    let means_it = word.is_some_and(|it| !it.starts_with('-') || others.contains(&it.as_str()));
-    if error.kind() == ErrorKind::UnknownArgument && means_it && listens() {
-        let hint =
-            "to say where it listens, write --listen PORT for localhost, or --listen ADDRESS:PORT";
-        error.insert(
-            ContextKind::Suggested,
-            ContextValue::StyledStrs(vec![hint.into()]),
-        );
-    }
+    let is_value = !word.starts_with('-');
+    let mut arguments = command.get_arguments();
+    let listens = arguments.any(|it| it.get_long() == Some("listen"));
+    let mut arguments = command.get_arguments();
+    let runs = arguments.any(|it| it.is_last_set() && it.get_value_names().is_some());
+    let hint = if listens && (is_value || others.contains(&word.as_str())) {
+        "to say where it listens, write --listen PORT for localhost, or --listen ADDRESS:PORT"
+            .into()
+    } else if runs && is_value {
+        format!("a command comes behind --, as in -- {word} ...")
+    } else {
+        return error;
+    };
+    error.insert(
+        ContextKind::Suggested,
+        ContextValue::StyledStrs(vec![hint.into()]),
+    );
     error
 }
 
@@ -118,7 +127,11 @@ fn with_variable(mut error: Error, command: &Command, words: Vec<OsString>) -> E
 ///
 /// A text that says what is wrong.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text.trim()).map_err(|error| error.to_string())?;
+    let time = humantime::parse_duration(text.trim()).map_err(|error| match error {
+        // This one lists the units. The others count bytes of the text, or name no limit.
+        DurationError::UnknownUnit { ref unit, .. } if !unit.is_empty() => error.to_string(),
+        _ => "a number with its unit is needed, such as 500ms, 90s or 5m; at most 49 days".into(),
+    })?;
     if time > LONGEST {
         return Err("at most 49 days; 0s is no limit".into());
     }
@@ -168,6 +181,30 @@ pub fn bytes(text: &str) -> Result<u32, String> {
     }
 }
 
+/// Makes a parser of a number of bytes as for [`bytes`], in this range.
+pub fn bytes_in(
+    range: RangeInclusive<u32>,
+) -> impl Fn(&str) -> Result<u32, String> + Clone + Send + Sync + 'static {
+    move |text| match bytes(text) {
+        Ok(number) if !range.contains(&number) => Err(format!(
+            "{} to {} bytes are possible",
+            range.start(),
+            range.end()
+        )),
+        result => result,
+    }
+}
+
+/// Parses a whole number above 0.
+///
+/// # Errors
+///
+/// A text that says what is wrong.
+pub fn count(text: &str) -> Result<u64, String> {
+    let wrong = || "a whole number above 0 is needed".into();
+    text.parse().ok().filter(|it| *it > 0).ok_or_else(wrong)
+}
+
 /// Parses how often `-v` was given, which an environment variable may also say with a word.
 ///
 /// # Errors
@@ -193,7 +230,12 @@ mod tests {
         assert_eq!(duration(" 0s "), Ok(Duration::ZERO));
         assert_eq!(duration("49days"), Ok(LONGEST));
         assert!(duration("50days").is_err_and(|error| error.contains("49 days")));
-        assert!(duration("5").is_err_and(|error| error.contains("unit")));
+        for wrong in ["5", "0.5", "abc", "", "-1s", "99999999999999999999s"] {
+            let error = duration(wrong).unwrap_err();
+            assert!(error.contains("its unit"), "{wrong}: {error}");
+            assert!(error.contains("such as 500ms"), "{wrong}: {error}");
+        }
+        assert!(duration("5 parsecs").is_err_and(|error| error.contains("\"parsecs\"")));
     }
 
     #[test]
@@ -229,6 +271,22 @@ mod tests {
         ] {
             let error = bytes(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn bytes_have_a_range() {
+        let parse = bytes_in(1024..=65_536);
+        assert_eq!(parse("64KiB"), Ok(65_536));
+        assert!(parse("1023").is_err_and(|error| error.contains("1024 to 65536")));
+        assert!(parse("x").is_err_and(|error| error.contains("such as")));
+    }
+
+    #[test]
+    fn a_count_is_above_0() {
+        assert_eq!(count("1"), Ok(1));
+        for wrong in ["0", "-1", "x", "", "1.5"] {
+            assert!(count(wrong).is_err_and(|error| error.contains("above 0")));
         }
     }
 

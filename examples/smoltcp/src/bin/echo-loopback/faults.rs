@@ -16,19 +16,19 @@ const MAX_DELAY: Duration = Duration::from_secs(60);
 #[command(next_help_heading = "Faults (any of these puts it on a faulty link, in virtual time)")]
 pub(crate) struct FaultOptions {
     /// Share of the frames that are lost
-    #[arg(long, value_name = "PERCENT", value_parser = permille)]
+    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true, value_parser = permille)]
     drop: Option<u16>,
 
     /// Share of the frames that arrive with one bit flipped
-    #[arg(long, value_name = "PERCENT", value_parser = permille)]
+    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true, value_parser = permille)]
     corrupt: Option<u16>,
 
     /// Share of the frames that are held back for 5 ms, so that others overtake them
-    #[arg(long, value_name = "PERCENT", value_parser = permille)]
+    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true, value_parser = permille)]
     reorder: Option<u16>,
 
     /// Share of the frames that arrive twice
-    #[arg(long, value_name = "PERCENT", value_parser = permille)]
+    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true, value_parser = permille)]
     duplicate: Option<u16>,
 
     /// Delay of each frame, such as 20ms [default: 1ms]
@@ -69,11 +69,10 @@ fn permille(text: &str) -> Result<u16, String> {
 }
 
 fn delay(text: &str) -> Result<Duration, String> {
-    let delay = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if delay > MAX_DELAY {
-        return Err("it can be 1m at most".into());
+    match humantime::parse_duration(text) {
+        Ok(delay) if delay <= MAX_DELAY => Ok(delay),
+        _ => Err("a number with its unit is needed, such as 500us or 20ms; at most 1m".into()),
     }
-    Ok(delay)
 }
 
 fn bits_per_second(text: &str) -> Result<u64, String> {

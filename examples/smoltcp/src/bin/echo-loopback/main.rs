@@ -22,6 +22,7 @@ use crate::time::Time;
 use clap::Parser;
 use linecho_devices::faulty::VirtualClock;
 use linecho_devices::{FaultyLoopback, Pcap};
+use linecho_examples::command_line;
 use linecho_examples_smoltcp::clock::Clock;
 use linecho_smoltcp::smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use linecho_smoltcp::smoltcp::phy::{Device, Loopback, Medium};
@@ -49,7 +50,7 @@ struct Arguments {
 
     /// Length of each line, its newline included
     #[arg(long, value_name = "BYTES", default_value_t = 64)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    #[arg(value_parser = command_line::bytes_in(1..=1 << 20))]
     length: u32,
 
     /// Number of connections
@@ -64,12 +65,12 @@ struct Arguments {
 
     /// The length of the server's line buffers: longer lines go back in pieces
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    #[arg(value_parser = command_line::bytes_in(1..=1 << 20))]
     max_line: u32,
 
     /// The length of each socket's two buffers
     #[arg(long, value_name = "BYTES", default_value_t = 65_535)]
-    #[arg(value_parser = clap::value_parser!(u32).range(64..=1 << 20))]
+    #[arg(value_parser = command_line::bytes_in(64..=1 << 20))]
     socket_buffer: u32,
 
     /// Speak IPv6 instead of IPv4
@@ -301,7 +302,8 @@ impl Watch {
             return Ok(());
         }
         Err(format!(
-            "{bytes} bytes came back, and then none for {} s",
+            "{bytes} bytes came back, and then none for {} s by the stack's clock: the link may lose \
+             too much, or one side has stopped; --pcap FILE captures what goes over it",
             waited.as_secs()
         ))
     }

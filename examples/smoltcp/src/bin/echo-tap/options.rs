@@ -58,8 +58,8 @@ pub(crate) struct Arguments {
     pub(crate) session: SessionOptions,
 
     /// The length of each of a socket's two buffers
-    #[arg(long, value_name = "BYTES", default_value_t = 262_144)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1024..=1 << 24))]
+    #[arg(long, value_name = "BYTES", default_value = "256KiB")]
+    #[arg(value_parser = command_line::bytes_in(1024..=1 << 24))]
     pub(crate) socket_buffer: u32,
 
     #[command(flatten)]
