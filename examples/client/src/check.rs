@@ -86,12 +86,14 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
     output.line(&format!("CHECK {}\n", server.place));
     let began = Instant::now();
     let mut progress = Progress::new(output);
-    let (mut rows, mut bad) = (0, Vec::new());
+    let (mut rows, mut open, mut bad) = (0, 0, Vec::new());
     check.run(|row| {
         rows += 1;
         progress.erase();
-        if row.grade == Grade::Bad {
-            bad.push(row.clone());
+        match row.grade {
+            Grade::Bad => bad.push(row.clone()),
+            Grade::Unknown => open += 1,
+            Grade::Good | Grade::Poor => {}
         }
         output.object("row", &object(row));
         output.line(&text(row, server.options.verbose > 0));
@@ -115,8 +117,12 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
     );
     match bad.first() {
         None => {
+            let but = match open {
+                0 => String::new(),
+                _ => format!(", as far as there are answers: {open} of {rows} are open"),
+            };
             output.line(&format!(
-                "\nThe contract of a line echo holds ({took:.1} s)."
+                "\nThe contract of a line echo holds{but} ({took:.1} s)."
             ));
             Ok(())
         }
@@ -125,6 +131,11 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
                 "\nThe contract of a line echo does not hold: {} ({took:.1} s).",
                 names.join(", ")
             ));
+            if cause(first) == Cause::Refused
+                && let Some(advice) = server.advice_when_refused()
+            {
+                output.line(&advice);
+            }
             Err(Failure::told(cause(first)))
         }
     }

@@ -138,6 +138,16 @@ const TARGET: &str = "\
 A target is HOST:PORT, HOST PORT, [V6]:PORT, PORT on this machine, or unix:PATH; LINECHO_SERVER is
 one, too. A host that is named like a mode needs its :PORT.";
 const EXIT: &str = "0 all was verified, 1 something was not, 2 wrong usage";
+const PING_EXIT: &str = "0 a line came back, and all of them if --count and --deadline are given; 1 \
+    none did, or too few; 2 wrong usage";
+
+fn exit_codes(mode: &str) -> String {
+    match mode {
+        "ping" => PING_EXIT.into(),
+        "" | "echo-client" => format!("{EXIT}; those of ping(8) for ping"),
+        _ => EXIT.into(),
+    }
+}
 
 fn examples(mode: &str) -> &'static [Example] {
     match mode {
@@ -161,9 +171,10 @@ pub(crate) fn after_help(mode: &str) -> String {
         let _ = writeln!(text, "  {line:width$}{does}");
     }
     if mode.is_empty() {
-        let _ = write!(text, "\n{TARGET}\n\nExit codes: {EXIT}.");
+        let _ = writeln!(text, "\n{TARGET}");
     }
-    text.trim_end().into()
+    let _ = write!(text, "\nExit codes: {}.", exit_codes(mode));
+    text
 }
 
 fn built(mut command: Command) -> Command {
@@ -209,7 +220,11 @@ fn page(command: &Command) -> io::Result<String> {
         let _ = writeln!(page, ".TP\n.B {}\n{}", escaped(line), escaped(does));
     }
     let _ = writeln!(page, ".SH TARGETS\n{}", escaped(TARGET));
-    let _ = writeln!(page, ".SH EXIT STATUS\n{}", escaped(EXIT));
+    let _ = writeln!(
+        page,
+        ".SH EXIT STATUS\n{}",
+        escaped(&exit_codes(command.get_name()))
+    );
     Ok(page)
 }
 

@@ -148,6 +148,11 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
         None => Ok(()),
         Some(failure) => {
             output.line(&format!("\n{}: {failure}", paint("FAILED", Colour::Red)));
+            if failure.cause == Cause::Refused
+                && let Some(advice) = server.advice_when_refused()
+            {
+                output.line(&advice);
+            }
             Err(Failure::told(failure.cause))
         }
     }

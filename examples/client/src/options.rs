@@ -62,6 +62,7 @@ pub(crate) struct Target {
 #[derive(Subcommand)]
 pub(crate) enum Mode {
     /// Send one line, print its echo, and end
+    #[command(override_usage = "echo-client [OPTIONS] [TARGET] send <TEXT>...")]
     #[command(after_help = description::after_help("send"))]
     Send {
         /// The words of the line
@@ -108,8 +109,9 @@ pub(crate) enum Mode {
     },
 }
 
-/// Options of all modes.
+/// Options of all modes. The help of a mode has them behind its own.
 #[derive(Args, Clone, Debug)]
+#[command(next_display_order = 100)]
 pub(crate) struct Options {
     /// Give up when a server moves no byte for so long, or connecting takes so long; 0s is never
     #[arg(long, global = true, value_name = "TIME", env = "LINECHO_TIMEOUT")]
@@ -258,7 +260,7 @@ impl Target {
         let is_v6 = target.matches(':').count() > 1 && !target.starts_with('[');
         Ok(Some(match &self.port {
             None => target.into(),
-            Some(port) if port.starts_with(|it: char| !it.is_ascii_digit()) => {
+            Some(port) if !port.bytes().all(|it| it.is_ascii_digit()) => {
                 return Err(not_a_mode(target, port));
             }
             Some(port) if self.more.iter().any(|word| !word.is_empty()) => {
@@ -338,6 +340,8 @@ mod tests {
             (&["host:7", "snd"], "the modes are send, "),
             (&["host:7", "snd", "hello", "you"], "the modes are send, "),
             (&["host", "7", "snd", "hello"], "host 7 snd is neither"),
+            (&["pong", "host:7"], "pong host:7 is neither"),
+            (&["pong", "127.0.0.1:7"], "pong 127.0.0.1:7 is neither"),
             (&["host:0"], "port 0"),
             (&["/run/echo.sock"], "unix:/run/echo.sock"),
             (&["unix:/run/echo.sock", "7"], "has no port"),

@@ -20,8 +20,7 @@ use crate::signals;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PingOptions {
     /// Stop after so many lines
-    #[arg(short, long, value_name = "NUMBER")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "NUMBER", value_parser = command_line::count)]
     count: Option<u64>,
 
     /// Send a line each so often, such as 200ms, or a number of seconds
@@ -111,7 +110,17 @@ pub(crate) fn run(server: &Server, options: &PingOptions, output: &Output) -> Ou
     });
     let stats = view.get();
     printer.summary(&stats);
-    printer.verdict(&stats)
+    let verdict = printer.verdict(&stats);
+    if let Err(Failure {
+        cause: Cause::Refused,
+        ..
+    }) = &verdict
+        && !options.csv
+        && let Some(advice) = server.advice_when_refused()
+    {
+        output.line(&advice);
+    }
+    verdict
 }
 
 #[derive(Clone)]

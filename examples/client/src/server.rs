@@ -88,10 +88,9 @@ impl Server {
 
     /// Says what to do, if that is known.
     pub(crate) fn cannot_connect(&self, error: &ConnectError) -> Failure {
-        let address = &self.place;
-        let mut text = format!("cannot connect to {address}: {error}");
-        if error.cause() == Cause::Refused && self.is_this_machine(error) {
-            text += &format!("\nStart a server there: echo-server --listen {address}");
+        let mut text = format!("cannot connect to {}: {error}", self.place);
+        if let Some(advice) = self.advice(error) {
+            text += &format!("\n{advice}");
         }
         Failure {
             cause: error.cause(),
@@ -99,21 +98,37 @@ impl Server {
         }
     }
 
+    /// Returns what to do about an error, if that is known.
+    fn advice(&self, error: &ConnectError) -> Option<String> {
+        let source = self.options.source.filter(|source| !is_own(*source));
+        match (error.cause(), source) {
+            (Cause::Refused, _) => self.advice_when_refused(),
+            (Cause::Unreachable, Some(source)) => Some(format!(
+                "This machine does not have the address {source} of --source: leave it out, or give \
+                 one that the machine has"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Returns what to do where nobody listens: on this machine a server can be started.
+    pub(crate) fn advice_when_refused(&self) -> Option<String> {
+        let is_here = match self.name() {
+            Name::Unix(_) => true,
+            // Looked up again, which has just worked.
+            Name::Tcp(name) => name
+                .to_socket_addrs()
+                .is_ok_and(|mut addresses| addresses.all(|it| is_own(it.ip()))),
+        };
+        let address = &self.place;
+        is_here.then(|| format!("Start a server there: echo-server --listen {address}"))
+    }
+
     /// The line's end that the options ask for, before its newline.
     pub(crate) fn carriage_return(&self) -> &'static [u8] {
         match self.options.crlf {
             true => b"\r",
             false => b"",
-        }
-    }
-
-    fn is_this_machine(&self, error: &ConnectError) -> bool {
-        match error {
-            ConnectError::Unix { .. } => true,
-            ConnectError::Failed(attempts) => {
-                attempts.iter().all(|(address, _)| is_own(address.ip()))
-            }
-            _ => false,
         }
     }
 }
@@ -140,11 +155,14 @@ impl ToSocketAddrs for TcpName {
         if let Some(family) = self.family {
             addresses.retain(|it| it.is_ipv4() == (family == Family::V4));
             if addresses.is_empty() {
-                let family = match family {
-                    Family::V4 => "IPv4",
-                    Family::V6 => "IPv6",
+                let (family, option) = match family {
+                    Family::V4 => ("IPv4", "-4"),
+                    Family::V6 => ("IPv6", "-6"),
                 };
-                let text = format!("{} has no {family} address", self.address);
+                let text = format!(
+                    "{} has no {family} address; leave out {option}, or give another host",
+                    self.address
+                );
                 return Err(io::Error::other(text));
             }
         }

@@ -3,14 +3,25 @@
 
 use std::time::Duration;
 
+use linecho_std::Cause;
 use serde_json::json;
 
 use crate::Outcome;
+use crate::failure::Failure;
 use crate::output::{self, Output, millis};
 use crate::server::Server;
 
 pub(crate) fn run(server: &Server, limit: Duration, output: &Output) -> Outcome {
-    let waited = server.builder().wait_for_echo(&server.name(), limit)?;
+    let waited = server.builder().wait_for_echo(&server.name(), limit);
+    let waited = waited.map_err(|error| {
+        let mut failure = Failure::from(error);
+        if failure.cause == Cause::Refused
+            && let Some(advice) = server.advice_when_refused()
+        {
+            failure.text += &format!("\n{advice}");
+        }
+        failure
+    })?;
     let peer = waited.client.peer()?;
     let identity = waited.client.identity();
     let by = identity.map_or_else(String::new, |it| format!(", it is {}", it.backend));

@@ -52,10 +52,12 @@ impl fmt::Display for Mismatch {
                 Text(came)
             )?,
         }
-        if let Some(suspect) = self.suspect {
-            write!(f, "; {suspect}")?;
+        match self.suspect {
+            // It says more than that.
+            Some(Suspect::ProxyHeader) => write!(f, "; {}", Suspect::ProxyHeader),
+            Some(suspect) => write!(f, "; {suspect}: this is not a line echo"),
+            None => f.write_str(": this is not a line echo"),
         }
-        f.write_str(": this is not a line echo")
     }
 }
 

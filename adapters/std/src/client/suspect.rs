@@ -95,8 +95,8 @@ impl fmt::Display for Suspect {
                  something on the way goes on to a new connection"
             }
             Self::ProxyHeader => {
-                "that is a PROXY header, which a relay sends and the server echoes (see echo-server \
-                 --help)"
+                "that is a PROXY header, which a relay or --send-proxy put in front and the server \
+                 echoes: echo-server takes it out with --proxy-listen in place of --listen"
             }
             Self::Telnet => "that is a telnet command (IAC), a telnet server answers",
             Self::UpperCase => "that is the same in upper case",

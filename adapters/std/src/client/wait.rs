@@ -97,7 +97,7 @@ impl ClientBuilder {
             let left = limit.saturating_sub(began.elapsed());
             let attempt = match limit.is_zero() {
                 true => ATTEMPT,
-                false => left.clamp(Duration::from_millis(1), ATTEMPT),
+                false => whole_millis(left).clamp(Duration::from_millis(1), ATTEMPT),
             };
             let builder = self.clone().timeout(attempt).connect_timeout(attempt);
             let error = match server.connect(&builder) {
@@ -128,6 +128,12 @@ impl ClientBuilder {
             earlier = Some(last);
         }
     }
+}
+
+/// Rounds up to milliseconds, since an error says how long nothing came.
+fn whole_millis(time: Duration) -> Duration {
+    let millis = time.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))
 }
 
 /// Chooses between the errors of two attempts in a row: the later one, unless its attempt had so
