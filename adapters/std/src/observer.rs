@@ -129,7 +129,12 @@ impl fmt::Display for AcceptPaused {
                 write!(
                     f,
                     "cannot accept connections to {address} for now: {error}; they have to wait"
-                )
+                )?;
+                #[cfg(unix)]
+                if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
+                    f.write_str(" for others to close, or for a higher limit (`ulimit -n`)")?;
+                }
+                Ok(())
             }
         }
     }
