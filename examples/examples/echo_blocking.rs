@@ -22,7 +22,7 @@ fn main() -> io::Result<()> {
 }
 
 fn echo(stream: TcpStream) -> io::Result<String> {
-    // A blocking driver knows no deadline: the socket's own ends a session that stands still.
+    // The blocking driver has no deadlines: the socket's timeouts end a session that stands still.
     stream.set_read_timeout(Some(Duration::from_secs(300)))?;
     stream.set_write_timeout(Some(Duration::from_secs(300)))?;
     let config = Config::new().long_lines(LongLines::Flush);

@@ -29,7 +29,7 @@ pub(crate) struct Heard {
     last: LastSender,
     #[cfg(feature = "guard")]
     half_open: HalfOpens,
-    /// A query may have come, which is answered later.
+    /// The reports of groups, which also answer a query, in a later turn.
     pub(crate) reports: Reports,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Arrival<'f, T> {
     iface: &'f mut Interface,
     capabilities: &'f DeviceCapabilities,
     frame: Frame<'f>,
-    /// For the reply.
+    /// The token that sends a reply.
     tx: T,
 }
 
@@ -99,8 +99,8 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         self.enter_rare(heard, sockets)
     }
 
-    /// Does the same for a frame that needs more than the stack. Out of line, so that the others
-    /// cost less.
+    /// Does the same as `enter_guarded` for a frame that needs more than the stack. It is out of
+    /// line, so that all other frames cost less.
     #[cfg(feature = "guard")]
     #[cold]
     #[inline(never)]
@@ -119,8 +119,8 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         told
     }
 
-    /// Lets the stack process a SYN for `sockets`. A half-open connection that began with another
-    /// one is over: its peer has started anew (RFC 9293, 3.10.7.4, for SYN-RECEIVED).
+    /// Lets the stack process a SYN for `sockets`. It ends a half-open connection that began with a
+    /// SYN of another number: the peer has started anew (RFC 9293, 3.10.7.4, for SYN-RECEIVED).
     #[cfg(feature = "guard")]
     fn enter_syn(
         self,
@@ -128,7 +128,8 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         half_open: &mut HalfOpens,
         sockets: &mut SocketSet<'_>,
     ) {
-        // The stack would drop it, and the number in it may be what is damaged.
+        // The stack would drop a damaged SYN. Its number may be what is damaged, and must not end a
+        // connection.
         if !self.is_intact(segment) {
             return;
         }
@@ -143,8 +144,8 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         half_open.note(ends, seq, sockets);
     }
 
-    /// Lets the stack process the frame for `sockets`. Returns whether the stack was told a
-    /// hardware address before.
+    /// Tells the stack the sender's hardware address if it may not know it, and then lets it
+    /// process the frame for `sockets`. Returns whether the stack was told an address.
     #[cfg(not(feature = "guard"))]
     pub(crate) fn enter_guarded(mut self, heard: &mut Heard, sockets: &mut SocketSet<'_>) -> bool {
         let told = self.tell_new_sender(self.segment(), &mut heard.last);
@@ -152,14 +153,15 @@ impl<'f, T: TxToken> Arrival<'f, T> {
         told
     }
 
-    /// Tells the stack the hardware address that `segment` came from, unless its sender is that of
-    /// the segment before, or it is for another host, and returns whether it did so.
+    /// Tells the stack the hardware address that `segment` came from, and returns `true`. Does
+    /// nothing if the segment before came from the same sender, or if this one is for another host.
     fn tell_new_sender(&mut self, segment: Option<Segment<'_>>, last: &mut LastSender) -> bool {
         if !self.is_addressed() {
             return false;
         }
         let Some(segment) = segment else {
-            // It may add to the addresses that the stack knows, and so make it forget this one.
+            // A frame without a segment may add an address to the stack's cache, and so push out
+            // that of the last sender.
             last.address = None;
             return false;
         };
@@ -218,9 +220,9 @@ impl<'f, T: TxToken> Arrival<'f, T> {
             .poll_ingress_single(stack_time(self.now), &mut device, sockets);
     }
 
-    /// Lets the stack process a frame without a segment for `sockets`, and does what the stack
-    /// leaves out in the resolution of addresses, but for a query, which `reports` have to answer.
-    /// Returns an address that was announced.
+    /// Lets the stack process a frame without a segment for `sockets`. Requests for an address that
+    /// the stack does not answer are answered here; a query for multicast groups is noted in
+    /// `reports`, which answer it later. Returns the address that the frame announces, if it does.
     #[cfg_attr(
         not(all(feature = "medium-ethernet", feature = "proto-ipv6")),
         allow(unused_variables, reason = "there are no queries")
@@ -285,7 +287,8 @@ impl<'f, T: TxToken> Arrival<'f, T> {
             self.tell(segment, hop);
         }
         let mut reply = Unsent::EMPTY;
-        // The stack acknowledges a SYN|ACK once a second, and may just have done so.
+        // The stack acknowledges a SYN|ACK once a second, and may just have done so: the second
+        // attempt is for a time when it may again.
         for at in [self.now, self.now + RATE_LIMIT] {
             for acknowledged in EITHER {
                 if reply.frame().is_empty() {
@@ -296,7 +299,7 @@ impl<'f, T: TxToken> Arrival<'f, T> {
             }
         }
         let Some(ack) = ends.segment(reply.frame(), self.capabilities.medium) else {
-            // There were more such segments than that. This one is dropped.
+            // Such segments come faster than the stack acknowledges them. This one is dropped.
             return;
         };
         if segment.is_rst() && segment.seq() == ack.ack_number() {

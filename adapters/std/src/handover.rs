@@ -1,8 +1,8 @@
 //! Handing listening sockets to another process.
 //!
-//! The message on the stream: a byte with the version, two with the number of listeners
-//! (big-endian), and for each listener a byte of flags that carries its descriptor (`SCM_RIGHTS`,
-//! unix(7)), two with the length of its name, and the name.
+//! The message on the stream begins with a byte for the version, and two for the number of
+//! listeners. For each listener follow a byte of flags, which carries its descriptor (`SCM_RIGHTS`,
+//! unix(7)), two bytes for the length of its name, and the name. Numbers are big-endian.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
@@ -106,7 +106,7 @@ fn receive(stream: &UnixStream) -> io::Result<(u8, OwnedFd)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
-    // Children of this process do not get it.
+    // Processes that this one starts must not inherit the descriptor.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let flags = RecvFlags::CMSG_CLOEXEC;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]

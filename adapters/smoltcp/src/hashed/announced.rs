@@ -1,4 +1,4 @@
-//! Hardware addresses that were announced of late (gratuitous ARP).
+//! Hardware addresses that hosts have announced in the last minute (gratuitous ARP).
 
 use core::time::Duration;
 
@@ -11,14 +11,15 @@ use crate::segment::Hardware;
 /// The number of announcements that are remembered.
 const PLACES: usize = 16;
 
-/// The time for which they are: that of an entry of the stack's neighbour cache. By then, a peer
-/// that is still there has sent something, if only the answer to a keep-alive probe.
+/// The time for which they are remembered: as long as the stack's neighbour cache keeps an entry. A
+/// peer that is still there sends something within it, if only the answer to a keep-alive probe.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// The latest announcements. They say more than the frame that a peer or its router sent before.
+/// The latest announcements. Each is newer than the address in the peer's last frame, and replaces
+/// it.
 ///
-/// Remembering one costs the same however many connections there are: a slot asks for it when the
-/// stack has to be told its hardware address.
+/// To remember one costs the same however many connections there are, since no slot is visited: a
+/// slot looks here when it has to tell the stack the hardware address of its peer.
 #[derive(Debug)]
 pub(super) struct Announced {
     /// From the oldest to the newest.

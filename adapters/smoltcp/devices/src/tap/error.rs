@@ -111,8 +111,8 @@ impl fmt::Display for TapError {
                 f,
                 "cannot attach to the TAP device {name}: {source}\n  Make one that belongs to you: \
                  sudo ip tuntap add dev {name} mode tap user $USER && sudo ip link set {name} up\n  If \
-                 there is one of somebody else's, choose another name, or first: sudo ip tuntap del dev \
-                 {name} mode tap"
+                 it belongs to somebody else, choose another name, or delete it first: sudo ip tuntap \
+                 del dev {name} mode tap"
             ),
             Self::Busy { name, source } => write!(
                 f,

@@ -27,8 +27,8 @@ pub struct End {
 }
 
 impl End {
-    /// Makes an end that works, of a link with this MTU: see
-    /// [`DeviceCapabilities::max_transmission_unit`].
+    /// Makes an end of a link that is up and has room. `mtu` is the device's
+    /// [`max_transmission_unit`](DeviceCapabilities::max_transmission_unit).
     #[must_use]
     pub fn new(medium: Medium, mtu: usize) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Hosts on a link in memory, in virtual time: the world of tests of devices and stacks.
+//! Hosts on a link in memory, in virtual time, for tests of devices and stacks.
 //!
 //! ```
 //! use core::time::Duration;
@@ -18,7 +18,7 @@
 //! let client = near.sockets.add(tcp_socket(1000, 1000));
 //! near.connect(client, (far_address, 7), 50_000);
 //!
-//! // A minute there and a minute back pass at once.
+//! // The minute of each direction passes without waiting.
 //! while near.socket(client).state() != State::Established {
 //!     world.poll(Side::A, &mut near);
 //!     world.poll(Side::B, &mut far);

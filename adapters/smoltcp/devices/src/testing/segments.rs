@@ -1,4 +1,4 @@
-//! The frames by which every finder of TCP segments is tested.
+//! Frames for the tests of all code that looks for a TCP segment in a frame.
 
 use smoltcp::wire::IpEndpoint;
 
@@ -27,7 +27,7 @@ pub struct Found {
     pub start: usize,
 }
 
-/// Returns all frames by which finders are tested.
+/// Returns all frames, each with the segment that must be found in it.
 ///
 /// # Panics
 ///
@@ -46,7 +46,7 @@ pub fn segments() -> impl Iterator<Item = Vector> {
     })
 }
 
-/// `ADDRESS PORT ADDRESS PORT START`
+/// Parses `ADDRESS PORT ADDRESS PORT START`: sender, receiver, first byte of the TCP header.
 fn parse(found: &str) -> Found {
     let [source, source_port, destination, destination_port, start] =
         found.split(' ').collect::<Vec<_>>()[..]
