@@ -42,7 +42,8 @@ pub(crate) struct LoadOptions {
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = command_line::duration)]
     duration: Duration,
 
-    /// Send so many lines in all, however long it takes
+    /// Send so many lines in all, however long it takes; give up when connections fail and no
+    /// line has come back for --timeout
     #[arg(short = 'n', long, value_name = "NUMBER", conflicts_with = "duration")]
     lines: Option<u64>,
 
@@ -115,6 +116,8 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
     }
     let stop = load.stop_flag();
     signals::stop(move || stop.stop())?;
+    let give_up = load.stop_flag();
+    let mut hope = Hope::new(server.options.timeout, options.connections);
 
     let mut latencies = Latencies {
         since_due: latency::histogram(),
@@ -131,14 +134,22 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
                 timeline.record(due, sample.since_due);
             }
         },
-        |stats| progress.show(|| rate.text(stats)),
+        |stats| {
+            if options.lines.is_some() && hope.ends(stats) {
+                give_up.stop();
+            }
+            progress.show(|| rate.text(stats));
+        },
     )?;
     progress.erase();
     if let (Some(path), Some(timeline)) = (&options.plot, &timeline) {
         let titles = titles(server, options, &stats);
         draw(path, &titles, timeline, &latencies.since_due)?;
     }
-    let failure = verdict(options, &stats, &latencies);
+    let failure = match hope.has_ended {
+        true => Some(hope.failure(&stats)),
+        false => verdict(options, &stats, &latencies),
+    };
     output.object(
         "summary",
         &object(options, &stats, &latencies, failure.as_ref()),
@@ -156,6 +167,67 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
             Err(Failure::told(failure.cause))
         }
     }
+}
+
+/// The hope that a server will come back. Without it, a number of lines that are to be sent would
+/// make connections for ever to a server that is gone.
+struct Hope {
+    limit: Duration,
+    connections: u64,
+    /// As of the last line that came back.
+    lines: u64,
+    since: Duration,
+    failed_before: u64,
+    /// As of the last look.
+    failed: u64,
+    has_ended: bool,
+}
+
+impl Hope {
+    fn new(limit: Duration, connections: u32) -> Self {
+        Self {
+            limit,
+            connections: connections.into(),
+            lines: 0,
+            since: Duration::ZERO,
+            failed_before: 0,
+            failed: 0,
+            has_ended: false,
+        }
+    }
+
+    /// Returns `true` once, when no line has come back for too long, every connection has failed
+    /// meanwhile, and one fails again. Silence alone is no reason: at a low rate no line may be due.
+    fn ends(&mut self, stats: &LoadStats) -> bool {
+        let fails = stats.failed() > self.failed;
+        self.failed = stats.failed();
+        if stats.lines != self.lines {
+            (self.lines, self.since) = (stats.lines, stats.elapsed);
+            self.failed_before = self.failed;
+        }
+        let all_fail = fails && self.failed - self.failed_before > self.connections;
+        let is_over = stats.elapsed.saturating_sub(self.since) >= self.limit;
+        let ends = all_fail && is_over && !self.limit.is_zero() && !self.has_ended;
+        self.has_ended |= ends;
+        ends
+    }
+
+    fn failure(&self, stats: &LoadStats) -> Failure {
+        Failure {
+            cause: main_cause(stats),
+            text: format!(
+                "gave up when no line had come back for {:?}; {} failures, the first: {}",
+                self.limit,
+                stats.failed(),
+                stats.first_failure.as_deref().unwrap_or_default()
+            ),
+        }
+    }
+}
+
+fn main_cause(stats: &LoadStats) -> Cause {
+    let main = stats.failures.iter().max_by_key(|(_, number)| **number);
+    main.map_or(Cause::Other, |(cause, _)| *cause)
 }
 
 fn titles(server: &Server, options: &LoadOptions, stats: &LoadStats) -> Titles {
@@ -194,12 +266,21 @@ fn loopback_addresses(number: u16) -> Vec<SocketAddr> {
 
 fn verdict(options: &LoadOptions, stats: &LoadStats, latencies: &Latencies) -> Option<Failure> {
     let failure = |cause, text| Some(Failure { cause, text });
-    let main = stats.failures.iter().max_by_key(|(_, number)| **number);
-    let cause = main.map_or(Cause::Other, |(cause, _)| *cause);
+    let cause = main_cause(stats);
     let p99 = latency::percentile(&latencies.since_due, 99.0);
-    let first = stats.first_failure.as_deref().unwrap_or("nothing failed");
-    if stats.lines == 0 {
+    let first = stats.first_failure.as_deref().unwrap_or_default();
+    if stats.lines == 0 && !first.is_empty() {
         return failure(cause, format!("no line came back: {first}"));
+    }
+    if stats.lines == 0 {
+        let text = format!(
+            "no line came back within {:.1} s, and {} of {} connections were made: ask for fewer, or \
+             for more time with --duration",
+            stats.elapsed.as_secs_f64(),
+            stats.connected,
+            options.connections
+        );
+        return failure(Cause::Timeout, text);
     }
     if stats.failed() > options.max_errors {
         let text = format!("{} failures, the first: {first}", stats.failed());
@@ -243,6 +324,7 @@ fn print(
         ));
     };
     match options.rate {
+        _ if stats.lines == 0 => {}
         None => percentiles("latency ", &latencies.since_sent),
         Some(_) => {
             percentiles("since due ", &latencies.since_due);
