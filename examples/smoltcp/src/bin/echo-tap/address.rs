@@ -43,7 +43,8 @@ pub(crate) fn cidr(text: &str) -> Result<IpCidr, String> {
 pub(crate) fn host(text: &str) -> Result<IpAddr, String> {
     let address = text.parse::<IpAddr>();
     let address = address.map_err(|_| "an address is needed, such as 192.168.69.100")?;
-    if !IpAddress::from(address).is_unicast() {
+    // The kernel takes no frame from a loopback address.
+    if !IpAddress::from(address).is_unicast() || address.is_loopback() {
         return Err(format!("{address} is not the address of a host"));
     }
     Ok(address)
