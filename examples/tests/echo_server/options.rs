@@ -51,6 +51,13 @@ fn a_taken_port_ends_it_with_1_and_says_what_to_do() {
     for part in [&*address, "in use", "--listen"] {
         assert!(error.contains(part), "{error}");
     }
+    #[cfg(unix)]
+    {
+        let output = run(&["--listen", "127.0.0.1:0", "--admin", &address]);
+        assert_eq!(output.status.code(), Some(1));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("another port with --admin"), "{error}");
+    }
 }
 
 #[test]

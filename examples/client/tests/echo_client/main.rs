@@ -97,10 +97,48 @@ fn nobody_there_ends_it_with_1_and_says_what_to_do() {
     let error = assert_fails(&["--timeout", "50ms", "192.0.2.1:7"], 1, &["192.0.2.1:7"]);
     assert!(!error.contains("echo-server"), "{error}");
 
+    for mode in [
+        &["wait", "--for", "10ms"][..],
+        &["ping", "-c", "1"],
+        &["load", "-n", "1", "-c", "1", "--timeout", "300ms"],
+        &["check"],
+    ] {
+        let output = run(command().args(mode).arg(&address), b"");
+        assert_eq!(output.status.code(), Some(1), "{mode:?}");
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(text.ends_with(&format!("{start}\n")), "{mode:?}: {text}");
+    }
+
     assert_fails(&["[fe80::1]:7"], 1, &["such as [fe80::1%eth0]:7"]);
 
     let error = assert_fails(&["no-such-host.invalid:7"], 1, &["no-such-host.invalid"]);
     assert!(!error.contains("echo-server"), "{error}");
+}
+
+#[test]
+fn an_option_that_leaves_no_way_is_named() {
+    let server = Running::start();
+    let address = server.address();
+    assert_fails(&["-6", &address], 1, &["no IPv6 address", "leave out -6"]);
+    // Nobody's (RFC 5737).
+    let source = "192.0.2.1";
+    let parts = [source, "of --source", "leave it out"];
+    assert_fails(&["--source", source, &address], 1, &parts);
+    let proxy = ["--send-proxy", "v1", &address, "send", "x"];
+    assert_fails(&proxy, 1, &["--send-proxy", "--proxy-listen"]);
+}
+
+#[test]
+fn a_target_behind_send_is_explained() {
+    let address = refusing();
+    let better = format!("echo-client {address} send");
+    let nobody = ["--timeout", "5s", "send", &address, "x"];
+    let output = run(
+        command().args(nobody).env("LINECHO_SERVER", refusing()),
+        b"",
+    );
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains(&better), "{error}");
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn wrong_usage_is_2_and_what_cannot_be_is_1() -> Result<(), Stop> {
         "--tap / --port 0",
         "--tap / --ip 192.168.69.1",
         "--tap / --ip 224.0.0.1/24",
+        "--tap / --ip 127.0.0.1/8",
         "--tap / --ip 10.0.0.255/24",
         "--tap / --ip 10.0.0.1/24 --ip 10.0.0.1/16",
         "--tap / --gateway 10.0.0.1 --gateway 10.0.0.2",
@@ -65,6 +66,11 @@ fn wrong_usage_is_2_and_what_cannot_be_is_1() -> Result<(), Stop> {
         let (code, stderr) = run(arguments);
         assert_eq!(code, Some(2), "{arguments}: {stderr}");
     }
+    let (code, stderr) = run("--tap / nc 10.0.0.1");
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("as in -- nc"), "{stderr}");
+    let (_, stderr) = run("--tap / --socket-buffer 1KB");
+    assert!(stderr.contains("1024 to"), "{stderr}");
     let (_, stderr) = run("--tap / --ip 10.0.0.1/32 --gateway 10.0.0.254");
     assert!(stderr.contains("such as 10.0.0.1/24"), "{stderr}");
     let (_, stderr) = run("--tap / --gateway 10.0.1.254");
