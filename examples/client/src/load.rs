@@ -197,7 +197,8 @@ impl Hope {
     }
 
     /// Returns `true` once, when no line has come back for too long, every connection has failed
-    /// meanwhile, and one fails again. Silence alone is no reason: at a low rate no line may be due.
+    /// meanwhile, and one fails again. Silence alone is no reason: at a low rate no line may be
+    /// due.
     fn ends(&mut self, stats: &LoadStats) -> bool {
         let fails = stats.failed() > self.failed;
         self.failed = stats.failed();
