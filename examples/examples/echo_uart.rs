@@ -1,8 +1,8 @@
 //! A line echo on a serial port, or any other file:
 //! `cargo run --example echo_uart -- /dev/ttyUSB0`.
 //!
-//! Set the port up first: `stty -F /dev/ttyUSB0 115200 raw -echo`. A terminal that sends CR for
-//! Enter is no peer yet: let it send LF (picocom: `--omap crlf`), or translate on the way.
+//! Set the port up first: `stty -F /dev/ttyUSB0 115200 raw -echo`. A terminal program at the other
+//! end must send LF for Enter (picocom: `--omap crlf`): a CR ends no line.
 
 use std::error::Error;
 use std::fs::File;
@@ -12,7 +12,9 @@ use linecho_core::embedded_io::{Read, Write};
 use linecho_core::{Config, Instant, LongLines, Reason, Session, blocking};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args().nth(1).ok_or("which port?")?;
+    let path = std::env::args()
+        .nth(1)
+        .ok_or("name a port, such as /dev/ttyUSB0")?;
     let mut port = FromStd::new(File::options().read(true).write(true).open(path)?);
     println!("{}", echo(&mut port));
     Ok(())

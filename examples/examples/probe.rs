@@ -10,7 +10,10 @@ use linecho_core::{Instant, Probe, blocking};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
-    let stream = TcpStream::connect(arguments.next().ok_or("which server?")?)?;
+    let server = arguments
+        .next()
+        .ok_or("name a server, such as 127.0.0.1:7007, and lines")?;
+    let stream = TcpStream::connect(server)?;
     let mut io = FromStd::new(stream);
     let epoch = time::Instant::now();
     let clock = || Instant::ZERO + epoch.elapsed();
