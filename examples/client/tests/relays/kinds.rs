@@ -108,8 +108,8 @@ pub(crate) const RELAYS: &[Kind] = &[
         start: |it| {
             // Only root may serve as somebody else.
             let user = nix::unistd::Uid::effective();
-            // By default it refuses everybody for 10 s after 50 connections in a second, which check
-            // makes when the machine is fast enough.
+            // By default it refuses everybody for 10 s after 50 connections in a second, which
+            // check makes when the machine is fast enough.
             let text = format!(
                 "service linecho\n{{\n type = UNLISTED\n socket_type = stream\n protocol = tcp\n \
                  wait = no\n cps = 1000 10\n user = {user}\n bind = {LOCAL}\n port = {}\n redirect = {LOCAL} {}\n}}\n",
