@@ -32,24 +32,26 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn it_compiles_for_a_microcontroller() -> Result<(), Stop> {
-    build(TARGET, &[])?;
+    build(TARGET, |cargo| cargo)?;
     Ok(())
 }
 
 fn program() -> Result<PathBuf, Problem> {
-    let host = core_alone::host()?;
-    Ok(build(&host, &["--features", "tap"])?.join("tap"))
+    let folder = build(&core_alone::host()?, |cargo| {
+        // What makes an image small would double the time to build.
+        cargo
+            .args(["--features", "tap"])
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
+    })?;
+    Ok(folder.join("tap"))
 }
 
 /// Builds for a target: the folder of the result.
-fn build(target: &str, features: &[&str]) -> Result<PathBuf, Problem> {
+fn build(target: &str, options: fn(&mut Command) -> &mut Command) -> Result<PathBuf, Problem> {
     let toolchain = Toolchain::for_target(target)?;
-    image::run(
-        toolchain
-            .cargo_build()
-            .args(["--package", "linecho-embassy"])
-            .args(features),
-    )?;
+    let mut cargo = toolchain.cargo_build();
+    image::run(options(cargo.args(["--package", "linecho-embassy"])))?;
     Ok(toolchain.output_dir())
 }
 

@@ -34,7 +34,7 @@ impl Backend {
         let handle = self.1.clone();
         Check::new(&Client::builder(), &[address])
             .limit(Duration::from_secs(120))
-            .most_buffered(200 << 20)
+            .most_buffered(64 << 20)
             .server_counts(Box::new(move || {
                 let counters = handle.totals();
                 Some(ServerCounts {
