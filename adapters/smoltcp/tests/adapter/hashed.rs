@@ -390,6 +390,21 @@ fn it_serves_as_many_as_there_is_of_everything() {
     assert!(refused.is_err());
 }
 
+/// While others listen, it may stay so for longer, and is looked at once a second.
+#[test]
+fn a_half_open_slot_that_is_late_costs_few_turns() {
+    let mut kit = OneLine::hashed(Options::DEFAULT, 2);
+    Raw::new(IpAddress::v4(10, 0, 0, 9), 1).syn(&mut kit);
+    kit.pass(6 * SECOND);
+    assert_eq!(kit.listener.busy(), 1);
+    let (until, mut turns) = (kit.now() + 10 * SECOND, 0);
+    while kit.now() < until {
+        kit.step(until);
+        turns += 1;
+    }
+    assert!(turns < 100, "{turns}");
+}
+
 /// The README states it.
 #[test]
 #[cfg(target_pointer_width = "64")]
