@@ -1,5 +1,6 @@
 //! Behind a TAP device, with the kernel's TCP as the client: `echo-tap`, whose device is offloaded,
-//! beside the plain echo on smoltcp's own device.
+//! beside the plain echo on smoltcp's own device, and beside a floor: a program that only turns
+//! segments round, whose lines no stack can exceed that reads and writes a frame at a time.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -25,6 +26,8 @@ struct Load {
     limit: f64,
     /// How many times their lines those of `echo-tap --spin 50us` have to be, where it is measured.
     spinning: Option<Spinning>,
+    /// The floor is measured, too.
+    floor: bool,
 }
 
 /// A limit of `echo-tap --spin 50us`, and what it is a ratio to.
@@ -38,17 +41,21 @@ const LOADS: [Load; 3] = [
         workload: Workload::Bulk,
         limit: 3.0,
         spinning: None,
+        // It sends nothing again, and longer lines would have to be.
+        floor: false,
     },
     Load {
         workload: Workload::Fifty,
         limit: 1.0,
         // Two runs of one program differ by as much.
         spinning: Some(Spinning::OfOneWithout(0.98)),
+        floor: true,
     },
     Load {
         workload: Workload::One,
         limit: 0.95,
         spinning: Some(Spinning::OfPlain(1.8)),
+        floor: true,
     },
 ];
 
@@ -71,6 +78,8 @@ struct Found {
     without: Figures,
     /// The same with `echo-tap` spinning; empty where that is not measured.
     spinning: Figures,
+    /// Those of the floor; empty where that is not measured.
+    floor: Figures,
 }
 
 #[derive(Default)]
@@ -92,6 +101,11 @@ pub fn run(rounds: usize, time: Duration, cores: Cores) -> io::Result<Report> {
     let Some([plain, ours]) = programs()? else {
         return Ok(Report::default());
     };
+    let floor = Recipe::for_c("reflect")?.follow("the floor behind a TAP device")?;
+    let floor = floor.map(|path| Program {
+        path,
+        arguments: vec![TAP.into()],
+    });
     if let Err(stop) = namespace::enter() {
         leave_out("smoltcp behind a TAP device", stop)?;
         return Ok(Report::default());
@@ -119,10 +133,17 @@ pub fn run(rounds: usize, time: Duration, cores: Cores) -> io::Result<Report> {
                 Some(_) => Some(measure(&spinning, "echo-tap with a spin")?),
                 None => None,
             };
+            let least = match &floor {
+                Some(floor) if load.floor => Some(measure(floor, "the floor")?),
+                _ => None,
+            };
             let after = measure(&plain, "plain smoltcp")?;
             found.without.add([&before, &without, &after]);
             if let Some(with) = with {
                 found.spinning.add([&before, &with, &after]);
+            }
+            if let Some(least) = least {
+                found.floor.add([&before, &least, &after]);
             }
         }
     }
@@ -180,6 +201,10 @@ fn sample(
 }
 
 impl Figures {
+    fn is_empty(&self) -> bool {
+        self.lines_per_second.0[0].is_empty()
+    }
+
     fn add(&mut self, round: [&Sample; 3]) {
         let (lines, cpu) = (&mut self.lines_per_second, &mut self.cpu_per_million_lines);
         lines.add(round.map(Sample::lines_per_second));
@@ -200,10 +225,15 @@ fn report(found: &[Found]) -> Report {
             let (id, note) = (format!("spinning.{id}"), format!(", linecho with {SPIN}"));
             row(load, &found.spinning, &id, &note)
         });
+        let measured = loads().filter(|(_, found)| !found.floor.is_empty());
+        let floor = measured.map(|(load, found)| {
+            let id = format!("floor.{id}");
+            row(load, &found.floor, &id, ", the floor in place of linecho")
+        });
         Section {
             title: title.to_owned(),
             columns: columns(),
-            rows: without.chain(with).collect(),
+            rows: without.chain(with).chain(floor).collect(),
         }
     };
     let bound = |load: &Load, what: &str, reached, limit| Bound {
