@@ -23,9 +23,9 @@ pub struct Listeners {
 const PORT_TRIES: usize = 16;
 
 /// Listens on every socket address that `address` means, or on the UNIX socket, whose file gets
-/// this mode. Sockets that listen there already are taken out of `inherited`; an IPv6 socket may
-/// take IPv4 connections, too. Socket addresses that this machine does not have may be missing as
-/// long as there is another.
+/// this mode. The address is of `option`, which errors name. Sockets that listen there already are
+/// taken out of `inherited`; an IPv6 socket may take IPv4 connections, too. Socket addresses that
+/// this machine does not have may be missing as long as there is another.
 ///
 /// With port 0, all get the same port where that is possible, and an inherited socket may have any.
 ///
@@ -35,16 +35,17 @@ const PORT_TRIES: usize = 16;
 /// or not permitted: the text says what to do about it.
 pub fn listen(
     address: &ListenAddress,
+    option: &'static str,
     unix_mode: Option<u32>,
     inherited: &mut Vec<Listener>,
 ) -> io::Result<Listeners> {
     let mut found = match &address.place {
-        Place::Tcp(address) => listen_tcp(address, inherited)?,
+        Place::Tcp(address) => listen_tcp(address, option, inherited)?,
         #[cfg(unix)]
-        Place::Unix(path) => listen_unix(path, unix_mode, inherited)?,
+        Place::Unix(path) => listen_unix(path, option, unix_mode, inherited)?,
         #[cfg(not(unix))]
         Place::Unix(_) => {
-            let _ = unix_mode;
+            let _ = (option, unix_mode);
             return Err(io::Error::other("this system has no UNIX sockets"));
         }
     };
@@ -58,6 +59,7 @@ pub fn listen(
 #[cfg(unix)]
 fn listen_unix(
     path: &Path,
+    option: &str,
     mode: Option<u32>,
     inherited: &mut Vec<Listener>,
 ) -> io::Result<Listeners> {
@@ -71,11 +73,12 @@ fn listen_unix(
     }
     let socket = linecho_std::listen_unix(path, mode).map_err(|error| {
         let advice = match error.error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "; another process listens there, or the file is no socket: end it or choose another path"
-            }
-            io::ErrorKind::NotFound => "; its directory must exist",
-            _ => "",
+            io::ErrorKind::AddrInUse => format!(
+                "; another process listens there, or the file is no socket: end it, or choose another \
+                 path with {option}"
+            ),
+            io::ErrorKind::NotFound => "; its directory must exist".into(),
+            _ => String::new(),
         };
         io::Error::new(error.error.kind(), format!("{error}{advice}"))
     })?;
@@ -85,7 +88,11 @@ fn listen_unix(
     })
 }
 
-fn listen_tcp(address: &Address, inherited: &mut Vec<Listener>) -> io::Result<Listeners> {
+fn listen_tcp(
+    address: &Address,
+    option: &str,
+    inherited: &mut Vec<Listener>,
+) -> io::Result<Listeners> {
     let mut sockets: Vec<Listener> = Vec::new();
     let mut absent = Vec::new();
     for wanted in address.resolve()? {
@@ -96,7 +103,7 @@ fn listen_tcp(address: &Address, inherited: &mut Vec<Listener>) -> io::Result<Li
         }
     }
     if sockets.is_empty() {
-        return listen_anew(&absent);
+        return listen_anew(&absent).map_err(|error| explained(&error, option));
     }
     let first = sockets[0].address()?;
     let mut missing = Vec::new();
@@ -105,7 +112,7 @@ fn listen_tcp(address: &Address, inherited: &mut Vec<Listener>) -> io::Result<Li
         match linecho_std::listen(wanted) {
             Ok(socket) => sockets.push(socket.into()),
             Err(error) if is_of_the_address(&error.error) => missing.push(error),
-            Err(error) => return Err(explained(&error)),
+            Err(error) => return Err(explained(&error, option)),
         }
     }
     Ok(Listeners { sockets, missing })
@@ -135,15 +142,15 @@ fn is_for_both_families(_: &Listener) -> bool {
     false
 }
 
-fn listen_anew(addresses: &[SocketAddr]) -> io::Result<Listeners> {
+fn listen_anew(addresses: &[SocketAddr]) -> Result<Listeners, ListenError> {
     for _ in 1..PORT_TRIES {
         let is_any_port = addresses.iter().all(|it| it.port() == 0);
         match listen_on(addresses, true) {
             Err(error) if is_any_port && error.error.kind() == io::ErrorKind::AddrInUse => {}
-            result => return result.map_err(|error| explained(&error)),
+            result => return result,
         }
     }
-    listen_on(addresses, false).map_err(|error| explained(&error))
+    listen_on(addresses, false)
 }
 
 fn listen_on(addresses: &[SocketAddr], same_port: bool) -> Result<Listeners, ListenError> {
@@ -178,14 +185,14 @@ fn is_of_the_address(error: &io::Error) -> bool {
     !matches!(error.kind(), AddrInUse | PermissionDenied)
 }
 
-/// Adds advice to an error.
-fn explained(error: &ListenError) -> io::Error {
+/// Adds advice to an error about an address of this option.
+fn explained(error: &ListenError, option: &str) -> io::Error {
     let kind = error.error.kind();
     let port = error.address.socket_addr().map_or(0, |it| it.port());
-    io::Error::new(kind, format!("{error}{}", advice(kind, port)))
+    io::Error::new(kind, format!("{error}{}", advice(kind, port, option)))
 }
 
-fn advice(kind: io::ErrorKind, port: u16) -> String {
+fn advice(kind: io::ErrorKind, port: u16, option: &str) -> String {
     match kind {
         io::ErrorKind::AddrInUse => {
             let who = match cfg!(target_os = "linux") {
@@ -193,22 +200,21 @@ fn advice(kind: io::ErrorKind, port: u16) -> String {
                 false => format!("lsof -nP -iTCP:{port} -sTCP:LISTEN"),
             };
             format!(
-                "; `{who}` shows who listens there: end it, or choose another port with --listen. \
+                "; `{who}` shows who listens there: end it, or choose another port with {option}. \
                  If nobody does, the address was given twice"
             )
         }
         io::ErrorKind::PermissionDenied if (1..1024).contains(&port) => {
             format!(
-                "; ports below 1024 take special rights. Choose a higher one with --listen, or allow \
+                "; ports below 1024 take special rights. Choose a higher one with {option}, or allow \
                  this one: have systemd open it (dist/linecho.socket), or `sudo setcap \
                  cap_net_bind_service=+ep` the program, or `sudo sysctl \
                  net.ipv4.ip_unprivileged_port_start={port}`"
             )
         }
-        io::ErrorKind::AddrNotAvailable => {
-            "; this machine does not have that address: --listen :PORT listens on all that it has"
-                .into()
-        }
+        io::ErrorKind::AddrNotAvailable => format!(
+            "; this machine does not have that address: {option} :PORT listens on all that it has"
+        ),
         _ => String::new(),
     }
 }
@@ -223,7 +229,13 @@ mod tests {
             let address = socket.address().unwrap();
             address.socket_addr().unwrap().port()
         };
-        let listeners = listen(&"localhost:0".parse().unwrap(), None, &mut Vec::new()).unwrap();
+        let listeners = listen(
+            &"localhost:0".parse().unwrap(),
+            "--listen",
+            None,
+            &mut Vec::new(),
+        )
+        .unwrap();
         let ports: Vec<_> = listeners.sockets.iter().map(port).collect();
         assert_ne!(ports[0], 0);
         assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
@@ -241,7 +253,11 @@ mod tests {
         assert_eq!(listeners.sockets.len(), 1);
         assert_eq!(listeners.missing[0].address, addresses[0].into());
         let error = listen_on(&addresses[..1], true).unwrap_err();
-        assert!(explained(&error).to_string().contains("192.0.2.1:0"));
+        assert!(
+            explained(&error, "--listen")
+                .to_string()
+                .contains("192.0.2.1:0")
+        );
     }
 
     fn addresses(sockets: &[Listener]) -> Vec<String> {
@@ -254,14 +270,14 @@ mod tests {
         let inherited = || -> Listener { TcpListener::bind("127.0.0.1:0").unwrap().into() };
         let mut there = vec![inherited(), inherited()];
         let before = addresses(&there);
-        let second = listen(&before[1].parse().unwrap(), None, &mut there).unwrap();
+        let second = listen(&before[1].parse().unwrap(), "--listen", None, &mut there).unwrap();
         assert_eq!(addresses(&second.sockets), before[1..]);
         assert_eq!(addresses(&there), before[..1]);
         // Any port, also the one that is there.
         let any = "127.0.0.1:0".parse().unwrap();
-        let first = listen(&any, None, &mut there).unwrap();
+        let first = listen(&any, "--listen", None, &mut there).unwrap();
         assert_eq!(addresses(&first.sockets), before[..1]);
-        let new = listen(&any, None, &mut there).unwrap();
+        let new = listen(&any, "--listen", None, &mut there).unwrap();
         assert!(!before.contains(&addresses(&new.sockets)[0]));
     }
 
@@ -270,7 +286,7 @@ mod tests {
         let mut there = vec![TcpListener::bind("127.0.0.1:0").unwrap().into()];
         let before = addresses(&there);
         let (_, port) = before[0].rsplit_once(':').unwrap();
-        let localhost = listen(&port.parse().unwrap(), None, &mut there).unwrap();
+        let localhost = listen(&port.parse().unwrap(), "--listen", None, &mut there).unwrap();
         let mut expected = before.clone();
         // Unless the machine has no IPv6.
         let missing = localhost.missing.iter().map(|it| it.address.to_string());
@@ -289,7 +305,13 @@ mod tests {
         };
         let port = both.local_addr().unwrap().port();
         let mut there = vec![both.into()];
-        let all = listen(&format!(":{port}").parse().unwrap(), None, &mut there).unwrap();
+        let all = listen(
+            &format!(":{port}").parse().unwrap(),
+            "--listen",
+            None,
+            &mut there,
+        )
+        .unwrap();
         assert_eq!(addresses(&all.sockets), [format!("[::]:{port}")]);
         assert!(all.missing.is_empty() && there.is_empty());
     }
@@ -299,26 +321,30 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
         let address = address.to_string();
-        let error = listen(&address.parse().unwrap(), None, &mut Vec::new()).unwrap_err();
-        let text = error.to_string();
-        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        assert!(
-            text.contains(&address) && text.contains("--listen"),
-            "{text}"
-        );
+        let place = address.parse().unwrap();
+        for option in ["--listen", "--proxy-listen", "--admin"] {
+            let error = listen(&place, option, None, &mut Vec::new()).unwrap_err();
+            let text = error.to_string();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+            let choose = format!("choose another port with {option}.");
+            assert!(text.contains(&address) && text.contains(&choose), "{text}");
+        }
     }
 
     #[test]
     fn a_privileged_port_names_the_ways_out() {
-        let text = advice(io::ErrorKind::PermissionDenied, 7);
+        let text = advice(io::ErrorKind::PermissionDenied, 7, "--proxy-listen");
         for way in [
             "setcap",
             "ip_unprivileged_port_start=7",
             "systemd",
-            "--listen",
+            "with --proxy-listen,",
         ] {
             assert!(text.contains(way), "{text}");
         }
-        assert_eq!(advice(io::ErrorKind::PermissionDenied, 7000), "");
+        assert_eq!(
+            advice(io::ErrorKind::PermissionDenied, 7000, "--listen"),
+            ""
+        );
     }
 }

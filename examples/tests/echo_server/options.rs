@@ -61,6 +61,38 @@ fn a_taken_port_ends_it_with_1_and_says_what_to_do() {
 }
 
 #[test]
+fn an_address_that_is_taken_is_blamed_on_its_option() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    // The name of the option in a path is no advice.
+    let path = crate::kit::Path::new("file--listen");
+    std::fs::write(&path.0, "no socket").unwrap();
+    let unix = format!("unix:{}", path.text());
+    let place = format!("cannot listen on {unix}");
+    for (option, value, parts) in [
+        (
+            "--proxy-listen",
+            &address,
+            [&*address, "another port with --proxy-listen"],
+        ),
+        (
+            "--proxy-listen",
+            &unix,
+            [&place, "another path with --proxy-listen"],
+        ),
+        ("--admin", &unix, [&place, "another path with --admin"]),
+        ("--listen", &unix, [&place, "another path with --listen"]),
+    ] {
+        let output = run(&["--listen", "127.0.0.1:0", option, value]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{option} {value}: {error}");
+        for part in parts {
+            assert!(error.contains(part), "{option} {value}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_host_that_nobody_knows_ends_it_with_1() {
     let output = run(&["--listen", "no-such-host.invalid:7"]);
     assert_eq!(output.status.code(), Some(1));

@@ -44,7 +44,7 @@ impl Admin {
             name: None,
             place: place.clone(),
         };
-        let listeners = listeners::listen(&address, unix_mode, inherited)?.sockets;
+        let listeners = listeners::listen(&address, "--admin", unix_mode, inherited)?.sockets;
         for listener in &listeners {
             let endpoint = listener.address()?;
             if endpoint.ip().is_some_and(|ip| !ip.is_loopback()) {

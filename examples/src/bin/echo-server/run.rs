@@ -112,11 +112,7 @@ fn serve(arguments: &Arguments, activated: Vec<Listener>, log: &Log) -> Result<E
     if let Some(place) = &arguments.admin {
         let mode = arguments.unix_mode;
         let started = Admin::start(place, mode, &mut old.admin, handle.clone(), log);
-        let started = started.map_err(|error| {
-            // The advice is for sockets of the echo.
-            let error = error.to_string().replace("--listen", "--admin");
-            format!("cannot start --admin: {error}")
-        })?;
+        let started = started.map_err(|error| format!("cannot start --admin: {error}"))?;
         own.extend(sockets::addresses(started.listeners())?);
         admin = Some(Arc::new(started));
     }

@@ -47,7 +47,11 @@ pub(crate) fn open(
         there.push(without_settings(socket)?);
     }
     let take = |address: &ListenAddress, with_header, there: &mut Vec<Listener>| {
-        let found = listeners::listen(address, arguments.unix_mode, there)?;
+        let option = match with_header {
+            true => "--proxy-listen",
+            false => "--listen",
+        };
+        let found = listeners::listen(address, option, arguments.unix_mode, there)?;
         for missing in found.missing {
             log.event(Level::Warning, &missing.to_string(), &[]);
         }
