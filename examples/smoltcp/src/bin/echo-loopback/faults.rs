@@ -63,9 +63,19 @@ impl FaultOptions {
 fn permille(text: &str) -> Result<u16, String> {
     let percent = text.strip_suffix('%').unwrap_or(text);
     match percent.parse::<f64>() {
-        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok((percent * 10.0).round() as u16),
-        _ => Err("a number from 0 to 100 is needed, such as 5 or 0.5".into()),
+        Ok(percent) if (0.0..=100.0).contains(&percent) && has_one_decimal(percent) => {
+            Ok((percent * 10.0).round() as u16)
+        }
+        _ => Err(
+            "a number from 0 to 100 is needed, such as 5 or 0.5, with one decimal at most".into(),
+        ),
     }
+}
+
+/// Returns `true` for tenths, as near as binary fractions are to decimal ones.
+fn has_one_decimal(percent: f64) -> bool {
+    let permille = percent * 10.0;
+    (permille - permille.round()).abs() < 1e-9
 }
 
 fn delay(text: &str) -> Result<Duration, String> {
@@ -98,7 +108,9 @@ mod tests {
         assert_eq!(permille("5"), Ok(50));
         assert_eq!(permille("0.5%"), Ok(5));
         assert_eq!(permille("100"), Ok(1000));
-        for wrong in ["", "-1", "100.1", "nan", "x"] {
+        assert_eq!(permille("99.9"), Ok(999));
+        assert_eq!(permille("0.10"), Ok(1));
+        for wrong in ["", "-1", "100.1", "nan", "x", "0.04", "0.25", "5.001"] {
             assert!(permille(wrong).is_err(), "{wrong}");
         }
     }
