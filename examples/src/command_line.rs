@@ -17,6 +17,9 @@ const LONGEST_SPIN: Duration = Duration::from_secs(1);
 /// milliseconds.
 const LONGEST: Duration = Duration::from_secs(49 * 24 * 60 * 60);
 
+/// The longest silence before keep-alive probes. Linux takes 32,767 seconds (`MAX_TCP_KEEPIDLE`).
+const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(9 * 60 * 60);
+
 /// Parses the program's command line and environment. An empty environment variable counts as
 /// unset.
 ///
@@ -138,6 +141,20 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
+/// Parses the silence before keep-alive probes, such as `60s`: whole seconds, since the system
+/// counts in them (tcp(7)), and at most 9 hours.
+///
+/// # Errors
+///
+/// A text that says what is wrong.
+pub fn keep_alive(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time.subsec_nanos() > 0 || time > LONGEST_KEEP_ALIVE {
+        return Err("whole seconds are needed, such as 90s or 5m, at most 9h; 0s is never".into());
+    }
+    Ok(time)
+}
+
 /// Parses the time of a spin, such as `50us`, of at most one second.
 ///
 /// # Errors
@@ -245,6 +262,19 @@ mod tests {
         assert_eq!(spin("1s"), Ok(LONGEST_SPIN));
         assert!(spin("1001ms").is_err_and(|error| error.contains("at most 1s")));
         assert!(spin("50").is_err_and(|error| error.contains("unit")));
+    }
+
+    #[test]
+    fn keep_alive_is_in_whole_seconds() {
+        assert_eq!(keep_alive("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(keep_alive("1000ms"), Ok(Duration::from_secs(1)));
+        assert_eq!(keep_alive("9h"), Ok(LONGEST_KEEP_ALIVE));
+        assert_eq!(keep_alive("0s"), Ok(Duration::ZERO));
+        for wrong in ["1500ms", "1s 1ns", "500ms", "32401s"] {
+            let error = keep_alive(wrong).unwrap_err();
+            assert!(error.contains("whole seconds"), "{wrong}: {error}");
+        }
+        assert!(keep_alive("60").is_err_and(|error| error.contains("unit")));
     }
 
     #[test]

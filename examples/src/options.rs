@@ -62,7 +62,7 @@ pub struct SessionOptions {
         value_name = "TIME",
         env = "LINECHO_KEEP_ALIVE",
         default_value = "60s",
-        value_parser = command_line::duration
+        value_parser = command_line::keep_alive
     )]
     pub keep_alive: Duration,
 }

@@ -93,11 +93,11 @@ impl Builder {
         self
     }
 
-    /// Sets the silence after which the kernel probes a peer (TCP keep-alive), in whole seconds.
-    /// The probes follow one another in a sixth of this time; after six without an answer the
-    /// connection ends with [`Reason::Failed`](crate::Reason). So a peer that vanished is noticed
-    /// after twice this time. A NAT on the way may forget a silent connection: choose less than it
-    /// allows. `None` and zero mean no probes. Default: 60 s.
+    /// Sets the silence after which the kernel probes a peer (TCP keep-alive), in whole seconds, at
+    /// most 32,767. The probes follow one another in a sixth of this time; after six without an
+    /// answer the connection ends with [`Reason::Failed`](crate::Reason). So a peer that vanished
+    /// is noticed after twice this time. A NAT on the way may forget a silent connection: choose
+    /// less than it allows. `None` and zero mean no probes. Default: 60 s.
     pub fn keep_alive(mut self, silence: impl Into<Option<Duration>>) -> Self {
         self.settings.keep_alive = not_zero(silence);
         self

@@ -163,13 +163,18 @@ const PROBES: u32 = 6;
 /// Returns the keep-alive probes that begin after this silence, and give a peer up after as long
 /// again.
 fn probes(silence: Duration) -> TcpKeepalive {
-    let whole_seconds = |time: Duration| Duration::from_secs(time.as_secs().clamp(1, 32_767));
     let probes = TcpKeepalive::new()
         .with_time(whole_seconds(silence))
         .with_interval(whole_seconds(silence / PROBES));
     #[cfg(not(any(target_os = "openbsd", target_os = "haiku")))]
     let probes = probes.with_retries(PROBES);
     probes
+}
+
+/// Returns what Linux takes for a time of keep-alive probes (tcp(7)): whole seconds, from 1 to
+/// 32,767. It refuses more, and drops a part of one.
+pub(crate) fn whole_seconds(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs().clamp(1, 32_767))
 }
 
 #[cfg(test)]

@@ -133,9 +133,9 @@ pub(crate) struct Options {
     #[arg(default_value = "2s", value_parser = command_line::duration)]
     pub(crate) linger: Duration,
 
-    /// Probe a peer that has been silent for so long (TCP keep-alive); 0s is never
+    /// Probe a peer that has been silent for so long (TCP keep-alive, whole seconds); 0s is never
     #[arg(long, global = true, value_name = "TIME", env = "LINECHO_KEEP_ALIVE")]
-    #[arg(default_value = "60s", value_parser = command_line::duration)]
+    #[arg(default_value = "60s", value_parser = command_line::keep_alive)]
     pub(crate) keep_alive: Duration,
 
     /// Use IPv4 only

@@ -113,6 +113,8 @@ fn wrong_usage_ends_it_with_2_and_names_the_option() {
         ("--write-timeout", "soon"),
         ("--drain-timeout", "-1s"),
         ("--workers", "0"),
+        ("--keep-alive", "1500ms"),
+        ("--keep-alive", "10h"),
         ("--spin", "50"),
         ("--spin", "2s"),
         ("--log-format", "xml"),

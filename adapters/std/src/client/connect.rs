@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use super::error::ConnectError;
 use super::{Client, unix};
+use crate::listen::whole_seconds;
 
 /// The pause between two keep-alive probes that got no answer.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -69,9 +70,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the silence after which the peer's TCP is probed (`SO_KEEPALIVE`), in whole seconds; 60
-    /// s by default, and zero sends no probes. A time shorter than the timeout of a NAT on the
-    /// way keeps an idle connection open.
+    /// Sets the silence after which the peer's TCP is probed (`SO_KEEPALIVE`), in whole seconds, at
+    /// most 32,767; 60 s by default, and zero sends no probes. A time shorter than the timeout of a
+    /// NAT on the way keeps an idle connection open.
     #[must_use]
     pub fn keep_alive(mut self, silence: Duration) -> Self {
         self.keep_alive = silence;
@@ -237,11 +238,8 @@ impl ClientBuilder {
         let _ = stream.set_nodelay(true);
         if !self.keep_alive.is_zero() {
             let probes = TcpKeepalive::new()
-                .with_time(self.keep_alive.max(Duration::from_secs(1)))
-                .with_interval(
-                    self.keep_alive
-                        .clamp(Duration::from_secs(1), KEEP_ALIVE_INTERVAL),
-                );
+                .with_time(whole_seconds(self.keep_alive))
+                .with_interval(whole_seconds(self.keep_alive.min(KEEP_ALIVE_INTERVAL)));
             let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
         }
         if let Some(preface) = self.preface {

@@ -97,3 +97,20 @@ fn the_kernel_tells_of_the_connection() {
         "{tcp:?}"
     );
 }
+
+/// Linux takes 32,767 s (tcp(7)), and would go on with its own two hours.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn a_silence_that_is_longer_than_the_system_takes_is_as_long_as_it_takes() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    for (silence, seconds) in [
+        (Duration::from_secs(90), 90),
+        (Duration::from_secs(86_400), 32_767),
+    ] {
+        let client = Client::builder().keep_alive(silence);
+        let stream = client.connect_stream(&[address]).unwrap();
+        let time = socket2::SockRef::from(&stream).tcp_keepalive_time();
+        assert_eq!(time.unwrap(), Duration::from_secs(seconds));
+    }
+}

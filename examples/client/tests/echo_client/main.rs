@@ -79,6 +79,7 @@ fn wrong_usage_ends_it_with_2_and_names_what_is_wrong() {
         (&["send"], &["TEXT"]),
         (&["send", "one\ntwo"], &["newline"]),
         (&["--timeout", "50days"], &["49 days"]),
+        (&["--keep-alive", "1500ms"], &["whole seconds"]),
         (&["a:1", "ping", "b:1"], &["one target is enough"]),
         (&["ping", "-c", "0"], &["--count"]),
     ] {
