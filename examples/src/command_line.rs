@@ -1,4 +1,7 @@
 //! Command lines whose options may also come from the environment.
+//!
+//! An option that would do nothing beside the others is an error when the command line gives it. A
+//! variable may be set for all programs of a machine, and is no error then.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,7 +9,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, Error, Parser};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, Error, Parser};
 use humantime::DurationError;
 
 /// The longest spin. What takes longer than a second gains nothing from the microseconds that a
@@ -26,7 +30,7 @@ const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(9 * 60 * 60);
 /// Ends the program with exit code 2 if something is wrong, after a message that also names the
 /// environment variable, if it comes from there; with 0 after `--help` and `--version`.
 #[must_use]
-pub fn parse<P: Parser>() -> P {
+pub fn parse<P: Settle>() -> P {
     try_parse().unwrap_or_else(|error| error.exit())
 }
 
@@ -35,11 +39,40 @@ pub fn parse<P: Parser>() -> P {
 /// # Errors
 ///
 /// What [`parse`] would end the program with.
-pub fn try_parse<P: Parser>() -> Result<P, Error> {
+pub fn try_parse<P: Settle>() -> Result<P, Error> {
     parse_from(env::args_os().collect())
 }
 
-fn parse_from<P: Parser>(words: Vec<OsString>) -> Result<P, Error> {
+/// Options that are looked at together once each has been parsed.
+pub trait Settle: Parser {
+    /// Refuses a combination in which an option would do nothing.
+    ///
+    /// # Errors
+    ///
+    /// A text that says what is wrong.
+    fn settle(&mut self, given: &Given<'_>) -> Result<(), String>;
+}
+
+/// The options that the command line gives, whatever the environment says.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a>(&'a ArgMatches);
+
+impl Given<'_> {
+    /// Returns `true` if this option is among them. Its name is that of `--name`.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        let source = self.0.value_source(&name.replace('-', "_"));
+        source == Some(ValueSource::CommandLine)
+    }
+
+    /// Returns the first of these that is among them.
+    #[must_use]
+    pub fn first<'b>(&self, names: &[&'b str]) -> Option<&'b str> {
+        names.iter().copied().find(|name| self.has(name))
+    }
+}
+
+fn parse_from<P: Settle>(words: Vec<OsString>) -> Result<P, Error> {
     let command = P::command().mut_args(|arg| match arg.get_env() {
         Some(name) if env::var_os(name).is_some_and(|value| value.is_empty()) => {
             arg.env(None::<&'static str>)
@@ -47,7 +80,12 @@ fn parse_from<P: Parser>(words: Vec<OsString>) -> Result<P, Error> {
         _ => arg,
     });
     let matches = command.clone().try_get_matches_from(words.clone());
-    let parsed = matches.and_then(|mut matches| P::from_arg_matches_mut(&mut matches));
+    let parsed = matches.and_then(|matches| {
+        let mut parsed = P::from_arg_matches(&matches)?;
+        let settled = parsed.settle(&Given(&matches));
+        let contradiction = |text| P::command().error(ErrorKind::ArgumentConflict, text);
+        settled.map(|()| parsed).map_err(contradiction)
+    });
     parsed.map_err(|error| with_hint(with_variable(error, &command, words), &command))
 }
 

@@ -33,6 +33,17 @@ impl ListenAddress {
     }
 }
 
+impl Place {
+    /// Returns `true` for a UNIX socket that is a file, rather than an abstract name.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        let is_abstract = |path: &PathBuf| {
+            cfg!(target_os = "linux") && path.as_os_str().as_encoded_bytes().starts_with(b"@")
+        };
+        matches!(self, Self::Unix(path) if !is_abstract(path))
+    }
+}
+
 impl FromStr for ListenAddress {
     type Err = String;
 

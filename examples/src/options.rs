@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use linecho_std::{Config, LongLines};
 
-use crate::command_line;
+use crate::command_line::{self, Given};
 use crate::log::{Format, Level, Log};
 
 /// Limits of a session, and of a stop.
@@ -139,6 +139,23 @@ pub struct LogOptions {
 }
 
 impl LogOptions {
+    /// Lets an option of the command line prevail over a variable that says the opposite.
+    ///
+    /// # Errors
+    ///
+    /// When the command line asks for more and for less.
+    pub fn settle(&mut self, given: &Given<'_>) -> Result<(), String> {
+        match (given.has("verbose"), given.has("quiet")) {
+            (true, true) => {
+                return Err("--verbose logs more, --quiet less: give one of them".into());
+            }
+            (true, false) => self.quiet = false,
+            (false, true) => self.verbose = 0,
+            (false, false) => {}
+        }
+        Ok(())
+    }
+
     /// Starts the log that is asked for.
     ///
     /// # Errors

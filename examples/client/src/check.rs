@@ -68,7 +68,7 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
                     .into(),
         });
     };
-    let addresses = server.look_up(name)?;
+    let addresses = server.look_up(name, options.limit)?;
     let mut check = Check::new(&builder, &addresses)
         .limit(options.limit)
         .patience(options.patience)

@@ -96,7 +96,11 @@ struct Latencies {
 
 pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Outcome {
     let load = match server.name() {
-        Name::Tcp(name) => Load::new(&server.builder(), &server.look_up(name)?),
+        Name::Tcp(name) => {
+            let limits = &server.options;
+            let limit = limits.connect_timeout.unwrap_or(limits.timeout);
+            Load::new(&server.builder(), &server.look_up(name, limit)?)
+        }
         Name::Unix(UnixPath(path)) => Load::unix(&server.builder(), path),
     };
     let mut load = load

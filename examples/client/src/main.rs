@@ -44,7 +44,9 @@ fn main() -> ExitCode {
         Some(Mode::Load { load, .. }) => load::run(&server, load, &output),
         Some(Mode::Wait { limit, .. }) => wait::run(&server, *limit, &output),
         Some(Mode::Ping { ping, .. }) => ping::run(&server, ping, &output),
-        None if io::stdin().is_terminal() && io::stdout().is_terminal() => prompt::run(&server),
+        None if io::stdin().is_terminal() && io::stdout().is_terminal() => {
+            prompt::run(&server, &output)
+        }
         None => filter::run(&server, &output),
     });
     match result {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use linecho_examples::command_line;
+use linecho_examples::command_line::{self, Given, Settle};
 use linecho_examples::listen_address::Place;
 
 use crate::check::CheckOptions;
@@ -113,7 +113,8 @@ pub(crate) enum Mode {
 #[derive(Args, Clone, Debug)]
 #[command(next_display_order = 100)]
 pub(crate) struct Options {
-    /// Give up when a server moves no byte for so long, or connecting takes so long; 0s is never
+    /// Give up when a server moves no byte for so long, or connecting takes so long; 0s is never.
+    /// The modes check and wait have limits of their own
     #[arg(long, global = true, value_name = "TIME", env = "LINECHO_TIMEOUT")]
     #[arg(default_value = "30s", value_parser = command_line::duration)]
     pub(crate) timeout: Duration,
@@ -154,7 +155,7 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "VERSION")]
     pub(crate) send_proxy: Option<ProxyVersion>,
 
-    /// End lines with CR LF
+    /// End lines with CR LF: those of the prompt, of a pipe, and of send
     #[arg(short = 'C', long, global = true)]
     pub(crate) crlf: bool,
 
@@ -162,13 +163,42 @@ pub(crate) struct Options {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Say more
+    /// Say more: what each answer of check was found by
     #[arg(short, long, global = true, env = "LINECHO_VERBOSE", action = ArgAction::Count)]
     #[arg(value_parser = command_line::verbosity)]
     pub(crate) verbose: u8,
 
     #[command(flatten)]
     description: Description,
+}
+
+impl Settle for Arguments {
+    fn settle(&mut self, given: &Given<'_>) -> Result<(), String> {
+        let is_of_lines = matches!(self.mode, None | Some(Mode::Send { .. }));
+        if given.has("crlf") && !is_of_lines {
+            return Err("--crlf is for lines of yours: the prompt, a pipe and send take it".into());
+        }
+        if given.has("linger") && self.mode.is_some() {
+            return Err("--linger is for what comes back through a pipe: no mode takes it".into());
+        }
+        let limits = match self.mode {
+            Some(Mode::Check { .. }) => "check has --patience and --limit",
+            Some(Mode::Wait { .. }) => "wait has --for",
+            _ => "",
+        };
+        if let Some(option) = given.first(&["timeout", "connect-timeout"])
+            && !limits.is_empty()
+        {
+            return Err(format!("{limits}, and takes no --{option}"));
+        }
+        if let Some(Mode::Load { load, .. }) = &self.mode
+            && load.has_several_sources()
+            && self.options.source.is_some()
+        {
+            return Err("--spread has addresses of its own, and takes no --source".into());
+        }
+        Ok(())
+    }
 }
 
 /// Versions of the PROXY protocol.

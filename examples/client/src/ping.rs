@@ -49,7 +49,7 @@ pub(crate) struct PingOptions {
     reconnect: When,
 
     /// Print comma-separated values, one line of them for each line that was sent
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "quiet", "timestamps"])]
     csv: bool,
 }
 
@@ -158,10 +158,10 @@ impl Printer {
         if let PingEvent::Reply { round_trip, .. } = event {
             latency::record(&mut self.histogram(), *round_trip);
         }
-        self.object(event, peer, time);
         if self.options.quiet {
             return;
         }
+        self.object(event, peer, time);
         let text = match (event, self.options.csv) {
             (
                 PingEvent::Reply {

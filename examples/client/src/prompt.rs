@@ -6,16 +6,23 @@ mod screen;
 use std::io::{self, Read, Write as _};
 use std::sync::Arc;
 
-use linecho_std::{Client, Input};
+use linecho_std::{Cause, Client, Input};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use crate::Outcome;
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::server::Server;
 use screen::Screen;
 
-pub(crate) fn run(server: &Server) -> Outcome {
+pub(crate) fn run(server: &Server, output: &Output) -> Outcome {
+    if output.json {
+        return Err(Failure {
+            cause: Cause::Usage,
+            text: "the prompt is for people: --json is for a pipe or a mode".into(),
+        });
+    }
     let mut client = server.connect()?;
     writeln!(
         io::stdout(),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::time::Duration;
 
 use linecho_examples::address::Address;
 use linecho_examples::listen_address::Place;
@@ -54,9 +55,13 @@ impl Server {
         }
     }
 
-    /// Looks the name up.
-    pub(crate) fn look_up(&self, name: TcpName) -> Result<Vec<SocketAddr>, Failure> {
-        let found = look_up(name, self.options.timeout);
+    /// Looks the name up within this time.
+    pub(crate) fn look_up(
+        &self,
+        name: TcpName,
+        limit: Duration,
+    ) -> Result<Vec<SocketAddr>, Failure> {
+        let found = look_up(name, limit);
         found.map_err(|error| self.cannot_connect(&error))
     }
 

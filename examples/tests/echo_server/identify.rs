@@ -28,7 +28,9 @@ fn split(came: Vec<u8>) -> (Option<Identity>, Vec<u8>) {
 
 #[test]
 fn it_is_off_unless_it_is_asked_for() {
-    let server = Server::start(&["--name", "pod-1"]);
+    let mut named = command();
+    named.args(["--listen", "127.0.0.1:0"]);
+    let server = Server::start_command(named.env("LINECHO_NAME", "pod-1"), 1);
     assert_eq!(greeted(server.connect()), (None, b"x\ny".to_vec()));
 }
 

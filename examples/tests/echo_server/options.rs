@@ -128,6 +128,74 @@ fn wrong_usage_ends_it_with_2_and_names_the_option() {
 }
 
 #[test]
+fn an_option_that_would_do_nothing_ends_it_with_2() {
+    for (words, part) in [
+        (
+            &["--stdio", "--listen", "7"][..],
+            "--listen is for a server",
+        ),
+        (&["--stdio", "--proxy-listen", "7"], "--proxy-listen is for"),
+        (&["--stdio", "--unix-mode", "660"], "--unix-mode is for"),
+        (&["--stdio", "--keep-alive", "60s"], "--keep-alive is for"),
+        (&["--stdio", "--drain-delay", "1s"], "--drain-delay is for"),
+        (
+            &["--stdio", "--max-connections", "5"],
+            "--max-connections is for",
+        ),
+        (&["--stdio", "--max-per-peer", "5"], "--max-per-peer is for"),
+        (&["--stdio", "--workers", "1"], "--workers is for"),
+        (&["--stdio", "--spin", "50us"], "--spin is for"),
+        (&["--stdio", "--admin", "8080"], "--admin is for"),
+        (&["--stdio", "--takeover", "/x"], "--takeover is for"),
+        (&["--name", "pod-1"], "--name is the name for --identify"),
+        (&["--unix-mode", "660"], "--unix-mode is for the files"),
+        (&["--unix-mode", "660", "--listen", "unix:@x"], "unix:PATH"),
+        (&["-v", "--quiet"], "give one of them"),
+    ] {
+        let output = run(words);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {error}");
+        assert!(error.contains(part), "{words:?}: {error}");
+    }
+}
+
+/// They may be there for another server of the machine.
+#[test]
+fn a_variable_that_would_do_nothing_is_no_error() {
+    let variables = [
+        ("LINECHO_LISTEN", "127.0.0.1:0"),
+        ("LINECHO_UNIX_MODE", "660"),
+        ("LINECHO_WORKERS", "2"),
+        ("LINECHO_TAKEOVER", "/run/nowhere"),
+        ("LINECHO_NAME", "pod-1"),
+    ];
+    let mut stdio = command();
+    let output = stdio.arg("--stdio").envs(variables).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+
+    let mut listening = command();
+    listening.args(["--listen", "127.0.0.1:0"]);
+    let server = Server::start_command(listening.envs(variables).env_remove("LINECHO_TAKEOVER"), 1);
+    assert_eq!(echo_of(server.connect(), b"x\n"), r"x\n");
+}
+
+#[test]
+fn the_command_line_says_how_much_is_logged_whatever_the_environment_says() {
+    let mut configured = command();
+    configured.args(["--listen", "127.0.0.1:0", "-v"]);
+    let server = Server::start_command(configured.env("LINECHO_QUIET", "true"), 1);
+    drop(server.connect());
+    server.log_line("opened");
+
+    let mut configured = command();
+    configured.args(["--listen", "127.0.0.1:0", "-q"]);
+    let server = Server::start_command(configured.env("LINECHO_VERBOSE", "2"), 1);
+    assert_eq!(echo_of(server.connect(), b"x\n"), r"x\n");
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(server.end().1, Vec::<String>::new());
+}
+
+#[test]
 fn an_address_that_is_given_otherwise_is_answered_with_the_option() {
     for words in [
         ["--port", "7000"],

@@ -19,12 +19,12 @@ pub(crate) fn a_resolver_that_is_silent() -> Result<(), Stop> {
     let client = executable("echo-client")?;
 
     let modes = [
-        "",
-        "send hello",
+        "--timeout=1s",
+        "--timeout=1s send hello",
         "wait --for 1s",
-        "ping -c 1",
-        "check",
-        "load -d 1s",
+        "--timeout=1s ping -c 1",
+        "check --limit 1s",
+        "--connect-timeout=1s load -d 1s",
     ];
     for mode in modes {
         // In a mount namespace, so that nobody else sees the file.
@@ -32,7 +32,7 @@ pub(crate) fn a_resolver_that_is_silent() -> Result<(), Stop> {
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", script]);
         command.arg(&file).arg(&client).env("LANG", "C");
-        command.args(["--timeout=1s", "name.example:7"]);
+        command.arg("name.example:7");
         command.args(mode.split_whitespace());
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();

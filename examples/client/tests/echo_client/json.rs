@@ -51,6 +51,16 @@ fn name<'a>(mode: &[&'a str]) -> &'a str {
 }
 
 #[test]
+fn a_quiet_ping_prints_the_summary_alone() {
+    let server = Running::start();
+    let ping = ["ping", "-q", "--json", "-c", "2", "-i", "0.01"];
+    let output = run(command().args(ping).arg(server.address()), b"");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert_eq!(summary(&output, "ping")["echoed"], 2);
+}
+
+#[test]
 fn when_all_is_well() {
     let server = Running::start();
     for mode in MODES {
@@ -134,7 +144,8 @@ fn when_a_signal_comes() {
     ];
     for mode in long {
         let mut process = command()
-            .args(["--json", &address, "--timeout", "10m"])
+            .env("LINECHO_TIMEOUT", "10m")
+            .args(["--json", &address])
             .args(mode)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -88,6 +88,35 @@ fn wrong_usage_ends_it_with_2_and_names_what_is_wrong() {
 }
 
 #[test]
+fn an_option_that_would_do_nothing_ends_it_with_2() {
+    for (arguments, part) in [
+        (&["check", "--timeout", "1s"][..], "--patience and --limit"),
+        (&["check", "--connect-timeout", "1s"], "--connect-timeout"),
+        (&["--timeout", "1s", "wait"], "wait has --for"),
+        (&["-C", "ping"], "--crlf is for lines of yours"),
+        (&["load", "--crlf"], "--crlf is for lines of yours"),
+        (&["wait", "-C"], "--crlf is for lines of yours"),
+        (&["--linger", "1s", "send", "x"], "--linger is for"),
+        (&["ping", "--linger", "1s"], "--linger is for"),
+        (
+            &["load", "--spread", "2", "--source", "127.0.0.1"],
+            "--source",
+        ),
+        (&["ping", "--csv", "-q"], "cannot be used with"),
+        (&["ping", "--csv", "-D"], "cannot be used with"),
+        (&["ping", "--csv", "--json"], "cannot be used with"),
+    ] {
+        assert_fails(arguments, 2, &[part]);
+    }
+    // Variables are for all modes.
+    let server = Running::start();
+    let mut wait = command();
+    wait.envs([("LINECHO_TIMEOUT", "5s"), ("LINECHO_LINGER", "1s")]);
+    let output = run(wait.args(["wait", &server.address()]), b"");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
 fn nobody_there_ends_it_with_1_and_says_what_to_do() {
     let address = refusing();
     let start = format!("echo-server --listen {address}");

@@ -307,3 +307,10 @@ fn colours_are_for_terminals_and_for_those_who_want_them() {
     let output = run(command().env("TERM", "xterm").args(check), b"");
     assert!(!output.stdout.contains(&0x1b) && output.stderr.is_empty());
 }
+
+#[test]
+fn the_prompt_has_no_json() {
+    let mut terminal = Terminal::run(command().args(["--json", &refusing()]));
+    terminal.wait_for("--json is for a pipe or a mode");
+    assert_eq!(terminal.process.wait().unwrap().code(), Some(2));
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::BoolishValueParser;
-use linecho_examples::command_line;
+use linecho_examples::command_line::{self, Given, Settle};
 use linecho_examples::listen_address::{ListenAddress, Place};
 use linecho_examples::options::{LogOptions, SessionOptions, WaitOptions};
 
@@ -87,7 +87,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH", env = "LINECHO_TAKEOVER", value_parser = meeting)]
     pub(crate) takeover: Option<PathBuf>,
 
-    /// Serve one peer on stdin and stdout, and end: for inetd, systemd's Accept=yes, ssh, socat
+    /// Serve one peer on stdin and stdout, and end: for inetd, systemd's Accept=yes, ssh, socat.
+    /// Options of sockets are for a server that listens
     #[arg(long)]
     pub(crate) stdio: bool,
 
@@ -147,7 +148,54 @@ fn meeting(text: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// Options that --stdio has no use for. Their variables may be there for another server.
+const OF_LISTENERS: [&str; 11] = [
+    "listen",
+    "proxy-listen",
+    "unix-mode",
+    "keep-alive",
+    "drain-delay",
+    "max-connections",
+    "max-per-peer",
+    "workers",
+    "spin",
+    "admin",
+    "takeover",
+];
+
+impl Settle for Arguments {
+    fn settle(&mut self, given: &Given<'_>) -> Result<(), String> {
+        self.log.settle(given)?;
+        if self.stdio
+            && let Some(option) = given.first(&OF_LISTENERS)
+        {
+            return Err(format!(
+                "--{option} is for a server that listens, and --stdio serves one peer on stdin and stdout"
+            ));
+        }
+        if given.has("unix-mode") && !self.makes_a_file() {
+            return Err("--unix-mode is for the files of UNIX sockets: listen on unix:PATH".into());
+        }
+        if given.has("name") && !self.identify {
+            return Err("--name is the name for --identify: give that as well".into());
+        }
+        if cfg!(not(unix))
+            && let Some(option) = given.first(&["admin", "drain-delay", "takeover"])
+        {
+            return Err(format!("this system has no --{option}"));
+        }
+        Ok(())
+    }
+}
+
 impl Arguments {
+    /// Returns `true` if an option names a UNIX socket that is a file.
+    fn makes_a_file(&self) -> bool {
+        let listen = self.listen.iter().chain(&self.proxy_listen);
+        let mut places = listen.map(|it| &it.place).chain(&self.admin);
+        places.any(Place::is_file)
+    }
+
     /// Returns the name by which the server identifies itself, if it does.
     pub(crate) fn identity(&self) -> Option<String> {
         let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());

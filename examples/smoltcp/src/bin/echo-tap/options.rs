@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser};
-use linecho_examples::command_line;
+use linecho_examples::command_line::{self, Given, Settle};
 use linecho_examples::options::{LogOptions, SessionOptions, WaitOptions};
 use linecho_smoltcp::smoltcp::config::IFACE_MAX_ADDR_COUNT;
 use linecho_smoltcp::smoltcp::wire::{EthernetAddress, IpCidr, IpVersion};
@@ -134,6 +134,12 @@ const MAX_LINE: u32 = 1 << 24;
 
 /// The server's addresses unless others are given.
 const DEFAULT_ADDRESSES: [&str; 2] = ["192.168.69.1/24", "fdaa::1/64"];
+
+impl Settle for Arguments {
+    fn settle(&mut self, given: &Given<'_>) -> Result<(), String> {
+        self.log.settle(given)
+    }
+}
 
 impl Arguments {
     /// Reads those of the program, and ends it if they are wrong.
