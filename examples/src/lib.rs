@@ -13,3 +13,4 @@ pub mod outlet;
 pub mod server_log;
 #[cfg(unix)]
 pub mod signals;
+pub mod words;

@@ -94,6 +94,7 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::PeerLimit(1) => f.write_str("the one connection of this peer is open"),
             Self::PeerLimit(most) => write!(f, "all {most} connections of this peer are open"),
             Self::ProxyHeader(fault) => fault.fmt(f),
         }
@@ -119,6 +120,9 @@ pub enum AcceptPaused {
 impl fmt::Display for AcceptPaused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::MaxConnections(1) => {
+                f.write_str("the one connection that may be open is; more have to wait")
+            }
             Self::MaxConnections(max) => {
                 write!(
                     f,

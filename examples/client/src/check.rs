@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use linecho_examples::address::Address;
 use linecho_examples::command_line;
+use linecho_examples::words::counted;
 use linecho_std::Cause;
 use linecho_std::check::{Check, Grade, Row};
 use serde_json::{Value, json};
@@ -86,7 +87,7 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
     output.line(&format!("CHECK {}\n", server.place));
     let began = Instant::now();
     let mut progress = Progress::new(output);
-    let (mut rows, mut open, mut bad) = (0, 0, Vec::new());
+    let (mut rows, mut open, mut bad) = (0_u64, 0, Vec::new());
     check.run(|row| {
         rows += 1;
         progress.erase();
@@ -99,7 +100,7 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
         output.line(&text(row, server.options.verbose > 0));
         progress.show(|| {
             let elapsed = began.elapsed().as_secs_f64();
-            format!("{elapsed:5.1} s  {rows} answers, asking on")
+            format!("{elapsed:5.1} s  {}, asking on", counted(rows, "answer"))
         });
     });
     progress.erase();
@@ -119,6 +120,7 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
         None => {
             let but = match open {
                 0 => String::new(),
+                1 => format!(", as far as there are answers: 1 of {rows} is open"),
                 _ => format!(", as far as there are answers: {open} of {rows} are open"),
             };
             output.line(&format!(

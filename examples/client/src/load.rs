@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use hdrhistogram::Histogram;
 use linecho_examples::command_line;
+use linecho_examples::words::counted;
 use linecho_std::load::{Length, Load, LoadStats, Sample};
 use linecho_std::{Cause, UnixPath};
 use serde_json::{Map, Value, json};
@@ -221,9 +222,9 @@ impl Hope {
         Failure {
             cause: main_cause(stats),
             text: format!(
-                "gave up when no line had come back for {:?}; {} failures, the first: {}",
+                "gave up when no line had come back for {:?}; {}, the first: {}",
                 self.limit,
-                stats.failed(),
+                counted(stats.failed(), "failure"),
                 stats.first_failure.as_deref().unwrap_or_default()
             ),
         }
@@ -243,10 +244,21 @@ fn titles(server: &Server, options: &LoadOptions, stats: &LoadStats) -> Titles {
     Titles {
         title: format!("echo-client load {}", server.place),
         details: format!(
-            "{} connections, {} lines in flight each, {} bytes a line, {rate}; {} lines verified",
-            options.connections, options.in_flight, options.size, stats.lines
+            "{}, {rate}; {} verified",
+            what(options),
+            counted(stats.lines, "line")
         ),
     }
+}
+
+/// Returns what is asked for, in words.
+fn what(options: &LoadOptions) -> String {
+    format!(
+        "{}, {} in flight each, {} a line",
+        counted(options.connections, "connection"),
+        counted(options.in_flight, "line"),
+        counted(options.size, "byte")
+    )
 }
 
 fn draw(
@@ -288,7 +300,7 @@ fn verdict(options: &LoadOptions, stats: &LoadStats, latencies: &Latencies) -> O
         return failure(Cause::Timeout, text);
     }
     if stats.failed() > options.max_errors {
-        let text = format!("{} failures, the first: {first}", stats.failed());
+        let text = format!("{}, the first: {first}", counted(stats.failed(), "failure"));
         return failure(cause, text);
     }
     let limit = options.max_p99?;
@@ -308,12 +320,13 @@ fn print(
 ) {
     let seconds = stats.elapsed.as_secs_f64().max(1e-9);
     output.line(&format!(
-        "LOAD {}\n{} connections, {} lines in flight each, {} bytes a line, {seconds:.1} s\n",
-        server.place, options.connections, options.in_flight, options.size
+        "LOAD {}\n{}, {seconds:.1} s\n",
+        server.place,
+        what(options)
     ));
     output.line(&format!(
-        "{} lines verified, {:.0} lines/s, {:.2} MB/s each way",
-        stats.lines,
+        "{} verified, {:.0} lines/s, {:.2} MB/s each way",
+        counted(stats.lines, "line"),
         stats.lines as f64 / seconds,
         stats.bytes as f64 / seconds / 1e6
     ));
@@ -340,12 +353,13 @@ fn print(
         output.line(&line);
     }
     for (cause, number) in &stats.failures {
-        output.line(&format!("{number} failures by {cause}"));
+        output.line(&format!("{} by {cause}", counted(*number, "failure")));
     }
     if stats.lost + stats.unsent > 0 {
         output.line(&format!(
-            "{} lines lost, {} not sent in time",
-            stats.lost, stats.unsent
+            "{} lost, {} not sent in time",
+            counted(stats.lost, "line"),
+            stats.unsent
         ));
     }
     if stats.lines > 0 {
@@ -412,10 +426,10 @@ impl Rate {
         let rate = (stats.lines - self.lines) as f64 / passed.as_secs_f64().max(1e-9);
         (self.lines, self.elapsed) = (stats.lines, stats.elapsed);
         format!(
-            "{:5.1} s  {} connections  {rate:.0} lines/s  {} failures",
+            "{:5.1} s  {}  {rate:.0} lines/s  {}",
             stats.elapsed.as_secs_f64(),
-            stats.open,
-            stats.failed()
+            counted(stats.open as u64, "connection"),
+            counted(stats.failed(), "failure")
         )
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use linecho_examples::words::counted;
 use linecho_std::{Backend, Backends, Cause, Identity};
 use serde_json::{Map, Value, json};
 
@@ -164,8 +165,10 @@ pub(crate) fn backend_lines(backends: &Backends) -> Vec<String> {
     let line = |it: &linecho_std::Served| {
         let (lines, connections) = (it.lines, it.connections);
         format!(
-            "{lines} lines by {} on {connections} connections",
-            it.backend
+            "{} by {} on {}",
+            counted(lines, "line"),
+            it.backend,
+            counted(connections, "connection")
         )
     };
     backends.iter().map(line).collect()

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 use linecho_examples::command_line;
+use linecho_examples::words::counted;
 use linecho_std::{Cause, Endpoint, Outage, Ping, PingEvent, PingStats, Reconnect};
 use serde_json::{Value, json};
 
@@ -147,8 +148,9 @@ impl Printer {
             self.output.line("time_s,seq,bytes,rtt_ms,cause");
         } else if !self.options.quiet {
             self.output.line(&format!(
-                "PING {} with lines of {} bytes",
-                self.name, self.options.size
+                "PING {} with lines of {}",
+                self.name,
+                counted(self.options.size, "byte")
             ));
         }
     }
@@ -205,7 +207,8 @@ impl Printer {
                     from += &format!(" ({})", backend.name.escape_debug());
                 }
                 format!(
-                    "{bytes} bytes from {from}: seq={number} time={:.3} ms",
+                    "{} from {from}: seq={number} time={:.3} ms",
+                    counted(*bytes as u64, "byte"),
                     ms(*round_trip)
                 )
             }
@@ -305,9 +308,9 @@ impl Printer {
         let percent = *lost as f64 * 100.0 / (*sent).max(1) as f64;
         self.output.line(&format!(
             "\n--- {} ---\n{sent} sent, {echoed} echoed, {lost} lost ({percent:.1} %){on_the_way}, \
-             {} connections, {:.3} s",
+             {}, {:.3} s",
             self.name,
-            stats.connections,
+            counted(stats.connections, "connection"),
             stats.elapsed().as_secs_f64()
         ));
         let it = &stats.round_trips;
@@ -326,8 +329,8 @@ impl Printer {
         }
         if let Some(longest) = longest {
             self.output.line(&format!(
-                "{} outages, the longest {:.3} s from {}{}",
-                outages.len(),
+                "{}, the longest {:.3} s from {}{}",
+                counted(outages.len() as u64, "outage"),
                 longest.length.as_secs_f64(),
                 humantime::format_rfc3339_millis(longest.began),
                 if longest.over { "" } else { ", not over" },

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use linecho_examples::words::counted;
 use linecho_std::Cause;
 use serde_json::json;
 
@@ -26,9 +27,9 @@ pub(crate) fn run(server: &Server, limit: Duration, output: &Output) -> Outcome 
     let identity = waited.client.identity();
     let by = identity.map_or_else(String::new, |it| format!(", it is {}", it.backend));
     output.line(&format!(
-        "{peer} echoes after {:.3} s ({} attempts){by}",
+        "{peer} echoes after {:.3} s ({}){by}",
         waited.took.as_secs_f64(),
-        waited.attempts
+        counted(waited.attempts, "attempt")
     ));
     output.object(
         "summary",

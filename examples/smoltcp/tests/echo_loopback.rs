@@ -39,6 +39,14 @@ fn assert_exits(arguments: &str, code: i32, message: &str) {
 
 #[test]
 fn people_get_all_figures() {
+    let output = run("--lines 1 --length 1 --connections 1 --window 1");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let first = "1 line of 1 byte, 1 in flight on 1 connection, over the loopback device\n";
+    assert!(
+        text.starts_with(first) && text.contains(" 1 line, "),
+        "{text}"
+    );
+
     let output = run("--lines 20000");
     assert!(output.status.success());
     let stdout = String::from_utf8_lossy(&output.stdout);

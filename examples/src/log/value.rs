@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::words::counted;
+
 /// The most bytes of content that are shown.
 const CONTENT_BYTES: usize = 200;
 
@@ -44,7 +46,7 @@ impl fmt::Display for Value {
                 write!(f, "\"{}\"", shown.escape_ascii())?;
                 match bytes.len() - shown.len() {
                     0 => Ok(()),
-                    more => write!(f, "... ({more} bytes more)"),
+                    more => write!(f, "... ({} more)", counted(more as u64, "byte")),
                 }
             }
         }

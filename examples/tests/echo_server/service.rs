@@ -124,7 +124,7 @@ fn systemd_is_told_how_the_server_is() {
     while !is_alive || !has_status {
         match next().as_str() {
             "WATCHDOG=1" => is_alive = true,
-            "STATUS=0 connections open, 1 so far, 1 lines" => has_status = true,
+            "STATUS=0 connections open, 1 so far, 1 line" => has_status = true,
             other => assert!(other.starts_with("STATUS="), "{other}"),
         }
     }

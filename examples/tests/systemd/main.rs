@@ -277,7 +277,7 @@ mod linux {
         // It is active when it has said so: Type=notify.
         systemd.wait(service, "ActiveState", |it| it == "active");
         systemd.wait(service, "StatusText", |it| {
-            it.contains("1 connections open, 1 so far")
+            it.contains("1 connection open, 1 so far")
         });
         let pid = systemd.property(service, "MainPID");
         let sandbox = systemd.property(service, "DynamicUser");

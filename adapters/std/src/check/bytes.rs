@@ -7,6 +7,7 @@ use super::pattern::Pattern;
 use super::row::{Grade, Question, Row};
 use super::wire::{End, Trouble};
 use crate::Text;
+use crate::client::cause::bytes;
 use crate::client::suspect::Suspect;
 
 /// The time in which something that nobody asked for, or the echo of a single byte, would come.
@@ -104,7 +105,7 @@ impl Check {
     pub(super) fn short_lines(&self) -> Row {
         let question = Question::ShortLines;
         for line in [&b"\n"[..], b"a\n", b"ab\n", b"abc\n"] {
-            let length = line.len() as f64;
+            let length = line.len() as u64;
             let result = self.wire().and_then(|mut wire| wire.echo(line));
             match result {
                 Ok(_) => {}
@@ -112,8 +113,11 @@ impl Check {
                     end: End::Never, ..
                 }) => {
                     return Row::new(question, Grade::Bad, "held back")
-                        .figure(length, "bytes")
-                        .found(format!("a line of {length} bytes alone does not come back"));
+                        .figure(length as f64, "bytes")
+                        .found(format!(
+                            "a line of {} alone does not come back",
+                            bytes(length)
+                        ));
                 }
                 Err(trouble) => return Row::trouble(question, &trouble),
             }
@@ -166,7 +170,7 @@ impl Check {
                 Err(trouble) if longest > 0 => {
                     return Row::new(question, Grade::Bad, "cut")
                         .figure(longest as f64, "bytes")
-                        .found(format!("a line of {length} bytes: {trouble}"));
+                        .found(format!("a line of {}: {trouble}", bytes(length as u64)));
                 }
                 Err(trouble) => return Row::trouble(question, &trouble),
             }

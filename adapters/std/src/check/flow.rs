@@ -9,6 +9,7 @@ use super::Check;
 use super::pattern::{Pattern, whole_lines};
 use super::row::{Grade, Question, Row};
 use super::wire::{End, Trouble, Wire};
+use crate::client::cause::bytes;
 
 /// A path that takes nothing for so long is full.
 const FULL: Duration = Duration::from_millis(500);
@@ -77,8 +78,9 @@ impl Check {
             }) => Row::new(question, Grade::Bad, "stuck")
                 .figure(due as f64, "bytes")
                 .found(format!(
-                    "of {due} bytes that were sent before any was read {} came back, then nothing: \
+                    "of {} that were sent before any was read {} came back, then nothing: \
                          something on the way waits to write while it should read",
+                    bytes(due),
                     came.len()
                 )),
             Err(trouble) => Row::trouble(question, &trouble),

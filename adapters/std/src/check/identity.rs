@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use super::Check;
 use super::row::{Grade, Question, Row};
+use crate::client::cause::counted;
 use crate::{Backends, Identity};
 
 impl Check {
@@ -29,8 +30,8 @@ fn answered(backends: &Backends) -> Row {
         .map(|it| {
             let (backend, version) = (&it.backend, &it.backend.version);
             format!(
-                "{backend} of version {version} on {} connections",
-                it.connections
+                "{backend} of version {version} on {}",
+                counted(it.connections, "connection")
             )
         })
         .collect();

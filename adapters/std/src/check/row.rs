@@ -119,6 +119,9 @@ impl fmt::Display for Figure {
             }
             "bytes" if *value >= 10_240.0 => write!(f, "{:.1} KiB", value / 1024.0),
             "ms" | "s" => write!(f, "{value:.3} {unit}"),
+            _ if format!("{value:.0}") == "1" => {
+                write!(f, "1 {}", unit.strip_suffix('s').unwrap_or(unit))
+            }
             _ => write!(f, "{value:.0} {unit}"),
         }
     }

@@ -12,6 +12,7 @@ use socket2::SockRef;
 
 use super::pattern::{Difference, Pattern};
 use crate::client::beginning::Beginning;
+use crate::client::cause::bytes;
 use crate::{Cause, ClientBuilder, ConnectError, Identity, Text};
 
 /// A connection whose reads and writes take at most `patience`.
@@ -113,7 +114,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::Connect(error) => write!(f, "{error}"),
             Self::Short { came, due, end } => {
-                write!(f, "of {due} bytes {} came, then {end}", came.len())
+                write!(f, "of {} {} came, then {end}", bytes(*due), came.len())
             }
             Self::Wrong { expected, came } => {
                 write!(f, "expected {}, but {} came", Text(expected), Text(came))

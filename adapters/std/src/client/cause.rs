@@ -92,8 +92,13 @@ pub(crate) const TAIL_LOST: &str = "the last line has no newline, so it comes ba
 
 /// A number of bytes in words.
 pub(crate) fn bytes(n: u64) -> String {
+    counted(n, "byte")
+}
+
+/// A number with what it counts.
+pub(crate) fn counted(n: u64, one: &str) -> String {
     match n {
-        1 => "1 byte".into(),
-        n => format!("{n} bytes"),
+        1 => format!("1 {one}"),
+        n => format!("{n} {one}s"),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use linecho_core::Position;
 
-use super::cause::{TAIL_LOST, bytes};
+use super::cause::{TAIL_LOST, bytes, counted};
 use super::local_fault::LocalFault;
 use crate::tcp_info::TcpInfo;
 
@@ -75,18 +75,18 @@ impl Silence {
         } else if tcp.unacknowledged_segments == 0 {
             write!(f, ": {} could not be sent", bytes(unsent.into()))?;
         } else {
-            match tcp.unacknowledged_bytes {
-                Some(n) => write!(f, ": {} that we sent are not acknowledged", bytes(n))?,
-                None => write!(
-                    f,
-                    ": {} segments that we sent are not acknowledged",
-                    tcp.unacknowledged_segments
-                )?,
-            }
+            let segments = u64::from(tcp.unacknowledged_segments);
+            let (n, what) = match tcp.unacknowledged_bytes {
+                Some(n) => (n, bytes(n)),
+                None => (segments, counted(segments, "segment")),
+            };
             write!(
                 f,
-                " after {} retransmissions, and the last acknowledgement came {:?} ago",
-                tcp.retransmissions, tcp.last_ack_received
+                ": {what} that we sent {} not acknowledged after {}, and the last acknowledgement \
+                 came {:?} ago",
+                if n == 1 { "is" } else { "are" },
+                counted(tcp.retransmissions.into(), "retransmission"),
+                tcp.last_ack_received
             )?;
         }
         match self.local_fault.is_some() || self.reported.is_some() {
@@ -109,6 +109,8 @@ impl Silence {
     /// The likely reason for which TCP does not get on.
     fn guess(&self, f: &mut fmt::Formatter<'_>, tcp: &TcpInfo) -> fmt::Result {
         let meanwhile = self.segments_meanwhile.unwrap_or(0);
+        let sends = meanwhile > 0;
+        let meanwhile = counted(meanwhile.into(), "segment");
         let is_first = self.returned == 0 && tcp.is_nothing_acknowledged();
         let idle = tcp.last_ack_received.saturating_sub(self.waited);
         let idle = Duration::from_secs(idle.as_secs());
@@ -128,17 +130,17 @@ impl Silence {
             () if tcp.is_window_closed() => {
                 ": the other end acknowledges, but the server does not read"
             }
-            () if meanwhile > 0 && is_first => {
+            () if sends && is_first => {
                 return write!(
                     f,
-                    ": the other end sends ({meanwhile} segments meanwhile) and takes nothing: its \
+                    ": the other end sends ({meanwhile} meanwhile) and takes nothing: its \
                      queue of new connections is full, or a filter drops what we send"
                 );
             }
-            () if meanwhile > 0 => {
+            () if sends => {
                 return write!(
                     f,
-                    ": what the other end sends still arrives ({meanwhile} segments meanwhile), and \
+                    ": what the other end sends still arrives ({meanwhile} meanwhile), and \
                      what we send does not: the way there alone is cut, by a filter or a route"
                 );
             }

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Client;
+use super::cause::counted;
 use super::connect::ClientBuilder;
 use super::error::{Cause, ClientError, ConnectError};
 use super::target::Target;
@@ -66,7 +67,8 @@ impl fmt::Display for WaitError {
         let waited = Duration::from_millis(self.waited.as_millis().try_into().unwrap_or(u64::MAX));
         write!(
             f,
-            "no echo within {waited:?}, in {attempts} attempts; the last one: "
+            "no echo within {waited:?}, in {}; the last one: ",
+            counted(*attempts, "attempt")
         )?;
         match &self.last {
             LastError::Connect(error) => write!(f, "{error}"),

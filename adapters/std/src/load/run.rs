@@ -16,6 +16,7 @@ use super::counted::{Counted, listen};
 use super::place::Place;
 use super::schedule::Schedule;
 use super::{Length, Load, LoadStats, Sample};
+use crate::client::cause::counted;
 use crate::socket::{Socket, interest};
 use crate::{Cause, ConnectError};
 
@@ -314,7 +315,11 @@ impl<'a> Run<'a> {
             }
             Err(error) => Err(match (&error, failed) {
                 (ProbeError::Io(_), Some(error)) => (Cause::of_io(&error), error.to_string()),
-                (ProbeError::Missing { .. }, _) => (Cause::Eof, error.to_string()),
+                (ProbeError::Missing { position, bytes }, _) => {
+                    let missing = counted(*bytes, "byte");
+                    let text = format!("{position}: the server closed with {missing} missing");
+                    (Cause::Eof, text)
+                }
                 (ProbeError::Io(_), None) => (Cause::Other, error.to_string()),
                 _ => (Cause::Mismatch, error.to_string()),
             }),

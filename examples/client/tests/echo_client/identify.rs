@@ -30,14 +30,14 @@ fn people_read_who_answered() {
     let (_server, address) = start();
     let backend = format!("pod-1 ({address})");
     for (words, part) in [
-        (&["wait"][..], format!(" attempts), it is {backend}\n")),
+        (&["wait"][..], format!(" (1 attempt), it is {backend}\n")),
         (
             &["ping", "-c", "2", "-i", "0.01"],
             format!("64 bytes from {address} (pod-1): seq=1"),
         ),
         (
             &["ping", "-c", "2", "-i", "0.01"],
-            format!("2 lines by {backend} on 1 connections\n"),
+            format!("2 lines by {backend} on 1 connection\n"),
         ),
         (
             &["load", "-n", "100", "-c", "2"],

@@ -26,6 +26,35 @@ fn it_verifies_all_lines_and_says_how_fast_they_were() {
 }
 
 #[test]
+fn one_of_a_kind_is_no_plural() {
+    let server = Running::start();
+    let load = ["load", "-c", "1", "-n", "1", "-s", "1"];
+    let output = run(command().args(load).arg(server.address()), b"");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for part in [
+        "1 connection, 1 line in flight each, 1 byte a line, ",
+        "\n1 line verified, ",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let ping = ["ping", "-c", "1", "-s", "1"];
+    let output = run(command().args(ping).arg(server.address()), b"");
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "with lines of 1 byte\n",
+        "\n1 byte from ",
+        ", 1 connection, ",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let wait = ["wait", "--for", "10ms", &refusing()];
+    let output = run(command().args(wait), b"");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains(", in 1 attempt; "), "{text}");
+}
+
+#[test]
 fn an_interrupt_ends_it_with_a_whole_summary() {
     let server = Running::start();
     let process = command()

@@ -215,7 +215,7 @@ time.sleep(600)";
         }
         let (status, said) = program.end();
         assert_eq!(status.code(), Some(1), "{said}");
-        assert!(said.contains("1 connections: 1 cut\n"), "{said}");
+        assert!(said.contains("1 connection: 1 cut\n"), "{said}");
         let _ = peer.kill();
         let _ = peer.wait();
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use linecho_examples::log::{Level, Log};
 use linecho_examples::server_log;
 use linecho_examples::signals::{Signal, Signals};
+use linecho_examples::words::counted;
 use linecho_std::{Builder, Handle};
 
 use crate::systemd::{self, Notifier};
@@ -155,10 +156,10 @@ impl Beside {
     fn report(&mut self) {
         let totals = self.server.totals();
         let status = format!(
-            "{} connections open, {} so far, {} lines",
-            self.server.connections(),
+            "{} open, {} so far, {}",
+            counted(self.server.connections() as u64, "connection"),
             totals.opened,
-            totals.counters.lines
+            counted(totals.counters.lines, "line")
         );
         self.notifier.status(status);
         if let Some(pause) = self.watchdog

@@ -71,7 +71,10 @@ fn what_is_lost_on_the_way_is_counted() {
         unacknowledged_bytes: None,
         ..tcp()
     };
-    assert_words(&silence(old_kernel), &["1 segments that we sent"]);
+    assert_words(
+        &silence(old_kernel),
+        &["1 segment that we sent is not acknowledged"],
+    );
     // As on an interface that is down.
     let unsent = TcpInfo {
         unsent_bytes: Some(6),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use linecho_devices::faulty;
+use linecho_examples::words::shown;
 use serde_json::{Value, json};
 
 /// The longest round trip that is told from longer ones.
@@ -123,16 +124,16 @@ impl Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (lines, bytes) = (Grouped(self.lines), Grouped(self.bytes));
+        let (lines, bytes) = (grouped(self.lines, "line"), grouped(self.bytes, "byte"));
         writeln!(
             f,
-            "exact        {lines} lines, {bytes} bytes: each came back as it was sent"
+            "exact        {lines}, {bytes}: each came back as it was sent"
         )?;
         if let Some(link) = &self.link {
             writeln!(
                 f,
-                "link         {} frames sent, {} lost, {} corrupted, {} held back, {} duplicated, {} overflowed",
-                Grouped(link.sent),
+                "link         {} sent, {} lost, {} corrupted, {} held back, {} duplicated, {} overflowed",
+                grouped(link.sent, "frame"),
                 Grouped(link.lost),
                 Grouped(link.corrupted),
                 Grouped(link.held_back),
@@ -176,6 +177,11 @@ impl fmt::Display for Figures {
         }
         Ok(())
     }
+}
+
+/// Returns a number with what it counts, such as `2,000 lines`.
+pub(crate) fn grouped(number: u64, one: &str) -> String {
+    shown(number, Grouped(number), one)
 }
 
 /// A number with commas between its thousands.

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::faults::FaultOptions;
-use crate::figures::{Figures, Grouped, Part, RoundTrips};
+use crate::figures::{Figures, Part, RoundTrips, grouped};
 use crate::stream::{MAX_WINDOW, Plan, Stream};
 use crate::time::Time;
 use clap::Parser;
@@ -150,12 +150,15 @@ fn introduction(arguments: &Arguments) -> String {
         None => "the loopback device".into(),
         Some(_) => format!("a faulty link with seed {}", arguments.seed),
     };
+    let connections = match arguments.connections {
+        1 => "1 connection".into(),
+        more => format!("each of {more} connections"),
+    };
     format!(
-        "{} lines of {} bytes, {} in flight on each of {} connections, over {link}",
-        Grouped(arguments.lines),
-        Grouped(arguments.length.into()),
-        arguments.window,
-        arguments.connections
+        "{} of {}, {} in flight on {connections}, over {link}",
+        grouped(arguments.lines, "line"),
+        grouped(arguments.length.into(), "byte"),
+        arguments.window
     )
 }
 

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser};
 use linecho_examples::command_line::{self, Given, Settle};
 use linecho_examples::options::{LogOptions, SessionOptions, WaitOptions};
+use linecho_examples::words::counted;
 use linecho_smoltcp::smoltcp::config::IFACE_MAX_ADDR_COUNT;
 use linecho_smoltcp::smoltcp::wire::{EthernetAddress, IpCidr, IpVersion};
 
@@ -158,7 +159,7 @@ impl Arguments {
     fn contradiction(&self) -> Option<(ErrorKind, String)> {
         let most = IFACE_MAX_ADDR_COUNT - usize::from(self.dhcp);
         if self.ip.len() > most {
-            let message = format!("--ip can be given at most {most} times");
+            let message = format!("--ip can be given at most {}", counted(most as u64, "time"));
             return Some((ErrorKind::TooManyValues, message));
         }
         let is_again = |(i, it): &(usize, &IpCidr)| {

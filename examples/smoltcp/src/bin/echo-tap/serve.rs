@@ -8,6 +8,7 @@ use linecho_devices::{Interest, Link, wait_spinning};
 use linecho_examples::log::{Log, Value};
 use linecho_examples::server_log;
 use linecho_examples::signals::{Signal, Signals};
+use linecho_examples::words::counted;
 use linecho_examples_smoltcp::clock::Clock;
 use linecho_smoltcp::smoltcp::iface::SocketSet;
 use linecho_smoltcp::{Instant, Totals, Wake};
@@ -151,10 +152,10 @@ fn introduce<L: Link>(arguments: &Arguments, link: &L, guide: &str, log: &Log) {
         addresses.push("an address that it asks for by DHCP".into());
     }
     log.text(&format!(
-        "echo-tap: a line echo on port {} of {}, with {} slots, behind the {}\n{guide}",
+        "echo-tap: a line echo on port {} of {}, with {}, behind the {}\n{guide}",
         arguments.port,
         addresses.join(" and "),
-        arguments.slots,
+        counted(arguments.slots, "slot"),
         link.describe()
     ));
 }

@@ -1,5 +1,6 @@
 //! The summary of a run.
 
+use linecho_examples::words::counted;
 use linecho_smoltcp::Totals;
 
 /// Returns the connections by their ends, their lines and bytes, and the frames of the link.
@@ -17,13 +18,13 @@ pub(crate) fn summary(totals: &Totals, frames: &[(&str, u64)]) -> String {
     ];
     let counters = totals.counters;
     format!(
-        "{} connections: {}\n{} lines ({} too long), {} bytes in, {} bytes out\nframes: {}\n",
-        totals.opened,
+        "{}: {}\n{} ({} too long), {} in, {} out\nframes: {}\n",
+        counted(totals.opened, "connection"),
         list(&by_reason),
-        counters.lines,
+        counted(counters.lines, "line"),
         counters.overlong,
-        counters.bytes_in,
-        counters.bytes_out,
+        counted(counters.bytes_in, "byte"),
+        counted(counters.bytes_out, "byte"),
         list(frames),
     )
 }
@@ -64,6 +65,13 @@ mod tests {
              2 lines (0 too long), 6 bytes in, 6 bytes out\n\
              frames: 5 received, 4 corrupt\n"
         );
+        let mut totals = Totals::default();
+        (counters.bytes_in, counters.bytes_out) = (1, 1);
+        totals.open();
+        totals.close(Reason::PeerClosed, &counters);
+        let one = summary(&totals, &[]);
+        let expected = "1 connection: 1 peer closed\n1 line (0 too long), 1 byte in, 1 byte out\n";
+        assert!(one.starts_with(expected), "{one}");
         let nothing = summary(&Totals::default(), &[("received", 0)]);
         assert!(
             nothing.starts_with("0 connections: none\n0 lines"),
