@@ -86,8 +86,65 @@ fn a_wrong_byte_is_a_mismatch_and_lines_with_it_are_lost() {
         stats.failures[&Cause::Mismatch] >= 1 && stats.lost >= 1,
         "{stats:?}"
     );
+    let expected = r#"line 1, byte 41: expected "0 000000000001 abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv\n", "#;
+    let came = r#"but "0 000000000001 abcdefghijklmnopqrstuvwxy{abcdefghijklmnopqrstuv\n"#;
     let reason = stats.first_failure.unwrap();
-    assert!(reason.contains("line 1, byte 41"), "{reason}");
+    assert!(reason.starts_with(&format!("{expected}{came}")), "{reason}");
+}
+
+#[test]
+fn a_line_that_is_wrong_is_shown_whole_however_it_came() {
+    // The second line comes in pieces, of which the last is wrong.
+    let address = server(|mut stream| {
+        let (mut first, mut second) = ([0; 32], [0; 32]);
+        stream.read_exact(&mut first).unwrap();
+        stream.write_all(&first).unwrap();
+        stream.read_exact(&mut second).unwrap();
+        stream.set_nodelay(true).unwrap();
+        for byte in &second[..20] {
+            stream.write_all(&[*byte]).unwrap();
+        }
+        stream.write_all(b"\x1b[2J\xff").unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let stats = load(address)
+        .size(32)
+        .length(Length::Time(Duration::from_millis(200)))
+        .run(|_| (), |_| ())
+        .unwrap();
+    let reason = stats.first_failure.unwrap();
+    let both = r#"line 2, byte 21: expected "0 000000000002 abcdefghijklmnop\n", but "0 000000000002 abcde\u{1b}[2J\xff" came"#;
+    assert!(reason.starts_with(both), "{reason}");
+}
+
+#[test]
+fn what_nobody_asked_for_is_shown() {
+    let address = server(|mut stream| {
+        let mut line = [0; 64];
+        stream.read_exact(&mut line).unwrap();
+        stream.write_all(&[&line[..], b"more\n"].concat()).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let load = load(address).length(Length::Time(Duration::from_millis(100)));
+    let stats = load.run(|_| (), |_| ()).unwrap();
+    let reason = stats.first_failure.unwrap();
+    assert!(reason.contains(r#" "more\n" "#), "{reason}");
+}
+
+#[test]
+fn another_service_is_named() {
+    let address = server(|mut stream| {
+        stream.read_exact(&mut [0; 64]).unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let load = load(address).length(Length::Time(Duration::from_millis(50)));
+    let stats = load.run(|_| panic!("it is none"), |_| ()).unwrap();
+    assert!(stats.failures[&Cause::NotAnEcho] >= 1, "{stats:?}");
+    let reason = stats.first_failure.unwrap();
+    assert!(reason.contains("\"HTTP/1.1 400 Bad Request"), "{reason}");
 }
 
 #[test]

@@ -7,9 +7,8 @@ use linecho_core::ProbeError;
 use super::Client;
 use super::error::{ClientError, Ended};
 use super::local_fault::LocalFault;
-use super::mismatch::{KEPT, Mismatch};
+use super::mismatch::Mismatch;
 use super::silence::Silence;
-use super::suspect::Suspect;
 
 impl Client {
     pub(super) fn silence(&self) -> Silence {
@@ -55,7 +54,7 @@ impl Client {
         })
     }
 
-    /// Shows both sides from the beginning of the line, if that is near.
+    /// Shows what was due and what came.
     pub(super) fn mismatch(&self) -> ClientError {
         let last_read = self.received.last_read;
         let wrong = self.received.total.saturating_sub(self.probe.bytes());
@@ -63,35 +62,7 @@ impl Client {
         let (right, wrong) = self.scratch[..last_read].split_at(last_read - wrong);
         let mut before = self.received.before.clone();
         before.extend_from_slice(right);
-        let line = memchr::memrchr(b'\n', &before).map_or(0, |newline| newline + 1);
-        let begun = &before[line.max(before.len().saturating_sub(KEPT / 4))..];
-        let due = self.probe.expected();
-        let last = match begun.is_empty() {
-            true => {
-                &before[memchr::memrchr(b'\n', &before[..line.saturating_sub(1)])
-                    .map_or(0, |newline| newline + 1)..]
-            }
-            false => begun,
-        };
-        let from_here = |bytes: &[u8]| {
-            let mut whole = begun.to_vec();
-            whole.extend_from_slice(&bytes[..bytes.len().min(KEPT - begun.len())]);
-            whole
-        };
-        ClientError::Mismatch(Box::new(Mismatch {
-            place: self.probe.position(),
-            expected: match due.is_empty() && begun.is_empty() {
-                true => Vec::new(),
-                false => from_here(first_line(due)),
-            },
-            came: from_here(wrong),
-            common: begun.len(),
-            suspect: Suspect::find(last, due, wrong),
-        }))
+        let (place, due) = (self.probe.position(), self.probe.expected());
+        ClientError::Mismatch(Box::new(Mismatch::new(place, &before, due, wrong)))
     }
-}
-
-/// The bytes up to the end of the first line.
-fn first_line(bytes: &[u8]) -> &[u8] {
-    &bytes[..memchr::memchr(b'\n', bytes).map_or(bytes.len(), |newline| newline + 1)]
 }

@@ -30,6 +30,32 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
+    /// Shows both sides from the beginning of the line, if that is near: `before` had come back
+    /// right, `due` was to come next, and `wrong` came in its place.
+    pub(crate) fn new(place: Position, before: &[u8], due: &[u8], wrong: &[u8]) -> Self {
+        let line = line_start(before);
+        let begun = &before[line.max(before.len().saturating_sub(KEPT / 4))..];
+        let last = match begun.is_empty() {
+            true => &before[line_start(&before[..line.saturating_sub(1)])..],
+            false => begun,
+        };
+        let from_here = |bytes: &[u8]| {
+            let mut whole = begun.to_vec();
+            whole.extend_from_slice(&bytes[..bytes.len().min(KEPT - begun.len())]);
+            whole
+        };
+        Self {
+            place,
+            expected: match due.is_empty() && begun.is_empty() {
+                true => Vec::new(),
+                false => from_here(first_line(due)),
+            },
+            came: from_here(wrong),
+            common: begun.len(),
+            suspect: Suspect::find(last, due, wrong),
+        }
+    }
+
     /// The reason in one word.
     #[must_use]
     pub fn cause(&self) -> Cause {
@@ -59,6 +85,16 @@ impl fmt::Display for Mismatch {
             None => f.write_str(": this is not a line echo"),
         }
     }
+}
+
+/// The position behind the last newline.
+fn line_start(bytes: &[u8]) -> usize {
+    memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1)
+}
+
+/// The bytes up to the end of the first line.
+fn first_line(bytes: &[u8]) -> &[u8] {
+    &bytes[..memchr::memchr(b'\n', bytes).map_or(bytes.len(), |newline| newline + 1)]
 }
 
 /// Bytes as text in quotes, escaped, and cut.

@@ -12,6 +12,10 @@ pub(super) struct Counted<'a> {
     pub(super) socket: Socket<'a>,
     pub(super) beginning: &'a mut Beginning,
     pub(super) moved: bool,
+    /// Bytes read in this turn.
+    pub(super) read: u64,
+    /// The length of the last read.
+    pub(super) last_read: usize,
     pub(super) ended: bool,
     pub(super) failed: Option<io::Error>,
 }
@@ -35,6 +39,8 @@ impl Read for Counted<'_> {
         let result = self.beginning.read(&mut self.socket, buffer);
         let n = result.map_err(|error| self.keep(error))?;
         self.moved |= n > 0;
+        self.read += n as u64;
+        self.last_read = n;
         self.ended |= n == 0;
         Ok(n)
     }
@@ -67,10 +73,10 @@ impl WriteReady for Counted<'_> {
     }
 }
 
-/// Looks whether something came though everything is back. Returns whether there were bytes.
-pub(super) fn listen(io: &mut Counted<'_>, scratch: &mut [u8]) -> bool {
+/// Looks whether something came though everything is back. Returns the number of bytes.
+pub(super) fn listen(io: &mut Counted<'_>, scratch: &mut [u8]) -> usize {
     match io.read_ready() {
-        Ok(true) => matches!(io.read(scratch), Ok(1..)),
-        _ => false,
+        Ok(true) => io.read(scratch).unwrap_or(0),
+        _ => 0,
     }
 }

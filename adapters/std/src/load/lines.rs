@@ -39,6 +39,17 @@ impl Lines {
         }
         &self.line
     }
+
+    /// Returns the line so many before the last one again.
+    pub(super) fn before(&self, count: usize) -> Vec<u8> {
+        let mut line = self.line.clone();
+        let digits = &mut line[self.number.clone()];
+        let last: u64 = str::from_utf8(digits).map_or(0, |it| it.parse().unwrap_or(0));
+        let number = last.saturating_sub(count as u64);
+        let width = digits.len();
+        digits.copy_from_slice(&format!("{number:0width$}").as_bytes()[..width]);
+        line
+    }
 }
 
 #[cfg(test)]
@@ -53,10 +64,15 @@ mod tests {
             assert_eq!(line.len(), 32);
             assert!(line.starts_with(&format!("7 {number:012} ")), "{line}");
             assert_eq!(line.find('\n'), Some(31));
+            let first = String::from_utf8(lines.before(number - 1)).unwrap();
+            assert!(first.starts_with("7 000000000001 a"), "{first}");
         }
         for size in [1, 2, 14, 15, 16] {
             let line = Lines::new(123, size).next().to_vec();
             assert_eq!((line.len(), line.last()), (size, Some(&b'\n')));
+            let mut lines = Lines::new(123, size);
+            let line = lines.next().to_vec();
+            assert_eq!(lines.before(0), line);
         }
     }
 }

@@ -11,6 +11,7 @@ use super::lines::Lines;
 use super::schedule::Schedule;
 use crate::Backends;
 use crate::client::beginning::Beginning;
+use crate::client::mismatch::Mismatch;
 use crate::socket::Ready;
 
 /// Lines in flight on a connection at most.
@@ -68,6 +69,21 @@ impl Place {
             let number = *self.backend.get_or_insert_with(connected);
             backends.answered(number, lines);
         }
+    }
+
+    /// Shows what was due and what came in its place.
+    pub(super) fn mismatch(&self, came: &[u8]) -> Mismatch {
+        let place = self.probe.position();
+        let mut before = Vec::new();
+        if !self.due.is_empty() {
+            if place.line > 1 {
+                before = self.lines.before(self.due.len());
+            }
+            let line = self.lines.before(self.due.len() - 1);
+            let right = usize::try_from(place.byte - 1).unwrap_or(usize::MAX);
+            before.extend_from_slice(&line[..right.min(line.len())]);
+        }
+        Mismatch::new(place, &before, self.probe.expected(), came)
     }
 
     pub(super) fn can_send(&self, load: &Load, schedule: &Schedule) -> bool {

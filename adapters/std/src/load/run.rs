@@ -260,6 +260,8 @@ impl<'a> Run<'a> {
             },
             beginning: &mut place.beginning,
             moved: false,
+            read: 0,
+            last_read: 0,
             ended: false,
             failed: None,
         };
@@ -286,10 +288,12 @@ impl<'a> Run<'a> {
         );
         let unasked = match &result {
             Ok(ProbeTurn::Done) if !io.ended => listen(&mut io, &mut self.scratch),
-            _ => false,
+            _ => 0,
         };
         let Counted {
             moved,
+            read,
+            last_read,
             ended,
             failed,
             ..
@@ -298,12 +302,16 @@ impl<'a> Run<'a> {
         if lines > 0 {
             place.count_backend(lines, &mut self.stats.backends);
         }
-        self.stats.bytes += place.probe.bytes() - before;
+        let right = place.probe.bytes() - before;
+        self.stats.bytes += right;
         if moved {
             place.heard = now;
         }
         match result {
-            Ok(_) if unasked => Err((Cause::Mismatch, "bytes came that nobody asked for".into())),
+            Ok(_) if unasked > 0 => {
+                let mismatch = place.mismatch(&self.scratch[..unasked]);
+                Err((mismatch.cause(), mismatch.to_string()))
+            }
             Ok(ProbeTurn::Done) if failed.is_some() => {
                 Err((Cause::Reset, "a connection was reset".into()))
             }
@@ -321,7 +329,13 @@ impl<'a> Run<'a> {
                     (Cause::Eof, text)
                 }
                 (ProbeError::Io(_), None) => (Cause::Other, error.to_string()),
-                _ => (Cause::Mismatch, error.to_string()),
+                _ => {
+                    // What was read before the last time was right.
+                    let wrong = usize::try_from(read.saturating_sub(right)).unwrap_or(last_read);
+                    let wrong = wrong.min(last_read);
+                    let mismatch = place.mismatch(&self.scratch[last_read - wrong..last_read]);
+                    (mismatch.cause(), mismatch.to_string())
+                }
             }),
         }
     }
