@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -183,9 +185,9 @@ fn nobody_there_is_counted() {
 
 #[test]
 fn a_silent_server_is_given_up() {
-    let address = server(|stream| {
-        thread::sleep(LIMIT);
-        drop(stream);
+    let address = server(|mut stream| {
+        // Until the client goes.
+        let _ = stream.read_to_end(&mut Vec::new());
     });
     let builder = Client::builder().timeout(Duration::from_millis(50));
     let stats = Load::new(&builder, &[address])
@@ -199,32 +201,48 @@ fn a_silent_server_is_given_up() {
 #[test]
 fn by_a_rate_a_stall_is_seen_by_all_lines_that_were_due_in_it() {
     const STALL: Duration = Duration::from_millis(500);
+    /// The server has begun to stall, and may go on.
+    static STALLS: AtomicBool = AtomicBool::new(false);
+    static GOES_ON: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
     let address = server(|stream| {
         let mut input = BufReader::new(stream.try_clone().unwrap());
         let (mut output, mut line, mut lines) = (stream, Vec::new(), 0);
         while input.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
             lines += 1;
             if lines == 20 {
-                thread::sleep(STALL);
+                STALLS.store(true, SeqCst);
+                let (goes_on, changed) = &GOES_ON;
+                let waits = |goes_on: &mut bool| !*goes_on;
+                let waited = changed.wait_timeout_while(goes_on.lock().unwrap(), LIMIT, waits);
+                assert!(!waited.unwrap().1.timed_out());
             }
             let _ = output.write_all(&line);
             line.clear();
         }
     });
     let (mut slow, mut all) = (0, 0);
+    let mut stalls_since = None;
     let stats = load(address)
         .rate(200.0)
-        .length(Length::Time(Duration::from_secs(1)))
+        .length(Length::Lines(250))
         .run(
             |sample: Sample| {
                 all += 1;
                 slow += u32::from(sample.since_due >= STALL / 4);
                 assert!(sample.since_due >= sample.since_sent);
             },
-            |_| (),
+            |stats| {
+                if STALLS.load(SeqCst) {
+                    let since = *stalls_since.get_or_insert(stats.elapsed);
+                    if stats.elapsed - since >= STALL {
+                        *GOES_ON.0.lock().unwrap() = true;
+                        GOES_ON.1.notify_all();
+                    }
+                }
+            },
         )
         .unwrap();
-    // One in flight: only one line sees it from when it was sent, but 75 of those that were due.
+    // One in flight: only one line sees it from when it was sent, but 75 or more that were due.
     assert!(slow > 50, "{slow} of {all}: {stats:?}");
 }
 
@@ -254,7 +272,6 @@ fn it_can_be_stopped_early_and_tells_how_it_goes_on() {
 fn connections_come_from_the_addresses_that_are_asked_for() {
     use std::collections::BTreeSet;
     use std::net::IpAddr;
-    use std::sync::Mutex;
     static PEERS: Mutex<BTreeSet<IpAddr>> = Mutex::new(BTreeSet::new());
     let address = server(|mut stream| {
         PEERS

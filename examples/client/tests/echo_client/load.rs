@@ -1,5 +1,7 @@
 //! The mode load: its figures, its limits, its end.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -131,17 +133,37 @@ fn limits_make_it_fail() {
     );
 }
 
+/// The number of lines that the server has echoed, as its administration counts them.
+fn lines(admin: &str) -> u64 {
+    let mut stream = TcpStream::connect(admin).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("linecho_lines_total "));
+    line.unwrap_or_else(|| panic!("{text}")).parse().unwrap()
+}
+
 /// The server is held for a second, and 200 lines are due meanwhile.
 #[test]
 fn a_stall_shows_in_the_times_since_lines_were_due() {
-    let (server, address) = Process::start("127.0.0.1:0");
+    let admin = refusing();
+    let (server, address) = Process::start_with("127.0.0.1:0", &["--admin", &admin]);
     let process = command()
-        .args(["load", "-c", "2", "--rate", "200", "-d", "3s", "--json"])
+        .args(["load", "-c", "2", "--rate", "200", "-n", "600", "--json"])
         .arg(address.to_string())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    thread::sleep(Duration::from_secs(1));
+    let began = Instant::now();
+    while lines(&admin) < 100 {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "nothing is echoed"
+        );
+        thread::sleep(Duration::from_millis(10));
+    }
     server.signal(Signal::SIGSTOP);
     thread::sleep(Duration::from_secs(1));
     server.signal(Signal::SIGCONT);

@@ -17,10 +17,10 @@ mod unix;
 mod unix_kit;
 
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
 
 use linecho_std::Server;
 use linecho_trials::variables;
@@ -261,10 +261,13 @@ fn the_words_of_a_line_may_be_any_bytes() {
 
 #[test]
 fn it_waits_for_a_server_that_starts() {
-    let address = refusing();
-    let listen = address.parse().unwrap();
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = busy.local_addr().unwrap();
+    let address = listen.to_string();
     let starting = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(300));
+        // Not before the first attempt, which fails.
+        drop(busy.accept());
+        drop(busy);
         let server = Server::builder().listen([listen]).unwrap();
         let handle = server.handle();
         thread::spawn(|| server.run());
