@@ -5,18 +5,14 @@ use std::time::Duration;
 use crate::kit::raw::Raw;
 use crate::kit::{self, CLIENT, Host, Kit, PORT, SERVER};
 use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
-use linecho_smoltcp::smoltcp::wire::{IpAddress, TcpControl};
+use linecho_smoltcp::smoltcp::wire::IpAddress;
 use linecho_smoltcp::{Config, Event, LongLines, Options, Reason, Wake, egress, ingress};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn plain() -> Options {
-    Options::DEFAULT
-}
-
 #[test]
 fn lines_go_back_and_a_half_close_ends_in_order() {
-    let mut kit = Kit::<2>::new(plain());
+    let mut kit = Kit::<2>::new(Options::DEFAULT);
     let client = kit.connect();
     kit.send(client, b"x\ny");
     kit.half_close(client);
@@ -46,7 +42,7 @@ fn lines_go_back_and_a_half_close_ends_in_order() {
 
 #[test]
 fn a_bulk_of_lines_longer_than_all_buffers_comes_back_exact() {
-    let mut kit = Kit::<1>::new(plain());
+    let mut kit = Kit::<1>::new(Options::DEFAULT);
     let client = kit.connect();
     let bytes: Vec<u8> = (0..200_000u32)
         .map(|i| if i % 701 == 0 { b'\n' } else { i as u8 })
@@ -59,7 +55,7 @@ fn a_bulk_of_lines_longer_than_all_buffers_comes_back_exact() {
 
 #[test]
 fn a_syn_flood_keeps_nobody_out_for_long() {
-    let mut kit = Kit::<4>::new(plain());
+    let mut kit = Kit::<4>::new(Options::DEFAULT);
     for i in 0..10_000u32 {
         let [_, a, b, c] = (0x0a01_0000 + i).to_be_bytes();
         Raw::new(IpAddress::v4(10, a, b, c), 1234).syn(&mut kit);
@@ -78,7 +74,7 @@ fn a_syn_flood_keeps_nobody_out_for_long() {
 
 #[test]
 fn a_handshake_may_take_long_while_others_listen() {
-    let mut kit = Kit::<2>::new(plain());
+    let mut kit = Kit::<2>::new(Options::DEFAULT);
     let mut slow = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
     slow.syn(&mut kit);
     slow.seq += 1;
@@ -92,7 +88,7 @@ fn a_handshake_may_take_long_while_others_listen() {
 
 #[test]
 fn data_and_fin_that_came_before_the_accept_are_served() {
-    let mut kit = Kit::<1>::new(plain());
+    let mut kit = Kit::<1>::new(Options::DEFAULT);
     let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
     let stack_turn = |kit: &mut Kit<1>| {
         let now = kit.now();
@@ -143,7 +139,7 @@ fn an_abort_sends_its_rst_before_the_slot_listens_again() {
 }
 
 /// A connection has ended as idle, and its RST cannot leave.
-fn with_an_rst_that_cannot_leave() -> Kit<1> {
+pub(crate) fn with_an_rst_that_cannot_leave() -> Kit<1> {
     let session = Config::new().idle_timeout(Some(SECOND));
     let mut kit = Kit::<1>::new(session.into());
     let client = kit.connect();
@@ -166,7 +162,7 @@ fn an_rst_that_cannot_leave_holds_the_slot_for_a_second_at_most() {
 
 #[test]
 fn a_device_that_takes_nothing_is_no_busy_loop() {
-    let mut kit = Kit::<1>::new(plain());
+    let mut kit = Kit::<1>::new(Options::DEFAULT);
     let client = kit.connect();
     kit.echo(client, b"one\n");
     kit.server.device.full = true;
@@ -186,7 +182,7 @@ fn a_device_that_takes_nothing_is_no_busy_loop() {
 
 #[test]
 fn a_client_that_finds_all_slots_busy_is_refused_and_served_later() {
-    let mut kit = Kit::<2>::new(plain());
+    let mut kit = Kit::<2>::new(Options::DEFAULT);
     let (a, b) = (kit.connect(), kit.connect());
     kit.echo(a, b"a\n");
     kit.echo(b, b"b\n");
@@ -200,7 +196,7 @@ fn a_client_that_finds_all_slots_busy_is_refused_and_served_later() {
 
 #[test]
 fn a_link_may_go_down_and_come_up() {
-    let mut kit = Kit::<2>::new(plain());
+    let mut kit = Kit::<2>::new(Options::DEFAULT);
     let client = kit.connect();
     kit.echo(client, b"before\n");
     kit.server.device.down = true;
@@ -217,7 +213,7 @@ fn a_link_may_go_down_and_come_up() {
 
 #[test]
 fn a_quiet_connection_lives_on_while_its_peer_does() {
-    let mut kit = Kit::<1>::new(plain());
+    let mut kit = Kit::<1>::new(Options::DEFAULT);
     let client = kit.connect();
     kit.echo(client, b"before\n");
     kit.pass(600 * SECOND);
@@ -226,7 +222,7 @@ fn a_quiet_connection_lives_on_while_its_peer_does() {
 
 #[test]
 fn an_address_that_goes_away_ends_its_connections_and_the_next_one_is_served() {
-    let mut kit = Kit::<1>::new(plain());
+    let mut kit = Kit::<1>::new(Options::DEFAULT);
     let client = kit.connect();
     kit.echo(client, b"old\n");
     kit.server.replace_address(IpAddress::v4(10, 0, 0, 77));
@@ -238,11 +234,11 @@ fn an_address_that_goes_away_ends_its_connections_and_the_next_one_is_served() {
 
 #[test]
 fn listeners_and_other_sockets_share_a_set() {
-    let mut kit = Kit::<2>::new(plain());
+    let mut kit = Kit::<2>::new(Options::DEFAULT);
     let mut own = kit::tcp_socket(64);
     own.listen(9).unwrap();
     let own = kit.server.sockets.add(own);
-    let mut second = kit::listen::<2>(&mut kit.server.sockets, 8, plain(), 2);
+    let mut second = kit::listen::<2>(&mut kit.server.sockets, 8, Options::DEFAULT, 2);
     let mut clients: Vec<_> = [PORT, 8, 8, PORT]
         .iter()
         .map(|&port| (kit.connect(), port))
@@ -306,45 +302,8 @@ fn listeners_and_other_sockets_share_a_set() {
 }
 
 #[test]
-fn after_ten_thousand_connections_and_a_thousand_resets_every_slot_serves() {
-    let mut kit = Kit::<4>::new(plain());
-    let clients: [usize; 4] = core::array::from_fn(|_| kit.connect());
-    for round in 0..2750 {
-        for &client in &clients {
-            if round > 0 {
-                kit.reconnect(client);
-            }
-            kit.send(client, b"short\nx");
-            if round % 11 != 5 {
-                kit.half_close(client);
-            }
-        }
-        kit.drive("four connections", 5 * SECOND, |kit| {
-            clients.iter().all(|&client| {
-                if round % 11 == 5 && kit.client[client].received == b"short\n" {
-                    kit.reset(client);
-                }
-                kit.is_over(client)
-            })
-        });
-        kit.drive("four slots", SECOND, |kit| {
-            kit.server_states() == [State::Listen; 4]
-        });
-        kit.events.clear();
-        kit.seen.clear();
-    }
-    let totals = *kit.listener.totals();
-    assert_eq!((totals.peer_closed, totals.reset), (10_000, 1_000));
-    for &client in &clients {
-        kit.reconnect(client);
-        kit.echo(client, b"all four\n");
-    }
-    assert_eq!(kit.listener.sessions(), 4);
-}
-
-#[test]
 fn a_retransmitted_syn_opens_no_second_connection() {
-    let mut kit = Kit::<3>::new(plain());
+    let mut kit = Kit::<3>::new(Options::DEFAULT);
     let (a, b) = (kit.connect(), kit.connect());
     kit.echo(a, b"a\n");
     kit.echo(b, b"b\n");
@@ -381,105 +340,40 @@ impl Kit<3> {
 }
 
 #[test]
-fn timestamps_come_back_after_a_peer_without_them() {
-    let options = Options {
-        timestamps: Some(|| 1),
-        ..plain()
-    };
-    let mut kit = Kit::<1>::new(options);
-    for (port, timestamps) in [(1, true), (2, false), (3, true)] {
-        let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), port);
-        raw.timestamps = timestamps;
-        raw.syn(&mut kit);
-        kit.pass(Duration::from_millis(10));
-        let answer = raw.take_and_note(&kit);
-        assert_eq!(answer[0].timestamp, timestamps, "connection {port}");
-        // Refused: smoltcp listens again by itself.
-        raw.seq += 1;
-        raw.put(&mut kit, TcpControl::Rst, b"");
-        kit.pass(Duration::from_millis(10));
-        assert_eq!(kit.server_states(), [State::Listen]);
-    }
-}
-
-#[test]
-fn each_connection_has_the_options_as_given() {
-    let options = Options {
-        dead_peer_timeout: Some(100 * SECOND),
-        ack_delay: Some(SECOND / 5),
-        nagle: true,
-        hop_limit: 0,
-        ..plain()
-    };
-    let mut kit = Kit::<1>::new(options);
-    for _ in 0..2 {
-        let client = kit.connect();
-        kit.echo(client, b"hello\n");
-        let (handle, _) = kit.server.sockets.iter().next().unwrap();
-        let tcp = kit.server.sockets.get_mut::<tcp::Socket>(handle);
-        assert_eq!(tcp.timeout().map(Into::into), options.dead_peer_timeout);
-        assert_eq!(tcp.keep_alive(), None, "it would send a NUL");
-        assert_eq!(tcp.ack_delay().map(Into::into), options.ack_delay);
-        assert!(tcp.nagle_enabled());
-        assert_eq!(tcp.hop_limit(), Some(1), "none at all is no life");
-        // The next one begins with the opposite.
-        tcp.set_timeout(None);
-        tcp.set_keep_alive(Some((20 * SECOND).into()));
-        tcp.set_nagle_enabled(false);
-        tcp.set_hop_limit(None);
-        kit.finish(client);
-    }
-}
-
-#[test]
-fn timestamps_come_back_after_a_syn_and_its_rst_in_one_turn() {
-    let options = Options {
-        timestamps: Some(|| 1),
-        ..plain()
-    };
-    let mut kit = Kit::<1>::new(options);
-    let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
-    raw.syn(&mut kit);
-    raw.seq += 1;
-    raw.put(&mut kit, TcpControl::Rst, b"");
-    kit.pass(Duration::from_millis(10));
-    assert_eq!(kit.server_states(), [State::Listen]);
-    let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 2);
-    raw.timestamps = true;
-    raw.syn(&mut kit);
-    kit.pass(Duration::from_millis(10));
-    assert!(raw.take(&kit)[0].timestamp);
-}
-
-#[test]
-fn congestion_state_is_not_inherited() {
-    // What a peer that never acknowledges gets at once is the initial window.
-    let initial_window = |kit: &mut Kit<1>, port| {
-        let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), port);
-        raw.connect(kit);
-        for _ in 0..3 {
-            raw.send(kit, &[b'\n'; 1000]);
+fn after_ten_thousand_connections_and_a_thousand_resets_every_slot_serves() {
+    let mut kit = Kit::<4>::new(Options::DEFAULT);
+    let clients: [usize; 4] = core::array::from_fn(|_| kit.connect());
+    for round in 0..2750 {
+        for &client in &clients {
+            if round > 0 {
+                kit.reconnect(client);
+            }
+            kit.send(client, b"short\nx");
+            if round % 11 != 5 {
+                kit.half_close(client);
+            }
         }
-        let now = kit.now();
-        kit.step(now);
-        kit.step(now);
-        let sent: usize = raw
-            .take(kit)
-            .iter()
-            .map(|segment| segment.payload.len())
-            .sum();
-        // Retransmissions into the void follow, and the window shrinks.
-        kit.pass(10 * SECOND);
-        raw.put(kit, TcpControl::Rst, b"");
-        kit.drive("the slot listens", SECOND, |kit| {
-            kit.server_states() == [State::Listen]
+        kit.drive("four connections", 5 * SECOND, |kit| {
+            clients.iter().all(|&client| {
+                if round % 11 == 5 && kit.client[client].received == b"short\n" {
+                    kit.reset(client);
+                }
+                kit.is_over(client)
+            })
         });
-        sent
-    };
-    let mut kit = Kit::<1>::new(plain());
-    let first = initial_window(&mut kit, 1);
-    assert!(first > 1460, "{first}");
-    assert_eq!(initial_window(&mut kit, 2), first);
+        kit.drive("four slots", SECOND, |kit| {
+            kit.server_states() == [State::Listen; 4]
+        });
+        kit.events.clear();
+        kit.seen.clear();
+    }
+    let totals = *kit.listener.totals();
+    assert_eq!((totals.peer_closed, totals.reset), (10_000, 1_000));
+    for &client in &clients {
+        kit.reconnect(client);
+        kit.echo(client, b"all four\n");
+    }
+    assert_eq!(kit.listener.sessions(), 4);
 }
 
 #[test]
@@ -522,7 +416,7 @@ fn a_line_that_is_too_long_closes_in_order_though_the_peer_goes_on() {
 
 #[test]
 fn a_flood_of_frames_starves_no_session() {
-    let mut kit = Kit::<1>::new(plain());
+    let mut kit = Kit::<1>::new(Options::DEFAULT);
     let client = kit.connect();
     kit.echo(client, b"one\n");
     kit.send(client, b"two\n");
@@ -539,84 +433,11 @@ fn a_flood_of_frames_starves_no_session() {
 }
 
 #[test]
-fn shutdown_takes_in_what_has_arrived_and_accepts_no_more() {
-    let mut kit = Kit::<3>::new(plain());
-    let (a, b) = (kit.connect(), kit.connect());
-    kit.echo(a, b"a\n");
-    kit.echo(b, b"b\n");
-    let mut half_open = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
-    half_open.syn(&mut kit);
-    kit.send(a, b"unfinished");
-    kit.half_close(b);
-    kit.pass(Duration::from_micros(1));
-    kit.listener.shutdown();
-    kit.wake_server();
-    assert!(!kit.listener.is_drained());
-    let late = kit.connect();
-    kit.drive("all that had arrived", SECOND, |kit| {
-        kit.client[a].received == b"a\nunfinished"
-    });
-    kit.half_close(a);
-    kit.drive("drained", 5 * SECOND, |kit| kit.listener.is_drained());
-    assert_eq!(kit.state(late), State::Closed, "refused");
-    assert_eq!(
-        half_open.take(&kit).last().unwrap().control,
-        TcpControl::Rst
-    );
-    kit.pass(SECOND);
-    assert_eq!(kit.server_states(), [State::Closed; 3]);
-}
-
-#[test]
-fn a_handshake_that_ends_after_shutdown_is_reset() {
-    let mut kit = Kit::<1>::new(plain());
-    let client = kit.connect();
-    kit.drive("a half-open connection", SECOND, |kit| {
-        kit.server_states() == [State::SynReceived]
-    });
-    kit.listener.shutdown();
-    // Its acknowledgement is on the way.
-    kit.drive("the reset", SECOND, |kit| kit.is_over(client));
-    assert_eq!(
-        (kit.state(client), &kit.events[..]),
-        (State::Closed, &[][..])
-    );
-    assert!(kit.listener.is_drained());
-}
-
-#[test]
-fn shutdown_ends_a_quiet_connection_at_once() {
-    let mut kit = Kit::<1>::new(plain());
-    let client = kit.connect();
-    kit.echo(client, b"hello\n");
-    kit.pass(SECOND);
-    kit.listener.shutdown();
-    kit.wake_server();
-    kit.drive("the FIN", Duration::from_millis(1), |kit| {
-        kit.state(client) == State::CloseWait
-    });
-    assert_eq!(kit.reasons(), [Reason::Shutdown]);
-}
-
-#[test]
-fn shutdown_is_over_though_an_rst_could_not_leave() {
-    let mut kit = with_an_rst_that_cannot_leave();
-    kit.listener.shutdown();
-    kit.wake_server();
-    kit.drive("drained", 2 * SECOND, |kit| kit.listener.is_drained());
-    let before = kit.turns;
-    kit.pass(SECOND);
-    assert!(kit.listener.is_drained(), "and stays so");
-    let turns = kit.turns - before;
-    assert!(turns < 10, "{turns} turns with nothing to do");
-}
-
-#[test]
 fn a_port_of_zero_is_an_error() {
     let mut host = Host::new(SERVER);
     let none: [&mut [u8; 1]; 0] = [];
     let sockets = core::iter::once(kit::tcp_socket(16));
     let listener =
-        linecho_smoltcp::Listener::<1>::new(0, plain(), &mut host.sockets, sockets, none);
+        linecho_smoltcp::Listener::<1>::new(0, Options::DEFAULT, &mut host.sockets, sockets, none);
     assert!(listener.is_err());
 }

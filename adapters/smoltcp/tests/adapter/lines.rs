@@ -75,8 +75,8 @@ fn more_than_the_socket_holds_may_wait() {
     });
 }
 
-#[test]
-fn a_holder_that_never_finishes_its_line_keeps_others_waiting_until_it_is_idle() {
+/// A connection that holds the one line buffer, and an older one, idle for 6 of 10 seconds.
+fn held() -> (Kit<2>, usize, usize) {
     let session = Config::new().idle_timeout(Some(10 * SECOND));
     let mut kit = Kit::<2>::with_lines(session.into(), 1);
     let waiting = kit.connect();
@@ -85,6 +85,12 @@ fn a_holder_that_never_finishes_its_line_keeps_others_waiting_until_it_is_idle()
     let holder = kit.connect();
     kit.send(holder, b"half a line");
     kit.pass(SECOND);
+    (kit, holder, waiting)
+}
+
+#[test]
+fn a_holder_that_never_finishes_its_line_keeps_others_waiting_until_it_is_idle() {
+    let (mut kit, holder, waiting) = held();
     // Long before the holder's deadline is this one's; but the delay is not its fault.
     kit.send(waiting, b"new\n");
     kit.drive("new", 11 * SECOND, |kit| {
@@ -96,14 +102,7 @@ fn a_holder_that_never_finishes_its_line_keeps_others_waiting_until_it_is_idle()
 
 #[test]
 fn a_session_that_gets_a_line_buffer_after_its_deadline_goes_on_with_an_unfinished_line() {
-    let session = Config::new().idle_timeout(Some(10 * SECOND));
-    let mut kit = Kit::<2>::with_lines(session.into(), 1);
-    let waiting = kit.connect();
-    kit.echo(waiting, b"old\n");
-    kit.pass(5 * SECOND);
-    let holder = kit.connect();
-    kit.send(holder, b"half a line");
-    kit.pass(SECOND);
+    let (mut kit, holder, waiting) = held();
     kit.send(waiting, b"ne");
     // Until the holder is idle.
     kit.pass(10 * SECOND);

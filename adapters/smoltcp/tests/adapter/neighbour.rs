@@ -3,18 +3,36 @@
 
 use std::time::Duration;
 
-use crate::kit::ether::{OUR_ADDRESS, Peer, Wire, hashed, plain};
+use crate::kit::ether::{self, OUR_ADDRESS, Peer, Wire};
 use crate::kit::{Server, states};
 use linecho_smoltcp::smoltcp::socket::tcp::State;
 use linecho_smoltcp::smoltcp::wire::{ArpOperation, EthernetAddress, TcpControl};
-use linecho_smoltcp::{Config, Options};
+use linecho_smoltcp::{Config, HashedListener, Listener, Options};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+fn plain() -> Wire<Listener<'static, 4>> {
+    ether::plain(Options::DEFAULT)
+}
+
+fn hashed() -> Wire<HashedListener<'static, 64>> {
+    ether::hashed(Options::DEFAULT, 4)
+}
+
+on_both! {
+    serves_a_host_that_the_stack_has_forgotten,
+    refuses_whoever_it_is_without_asking_for_its_address,
+    follows_a_host_that_moves,
+    follows_a_last_sender_that_changes,
+    knows_a_host_that_has_spoken_to_another,
+    finishes_handshakes_that_alternate,
+    lets_a_peer_begin_anew_after_a_damaged_syn,
+}
+
 #[test]
 fn a_syn_from_an_address_that_nobody_has() {
-    let mut wire = plain::<1>(Options::DEFAULT);
+    let mut wire = ether::plain::<1>(Options::DEFAULT);
     let mut nobody = Peer::new(9);
     wire.syn(&mut nobody);
     wire.pass(4 * SECOND);
@@ -34,7 +52,7 @@ fn an_abort_to_a_neighbour_that_is_no_longer_known() {
         keep_alive: None,
         ..session.into()
     };
-    let mut wire = plain::<1>(options);
+    let mut wire = ether::plain::<1>(options);
     wire.connect(&mut Peer::new(9), SECOND);
     assert_eq!(states(&wire.host.sockets), [State::Established]);
     // An entry of the neighbour cache lasts a minute.
@@ -54,7 +72,7 @@ fn an_abort_reaches_a_neighbour_that_is_known_again() {
         keep_alive: None,
         ..session.into()
     };
-    let mut wire = plain::<1>(options);
+    let mut wire = ether::plain::<1>(options);
     let mut peer = Peer::new(9);
     wire.connect(&mut peer, SECOND);
     wire.pass(69 * SECOND);
@@ -67,7 +85,7 @@ fn an_abort_reaches_a_neighbour_that_is_known_again() {
 
 #[test]
 fn a_quiet_neighbour_is_probed_while_it_is_known() {
-    let mut wire = plain::<1>(Options::DEFAULT);
+    let mut wire = ether::plain::<1>(Options::DEFAULT);
     let mut peer = Peer::new(9);
     let seq = wire.connect(&mut peer, SECOND);
     let probes = |wire: &mut Wire<_>| -> Vec<_> {
@@ -148,12 +166,12 @@ fn many_hosts_and_strangers<L: Server>(mut wire: Wire<L>) {
 
 #[test]
 fn a_listener_serves_many_hosts_beside_addresses_that_nobody_has() {
-    many_hosts_and_strangers(plain::<32>(Options::DEFAULT));
+    many_hosts_and_strangers(ether::plain::<32>(Options::DEFAULT));
 }
 
 #[test]
 fn a_hashed_listener_serves_many_hosts_beside_addresses_that_nobody_has() {
-    many_hosts_and_strangers(hashed::<64>(Options::DEFAULT, 40));
+    many_hosts_and_strangers(ether::hashed::<64>(Options::DEFAULT, 40));
 }
 
 /// Nine hosts resolve our address, and so fill the stack's neighbour cache.
@@ -164,23 +182,13 @@ fn nine_others<L: Server>(wire: &mut Wire<L>) {
     wire.pass(MILLISECOND);
 }
 
-fn a_host_that_was_forgotten<L: Server>(mut wire: Wire<L>) {
+fn serves_a_host_that_the_stack_has_forgotten<L: Server>(mut wire: Wire<L>) {
     let mut peers = hosts(&mut wire, 2..3);
     for _ in 0..3 {
         strangers(&mut wire);
         nine_others(&mut wire);
         assert!(round(&mut wire, &mut peers) < 5 * MILLISECOND);
     }
-}
-
-#[test]
-fn a_host_that_a_listener_has_forgotten_is_served() {
-    a_host_that_was_forgotten(plain::<8>(Options::DEFAULT));
-}
-
-#[test]
-fn a_host_that_a_hashed_listener_has_forgotten_is_served() {
-    a_host_that_was_forgotten(hashed::<64>(Options::DEFAULT, 20));
 }
 
 /// The echo of each of 12 hosts is lost, and sent again in time, though the stack keeps the
@@ -206,13 +214,13 @@ fn retransmissions_to_many<L: Server>(mut wire: Wire<L>) {
 
 #[test]
 fn a_hashed_listener_retransmits_to_more_hosts_than_the_stack_knows() {
-    retransmissions_to_many(hashed::<64>(Options::DEFAULT, 20));
+    retransmissions_to_many(ether::hashed::<64>(Options::DEFAULT, 20));
 }
 
 /// Each echo is of two segments, which leave in the turn in which the lines came.
 #[test]
 fn a_hashed_listener_sends_all_it_has_to_more_hosts_than_the_stack_knows() {
-    let mut wire = hashed::<64>(Options::DEFAULT, 20);
+    let mut wire = ether::hashed::<64>(Options::DEFAULT, 20);
     let mut peers = hosts(&mut wire, 2..14);
     round(&mut wire, &mut peers);
     nine_others(&mut wire);
@@ -231,7 +239,7 @@ fn a_hashed_listener_sends_all_it_has_to_more_hosts_than_the_stack_knows() {
 /// the hardware address. Once a listener has seen that addresses are short, it tells them before.
 #[test]
 fn a_hashed_listener_answers_at_once_while_addresses_are_short() {
-    let mut wire = hashed::<64>(Options::DEFAULT, 20);
+    let mut wire = ether::hashed::<64>(Options::DEFAULT, 20);
     let mut peers = hosts(&mut wire, 2..14);
     round(&mut wire, &mut peers);
     nine_others(&mut wire);
@@ -261,10 +269,10 @@ fn nine_at_once<L: Server>(mut wire: Wire<L>) {
 
 #[test]
 fn a_listener_answers_nine_at_once_without_asking_for_their_addresses() {
-    nine_at_once(plain::<16>(Options::DEFAULT));
+    nine_at_once(ether::plain::<16>(Options::DEFAULT));
 }
 
-fn refusals<L: Server>(mut wire: Wire<L>) {
+fn refuses_whoever_it_is_without_asking_for_its_address<L: Server>(mut wire: Wire<L>) {
     let mut peers = hosts(&mut wire, 2..6);
     for number in 100..120 {
         let mut late = Peer::new(number);
@@ -278,36 +286,16 @@ fn refusals<L: Server>(mut wire: Wire<L>) {
     assert!(round(&mut wire, &mut peers) < 5 * MILLISECOND);
 }
 
-#[test]
-fn a_listener_refuses_whoever_it_is_without_asking_for_its_address() {
-    refusals(plain::<4>(Options::DEFAULT));
-}
-
-#[test]
-fn a_hashed_listener_refuses_whoever_it_is_without_asking_for_its_address() {
-    refusals(hashed::<64>(Options::DEFAULT, 4));
-}
-
 /// A host goes on behind another network card.
-fn a_host_that_moves<L: Server>(mut wire: Wire<L>) {
+fn follows_a_host_that_moves<L: Server>(mut wire: Wire<L>) {
     let mut peers = hosts(&mut wire, 2..4);
     round(&mut wire, &mut peers);
     peers[0].hardware = EthernetAddress([2, 0, 0, 0, 9, 9]);
     assert!(round(&mut wire, &mut peers) < 5 * MILLISECOND);
 }
 
-#[test]
-fn a_listener_follows_a_host_that_moves() {
-    a_host_that_moves(plain::<4>(Options::DEFAULT));
-}
-
-#[test]
-fn a_hashed_listener_follows_a_host_that_moves() {
-    a_host_that_moves(hashed::<64>(Options::DEFAULT, 4));
-}
-
 /// The sender of the last segment goes on behind another network card, or has another address.
-fn a_last_sender_that_changes<L: Server>(mut wire: Wire<L>) {
+fn follows_a_last_sender_that_changes<L: Server>(mut wire: Wire<L>) {
     let mut peers = hosts(&mut wire, 2..3);
     peers[0].hardware = EthernetAddress([2, 0, 0, 0, 9, 9]);
     assert!(round(&mut wire, &mut peers) < 5 * MILLISECOND);
@@ -320,18 +308,7 @@ fn a_last_sender_that_changes<L: Server>(mut wire: Wire<L>) {
     assert_eq!(wire.requests(), 0);
 }
 
-#[test]
-fn a_listener_follows_a_last_sender_that_changes() {
-    a_last_sender_that_changes(plain::<4>(Options::DEFAULT));
-}
-
-#[test]
-fn a_hashed_listener_follows_a_last_sender_that_changes() {
-    a_last_sender_that_changes(hashed::<64>(Options::DEFAULT, 4));
-}
-
-/// A switch floods a segment of the peer to another host; then the peer connects.
-/// Puts a segment of `peer` to another host on the link.
+/// Puts a segment of `peer` to another host on the link, as a switch does that floods.
 fn speak_to_another<L: Server>(wire: &Wire<L>, peer: &Peer) {
     wire.put_tcp(peer, TcpControl::None, b"");
     let other = Peer::new(3);
@@ -341,7 +318,7 @@ fn speak_to_another<L: Server>(wire: &Wire<L>, peer: &Peer) {
     frame[30..34].copy_from_slice(&other.address.octets());
 }
 
-fn a_host_that_speaks_to_another_first<L: Server>(mut wire: Wire<L>) {
+fn knows_a_host_that_has_spoken_to_another<L: Server>(mut wire: Wire<L>) {
     let mut peer = Peer::new(2);
     speak_to_another(&wire, &peer);
     wire.connect(&mut peer, 2 * MILLISECOND);
@@ -353,18 +330,8 @@ fn a_host_that_speaks_to_another_first<L: Server>(mut wire: Wire<L>) {
     assert_eq!(wire.take(&peer)[0].payload, b"line\n");
 }
 
-#[test]
-fn a_listener_knows_a_host_that_has_spoken_to_another() {
-    a_host_that_speaks_to_another_first(plain::<4>(Options::DEFAULT));
-}
-
-#[test]
-fn a_hashed_listener_knows_a_host_that_has_spoken_to_another() {
-    a_host_that_speaks_to_another_first(hashed::<64>(Options::DEFAULT, 4));
-}
-
 /// Two handshakes whose segments alternate, and a damaged SYN of one of the peers between them.
-fn handshakes_that_alternate<L: Server>(mut wire: Wire<L>) {
+fn finishes_handshakes_that_alternate<L: Server>(mut wire: Wire<L>) {
     let mut peers = [Peer::new(2), Peer::new(3)];
     for peer in &mut peers {
         wire.syn(peer);
@@ -389,7 +356,7 @@ fn handshakes_that_alternate<L: Server>(mut wire: Wire<L>) {
 }
 
 /// A half-open peer begins anew; its SYN arrives damaged first, and then whole.
-fn a_new_beginning_after_a_damaged_one<L: Server>(mut wire: Wire<L>) {
+fn lets_a_peer_begin_anew_after_a_damaged_syn<L: Server>(mut wire: Wire<L>) {
     let mut peer = Peer::new(2);
     wire.syn(&mut peer);
     wire.pass(MILLISECOND);
@@ -402,24 +369,4 @@ fn a_new_beginning_after_a_damaged_one<L: Server>(mut wire: Wire<L>) {
     assert_eq!(wire.take(&peer), []);
     wire.connect(&mut peer, 5 * MILLISECOND);
     assert!(round(&mut wire, &mut [peer]) < 5 * MILLISECOND);
-}
-
-#[test]
-fn a_listener_lets_a_peer_begin_anew_after_a_damaged_syn() {
-    a_new_beginning_after_a_damaged_one(plain::<4>(Options::DEFAULT));
-}
-
-#[test]
-fn a_hashed_listener_lets_a_peer_begin_anew_after_a_damaged_syn() {
-    a_new_beginning_after_a_damaged_one(hashed::<64>(Options::DEFAULT, 4));
-}
-
-#[test]
-fn a_listener_finishes_handshakes_that_alternate() {
-    handshakes_that_alternate(plain::<4>(Options::DEFAULT));
-}
-
-#[test]
-fn a_hashed_listener_finishes_handshakes_that_alternate() {
-    handshakes_that_alternate(hashed::<64>(Options::DEFAULT, 4));
 }

@@ -52,8 +52,8 @@ fn in_established_with_data_on_its_way() {
     serves_again_within(kit, State::Established, 121 * SECOND);
 }
 
-#[test]
-fn in_established_with_its_window_closed() {
+/// A peer that has sent more than all buffers hold, and takes nothing.
+fn full() -> (Kit<1>, Raw) {
     let session = Config::new().write_timeout(Some(20 * SECOND));
     let mut kit = Kit::<1>::new(session.into());
     let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
@@ -63,64 +63,67 @@ fn in_established_with_its_window_closed() {
         raw.send(&mut kit, &[b'\n'; 1000]);
         kit.pass(MILLISECOND);
     }
+    (kit, raw)
+}
+
+#[test]
+fn in_established_with_its_window_closed() {
+    let (kit, _) = full();
     serves_again_within(kit, State::Established, 21 * SECOND);
 }
 
 #[test]
 fn in_close_wait_with_more_to_echo_than_it_takes() {
-    let session = Config::new().write_timeout(Some(20 * SECOND));
-    let mut kit = Kit::<1>::new(session.into());
-    let mut raw = Raw::new(IpAddress::v4(10, 0, 0, 9), 1);
-    raw.window = 0;
-    raw.connect(&mut kit);
-    for _ in 0..5 {
-        raw.send(&mut kit, &[b'\n'; 1000]);
-        kit.pass(MILLISECOND);
-    }
+    let (mut kit, mut raw) = full();
     raw.fin(&mut kit, b"");
     kit.pass(MILLISECOND);
     serves_again_within(kit, State::CloseWait, 21 * SECOND);
 }
 
-#[test]
-fn with_an_echo_that_it_did_not_acknowledge() {
+/// A connection that the peer closes first, and that has ended for its session.
+fn closed_by_the_peer() -> (Kit<1>, Raw) {
     let (mut kit, mut raw) = kit();
     raw.connect(&mut kit);
     raw.fin(&mut kit, b"all of it");
     kit.pass(MILLISECOND);
     assert_eq!(kit.reasons(), [Reason::PeerClosed]);
+    (kit, raw)
+}
+
+#[test]
+fn with_an_echo_that_it_did_not_acknowledge() {
+    let (kit, _) = closed_by_the_peer();
     serves_again_within(kit, State::CloseWait, 11 * SECOND);
 }
 
 #[test]
 fn in_last_ack() {
-    let (mut kit, mut raw) = kit();
-    raw.connect(&mut kit);
-    raw.fin(&mut kit, b"all of it");
-    kit.pass(MILLISECOND);
-    assert_eq!(kit.reasons(), [Reason::PeerClosed]);
+    let (mut kit, mut raw) = closed_by_the_peer();
     raw.take_and_note(&kit);
     raw.ack(&mut kit);
     kit.pass(MILLISECOND);
     serves_again_within(kit, State::LastAck, 11 * SECOND);
 }
 
-#[test]
-fn in_fin_wait_1() {
+/// A connection that the server closes first, and whose peer has acknowledged nothing of it.
+fn closed_first() -> (Kit<1>, Raw) {
     let (mut kit, mut raw) = kit();
     raw.connect(&mut kit);
     raw.send(&mut kit, &TOO_LONG);
     kit.pass(MILLISECOND);
+    (kit, raw)
+}
+
+#[test]
+fn in_fin_wait_1() {
+    let (kit, _) = closed_first();
     assert_eq!(kit.reasons(), [Reason::LineTooLong]);
     serves_again_within(kit, State::FinWait1, 11 * SECOND);
 }
 
 #[test]
 fn in_fin_wait_2() {
-    let (mut kit, mut raw) = kit();
-    raw.connect(&mut kit);
-    raw.send(&mut kit, &TOO_LONG);
-    kit.pass(MILLISECOND);
+    let (mut kit, mut raw) = closed_first();
     raw.take_and_note(&kit);
     raw.ack(&mut kit);
     kit.pass(MILLISECOND);
@@ -129,10 +132,7 @@ fn in_fin_wait_2() {
 
 #[test]
 fn in_fin_wait_2_while_it_sends_for_ever() {
-    let (mut kit, mut raw) = kit();
-    raw.connect(&mut kit);
-    raw.send(&mut kit, &TOO_LONG);
-    kit.pass(MILLISECOND);
+    let (mut kit, mut raw) = closed_first();
     for _ in 0..10 {
         raw.take_and_note(&kit);
         raw.send(&mut kit, &TOO_LONG);
@@ -145,10 +145,7 @@ fn in_fin_wait_2_while_it_sends_for_ever() {
 
 #[test]
 fn in_closing() {
-    let (mut kit, mut raw) = kit();
-    raw.connect(&mut kit);
-    raw.send(&mut kit, &TOO_LONG);
-    kit.pass(MILLISECOND);
+    let (mut kit, mut raw) = closed_first();
     // Its FIN crosses ours: it does not acknowledge it.
     raw.fin(&mut kit, b"");
     kit.pass(MILLISECOND);
@@ -157,10 +154,7 @@ fn in_closing() {
 
 #[test]
 fn in_time_wait_the_last_ack_goes_and_the_slot_is_free() {
-    let (mut kit, mut raw) = kit();
-    raw.connect(&mut kit);
-    raw.send(&mut kit, &TOO_LONG);
-    kit.pass(MILLISECOND);
+    let (mut kit, mut raw) = closed_first();
     raw.take_and_note(&kit);
     raw.fin(&mut kit, b"with data");
     kit.pass(MILLISECOND);
