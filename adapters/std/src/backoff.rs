@@ -3,17 +3,16 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use crate::pauses::Pauses;
+
 /// Decides how long to pause after accept(2) has failed.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     /// Failures since a connection was accepted that cost no pause.
     free: u8,
-    /// Pauses since a connection was accepted.
-    pauses: u8,
+    /// Those since a connection was accepted.
+    pauses: Pauses,
 }
-
-const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The most failures in a row that cost no pause. A burst of clients that reset before they are
 /// accepted fails as often as there are clients; more than these may wait a moment.
@@ -44,9 +43,7 @@ impl Backoff {
             self.free += 1;
             return None;
         }
-        let pause = SHORTEST_PAUSE * (1 << self.pauses.min(4));
-        self.pauses = self.pauses.saturating_add(1);
-        Some(pause.min(LONGEST_PAUSE))
+        Some(self.pauses.next())
     }
 }
 
@@ -59,14 +56,10 @@ mod tests {
     }
 
     #[test]
-    fn a_lack_of_descriptors_pauses_longer_and_longer() {
+    fn a_lack_of_descriptors_pauses_until_a_connection_is_accepted() {
         let mut backoff = Backoff::default();
-        let pauses: Vec<_> = (0..300).map(|_| backoff.failed(ErrorKind::Other)).collect();
-        assert_eq!(
-            pauses[..6],
-            [ms(10), ms(20), ms(40), ms(80), ms(100), ms(100)]
-        );
-        assert_eq!(pauses[299], ms(100));
+        let pauses: Vec<_> = (0..3).map(|_| backoff.failed(ErrorKind::Other)).collect();
+        assert_eq!(pauses, [ms(10), ms(20), ms(40)]);
         backoff.accepted();
         assert_eq!(backoff.failed(ErrorKind::OutOfMemory), ms(10));
     }

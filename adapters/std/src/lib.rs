@@ -40,6 +40,7 @@ pub mod load;
 mod next;
 mod non_blocking;
 mod observer;
+mod pauses;
 mod peer;
 mod peer_limit;
 mod pool;

@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use linecho_core::Instant;
 
+use crate::pauses::Pauses;
+
 /// Decides how long to pause after the wait for events has failed, and when to give up. No event is
 /// lost meanwhile: the next wait reports it.
 #[derive(Debug, Default)]
 pub(crate) struct WaitFailures {
     /// The first of the failures in a row.
     since: Option<Instant>,
-    /// How many there are.
-    count: u32,
+    pauses: Pauses,
 }
-
-const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The time after which failures in a row are taken to last.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,9 +39,7 @@ impl WaitFailures {
             let text = format!("waiting for events has failed for {PATIENCE:?}: {error}");
             return Err(io::Error::new(error.kind(), text));
         }
-        let pause = SHORTEST_PAUSE * (1 << self.count.min(7));
-        self.count += 1;
-        Ok(pause.min(LONGEST_PAUSE))
+        Ok(self.pauses.next())
     }
 }
 
@@ -58,14 +54,11 @@ mod tests {
     }
 
     #[test]
-    fn failures_pause_longer_and_longer_until_one_succeeds() {
+    fn failures_pause_until_a_wait_succeeds() {
         let mut failures = WaitFailures::default();
         for _ in 0..2 {
-            let pauses = (0..9).map(|_| failures.note(&failure(), START).unwrap().as_millis());
-            assert_eq!(
-                pauses.collect::<Vec<_>>(),
-                [1, 2, 4, 8, 16, 32, 64, 100, 100]
-            );
+            let pauses = (0..3).map(|_| failures.note(&failure(), START).unwrap().as_millis());
+            assert_eq!(pauses.collect::<Vec<_>>(), [10, 20, 40]);
             failures.end();
         }
     }
