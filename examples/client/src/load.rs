@@ -1,5 +1,8 @@
 //! Many connections, every byte verified: throughput, and how long lines take.
 
+mod hope;
+mod words;
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,17 +14,17 @@ use linecho_examples::command_line;
 use linecho_examples::words::counted;
 use linecho_std::load::{Length, Load, LoadStats, Sample};
 use linecho_std::{Cause, UnixPath};
-use serde_json::{Map, Value, json};
 
 use crate::Outcome;
-use crate::bars;
 use crate::failure::Failure;
 use crate::latency;
-use crate::output::{self, Colour, Output, millis, paint};
+use crate::output::{Colour, Output, paint};
 use crate::plot::{self, Timeline, Titles};
 use crate::progress::Progress;
 use crate::server::{Name, Server};
 use crate::signals;
+use hope::Hope;
+use words::{Rate, ms, object, print, titles};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LoadOptions {
@@ -174,91 +177,9 @@ pub(crate) fn run(server: &Server, options: &LoadOptions, output: &Output) -> Ou
     }
 }
 
-/// The hope that a server will come back. Without it, a number of lines that are to be sent would
-/// make connections for ever to a server that is gone.
-struct Hope {
-    limit: Duration,
-    connections: u64,
-    /// As of the last line that came back.
-    lines: u64,
-    since: Duration,
-    failed_before: u64,
-    /// As of the last look.
-    failed: u64,
-    has_ended: bool,
-}
-
-impl Hope {
-    fn new(limit: Duration, connections: u32) -> Self {
-        Self {
-            limit,
-            connections: connections.into(),
-            lines: 0,
-            since: Duration::ZERO,
-            failed_before: 0,
-            failed: 0,
-            has_ended: false,
-        }
-    }
-
-    /// Returns `true` once, when no line has come back for too long, every connection has failed
-    /// meanwhile, and one fails again. Silence alone is no reason: at a low rate no line may be
-    /// due.
-    fn ends(&mut self, stats: &LoadStats) -> bool {
-        let fails = stats.failed() > self.failed;
-        self.failed = stats.failed();
-        if stats.lines != self.lines {
-            (self.lines, self.since) = (stats.lines, stats.elapsed);
-            self.failed_before = self.failed;
-        }
-        let all_fail = fails && self.failed - self.failed_before > self.connections;
-        let is_over = stats.elapsed.saturating_sub(self.since) >= self.limit;
-        let ends = all_fail && is_over && !self.limit.is_zero() && !self.has_ended;
-        self.has_ended |= ends;
-        ends
-    }
-
-    fn failure(&self, stats: &LoadStats) -> Failure {
-        Failure {
-            cause: main_cause(stats),
-            text: format!(
-                "gave up when no line had come back for {:?}; {}, the first: {}",
-                self.limit,
-                counted(stats.failed(), "failure"),
-                stats.first_failure.as_deref().unwrap_or_default()
-            ),
-        }
-    }
-}
-
 fn main_cause(stats: &LoadStats) -> Cause {
     let main = stats.failures.iter().max_by_key(|(_, number)| **number);
     main.map_or(Cause::Other, |(cause, _)| *cause)
-}
-
-fn titles(server: &Server, options: &LoadOptions, stats: &LoadStats) -> Titles {
-    let rate = match options.rate {
-        Some(rate) => format!("{rate} lines/s asked for"),
-        None => "as fast as they come back".into(),
-    };
-    Titles {
-        title: format!("echo-client load {}", server.place),
-        details: format!(
-            "{}, {rate}; {} verified",
-            what(options),
-            counted(stats.lines, "line")
-        ),
-    }
-}
-
-/// Returns what is asked for, in words.
-fn what(options: &LoadOptions) -> String {
-    format!(
-        "{}, {} in flight each, {} a line",
-        counted(options.connections, "connection"),
-        counted(options.in_flight, "line"),
-        counted(options.size, "byte")
-    )
 }
 
 fn draw(
@@ -309,131 +230,4 @@ fn verdict(options: &LoadOptions, stats: &LoadStats, latencies: &Latencies) -> O
         return failure(Cause::Timeout, text);
     }
     None
-}
-
-fn print(
-    server: &Server,
-    options: &LoadOptions,
-    stats: &LoadStats,
-    latencies: &Latencies,
-    output: &Output,
-) {
-    let seconds = stats.elapsed.as_secs_f64().max(1e-9);
-    output.line(&format!(
-        "LOAD {}\n{}, {seconds:.1} s\n",
-        server.place,
-        what(options)
-    ));
-    output.line(&format!(
-        "{} verified, {:.0} lines/s, {:.2} MB/s each way",
-        counted(stats.lines, "line"),
-        stats.lines as f64 / seconds,
-        stats.bytes as f64 / seconds / 1e6
-    ));
-    let percentiles = |name: &str, it: &Histogram<u64>| {
-        let at = |percent| ms(latency::percentile(it, percent));
-        output.line(&format!(
-            "{name}  p50 {:.3}  p90 {:.3}  p99 {:.3}  p99.9 {:.3}  max {:.3} ms",
-            at(50.0),
-            at(90.0),
-            at(99.0),
-            at(99.9),
-            at(100.0)
-        ));
-    };
-    match options.rate {
-        _ if stats.lines == 0 => {}
-        None => percentiles("latency ", &latencies.since_sent),
-        Some(_) => {
-            percentiles("since due ", &latencies.since_due);
-            percentiles("since sent", &latencies.since_sent);
-        }
-    }
-    for line in output::backend_lines(&stats.backends) {
-        output.line(&line);
-    }
-    for (cause, number) in &stats.failures {
-        output.line(&format!("{} by {cause}", counted(*number, "failure")));
-    }
-    if stats.lost + stats.unsent > 0 {
-        output.line(&format!(
-            "{} lost, {} not sent in time",
-            counted(stats.lost, "line"),
-            stats.unsent
-        ));
-    }
-    if stats.lines > 0 {
-        output.line(&format!("\n{}", bars::of(&latencies.since_due)));
-    }
-}
-
-fn object(
-    options: &LoadOptions,
-    stats: &LoadStats,
-    latencies: &Latencies,
-    failure: Option<&Failure>,
-) -> Value {
-    let failures: Map<_, _> = stats
-        .failures
-        .iter()
-        .map(|(cause, number)| (cause.as_str().to_owned(), json!(number)))
-        .collect();
-    let percentiles = |it: &Histogram<u64>| match it.is_empty() {
-        true => Value::Null,
-        false => json!({
-            "p50_ms": millis(latency::percentile(it, 50.0)),
-            "p90_ms": millis(latency::percentile(it, 90.0)),
-            "p99_ms": millis(latency::percentile(it, 99.0)),
-            "p999_ms": millis(latency::percentile(it, 99.9)),
-            "max_ms": millis(latency::percentile(it, 100.0)),
-        }),
-    };
-    let seconds = stats.elapsed.as_secs_f64().max(1e-9);
-    json!({
-        "ok": failure.is_none(),
-        "cause": failure.map(|it| it.cause.as_str()),
-        "error": failure.map(|it| it.text.clone()),
-        "connections": options.connections,
-        "in_flight": options.in_flight,
-        "line_bytes": options.size,
-        "rate_per_s": options.rate,
-        "elapsed_s": (seconds * 1e3).round() / 1e3,
-        "sent": stats.sent,
-        "verified": stats.lines,
-        "verified_bytes": stats.bytes,
-        "lost": stats.lost,
-        "unsent": stats.unsent,
-        "lines_per_s": (stats.lines as f64 / seconds).round(),
-        "connected": stats.connected,
-        "backends": output::backends(&stats.backends),
-        "failures": stats.failed(),
-        "failures_by_cause": failures,
-        "since_due": percentiles(&latencies.since_due),
-        "since_sent": percentiles(&latencies.since_sent),
-    })
-}
-
-/// The rate since the text before.
-#[derive(Default)]
-struct Rate {
-    lines: u64,
-    elapsed: Duration,
-}
-
-impl Rate {
-    fn text(&mut self, stats: &LoadStats) -> String {
-        let passed = stats.elapsed.saturating_sub(self.elapsed);
-        let rate = (stats.lines - self.lines) as f64 / passed.as_secs_f64().max(1e-9);
-        (self.lines, self.elapsed) = (stats.lines, stats.elapsed);
-        format!(
-            "{:5.1} s  {}  {rate:.0} lines/s  {}",
-            stats.elapsed.as_secs_f64(),
-            counted(stats.open as u64, "connection"),
-            counted(stats.failed(), "failure")
-        )
-    }
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }
