@@ -1,6 +1,8 @@
 //! The program echo-server: arguments, environment, exit codes, signals, logs.
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod administration;
 mod descriptors;
 mod identify;
 mod kit;
@@ -10,5 +12,7 @@ mod options;
 mod service;
 #[cfg(target_os = "linux")]
 mod spin;
+#[cfg(target_os = "linux")]
+mod stdio;
 mod stop;
 mod takeover;
