@@ -9,14 +9,16 @@ mod long_lines;
 mod many;
 mod mixed;
 pub mod oracle;
+mod plan;
 mod stage;
 mod text;
 
 use std::time::Duration;
 
-pub use client::{Client, End, Plan, Reads};
+pub use client::Client;
 use linecho_core::LongLines::{self, Close, Discard, Flush};
 use linecho_trials::Stop;
+pub use plan::{End, Plan, Reads};
 pub use stage::{Id, Stage};
 
 use crate::conformance::reach::Wanted;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use linecho_core::{LongLines, Totals};
 use linecho_trials::Stop;
 
-use super::client::{Client, End, Hands, Plan};
+use super::client::{Client, Hands};
+use super::plan::{End, Plan};
 use crate::conformance::reach::{Facts, Network, Reach, Wanted};
 
 /// The patience of a scenario: how many times the pace of its network it waits for something before
