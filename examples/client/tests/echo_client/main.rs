@@ -261,20 +261,20 @@ fn the_words_of_a_line_may_be_any_bytes() {
 
 #[test]
 fn it_waits_for_a_server_that_starts() {
-    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
-    let listen = busy.local_addr().unwrap();
-    let address = listen.to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
     let starting = thread::spawn(move || {
         // Not before the first attempt, which fails.
-        drop(busy.accept());
-        drop(busy);
-        let server = Server::builder().listen([listen]).unwrap();
+        drop(listener.accept());
+        let server = Server::builder().on([listener]).unwrap();
         let handle = server.handle();
         thread::spawn(|| server.run());
         handle
     });
     let output = run(command().args(["wait", "--for", "20s", &address]), b"");
     assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains(" attempts)"), "{text}");
     starting.join().unwrap().shutdown();
 }
 
