@@ -16,8 +16,7 @@ fn main() -> std::process::ExitCode {
     if let Some(code) = namespace::inside(&tutorial::SECTIONS) {
         return code;
     }
-    let mut trials = namespace::trials(&tutorial::SECTIONS);
-    trials.extend(tutorial::trials());
+    let mut trials = tutorial::trials();
     trials.extend(architecture::trials());
     trials.extend(findings::trials());
     linecho_trials::conclude(trials)

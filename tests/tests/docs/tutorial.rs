@@ -4,10 +4,9 @@
 use std::env;
 use std::path::Path;
 
-use linecho_tests::firmware::TARGET;
-use linecho_tests::firmware::toolchain::Toolchain;
-use linecho_tests::namespace::Test;
-use linecho_trials::{Stop, Trial, trials};
+use linecho_tests::firmware::{Board, Image};
+use linecho_tests::namespace::{self, Test};
+use linecho_trials::{Stop, Trial, trial, trials};
 
 use crate::shell::Shell;
 
@@ -21,11 +20,11 @@ pub(crate) const SECTIONS: [Test; 7] = [
     ("A stack of its own", || section("A stack of its own")),
     ("A bad link", || section("A bad link")),
     ("A network of its own", || section("A network of its own")),
-    ("A microcontroller", || {
-        Toolchain::for_target(TARGET)?;
-        section("A microcontroller")
-    }),
+    (FIRMWARE, || section(FIRMWARE)),
 ];
+
+/// The heading of the section that builds the firmware.
+const FIRMWARE: &str = "A microcontroller";
 
 /// The programs that the page names, and their packages in Debian.
 const PROGRAMS: [(&str, &str); 3] = [
@@ -35,7 +34,17 @@ const PROGRAMS: [(&str, &str); 3] = [
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    trials![every_section_is_a_test]
+    let mut trials = trials![every_section_is_a_test];
+    trials.extend(SECTIONS.map(|(heading, _)| {
+        trial(heading, move || {
+            if heading == FIRMWARE {
+                // In the namespace cargo can fetch nothing.
+                Image::of(Board::Lm3s6965evb).build()?;
+            }
+            namespace::run(heading)
+        })
+    }));
+    trials
 }
 
 fn every_section_is_a_test() -> Result<(), Stop> {
