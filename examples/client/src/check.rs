@@ -69,7 +69,10 @@ pub(crate) fn run(server: &Server, options: &CheckOptions, output: &Output) -> O
                     .into(),
         });
     };
-    let addresses = server.look_up(name, options.limit)?;
+    // Zero is no timeout.
+    let timeout = Some(server.options.timeout).filter(|timeout| !timeout.is_zero());
+    let look_up = timeout.map_or(options.limit, |timeout| timeout.min(options.limit));
+    let addresses = server.look_up(name, look_up)?;
     let mut check = Check::new(&builder, &addresses)
         .limit(options.limit)
         .patience(options.patience)

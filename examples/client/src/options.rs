@@ -114,7 +114,7 @@ pub(crate) enum Mode {
 #[command(next_display_order = 100)]
 pub(crate) struct Options {
     /// Give up when a server moves no byte for so long, or connecting takes so long; 0s is never.
-    /// The modes check and wait have limits of their own
+    /// The modes check and wait have limits of their own beside it
     #[arg(long, global = true, value_name = "TIME", env = "LINECHO_TIMEOUT")]
     #[arg(default_value = "30s", value_parser = command_line::duration)]
     pub(crate) timeout: Duration,
@@ -180,16 +180,6 @@ impl Settle for Arguments {
         }
         if given.has("linger") && self.mode.is_some() {
             return Err("--linger is for what comes back through a pipe: no mode takes it".into());
-        }
-        let limits = match self.mode {
-            Some(Mode::Check { .. }) => "check has --patience and --limit",
-            Some(Mode::Wait { .. }) => "wait has --for",
-            _ => "",
-        };
-        if let Some(option) = given.first(&["timeout", "connect-timeout"])
-            && !limits.is_empty()
-        {
-            return Err(format!("{limits}, and takes no --{option}"));
         }
         if let Some(Mode::Load { load, .. }) = &self.mode
             && load.has_several_sources()

@@ -24,6 +24,7 @@ pub(crate) fn a_resolver_that_is_silent() -> Result<(), Stop> {
         "wait --for 1s",
         "--timeout=1s ping -c 1",
         "check --limit 1s",
+        "--timeout=1s check",
         "--connect-timeout=1s load -d 1s",
     ];
     for mode in modes {
