@@ -1,7 +1,7 @@
 //! Addresses to listen on, as people write them.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::address::Address;
@@ -37,11 +37,15 @@ impl Place {
     /// Returns `true` for a UNIX socket that is a file, rather than an abstract name.
     #[must_use]
     pub fn is_file(&self) -> bool {
-        let is_abstract = |path: &PathBuf| {
-            cfg!(target_os = "linux") && path.as_os_str().as_encoded_bytes().starts_with(b"@")
-        };
         matches!(self, Self::Unix(path) if !is_abstract(path))
     }
+}
+
+/// Returns `true` for the path of a UNIX socket that is an abstract name, and no file: on Linux, one
+/// that begins with `@`.
+#[must_use]
+pub fn is_abstract(path: &Path) -> bool {
+    cfg!(target_os = "linux") && path.as_os_str().as_encoded_bytes().starts_with(b"@")
 }
 
 impl FromStr for ListenAddress {

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::thread;
 
 use nix::sys::signal::Signal;
@@ -39,13 +39,7 @@ fn stdio_serves_one_peer() {
     writer.join().unwrap();
     assert!(rest == [b"and", &lines[..]].concat());
     assert!(wait(&mut process).unwrap().success());
-    let mut log = String::new();
-    process
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut log)
-        .unwrap();
+    let log = log_of(&mut process);
     assert!(log.contains("peer=[2001:db8::1]:40000"), "{log}");
 }
 
@@ -85,13 +79,7 @@ fn stdio_has_the_limits_of_a_session_and_leaves_modes_alone() {
     drop(command);
     // It ends although nothing comes.
     assert!(wait(&mut process).unwrap().success());
-    let mut log = String::new();
-    process
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut log)
-        .unwrap();
+    let log = log_of(&mut process);
     assert!(log.contains("reason=idle"), "{log}");
     let flags = nix::fcntl::fcntl(&peer, nix::fcntl::FcntlArg::F_GETFL).unwrap();
     assert_eq!(flags & libc::O_NONBLOCK, 0);
@@ -120,4 +108,12 @@ fn stdio_finishes_what_has_come_when_it_is_stopped() {
     output.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "the rest");
     assert!(wait(&mut process).unwrap().success());
+}
+
+/// What a process that has ended wrote to its piped stderr.
+fn log_of(process: &mut Child) -> String {
+    let mut log = String::new();
+    let mut stderr = process.stderr.take().unwrap();
+    stderr.read_to_string(&mut log).unwrap();
+    log
 }

@@ -5,6 +5,8 @@ use std::error::Error;
 use std::io;
 
 use linecho_examples::listen_address::ListenAddress;
+#[cfg(unix)]
+use linecho_examples::listen_address::is_abstract;
 use linecho_examples::listeners;
 use linecho_examples::log::{Level, Log};
 use linecho_std::{Endpoint, Listener};
@@ -111,7 +113,7 @@ pub(crate) fn close(left: &[Endpoint], log: &Log) {
 #[cfg(unix)]
 pub(crate) fn remove(address: &Endpoint) {
     if let Endpoint::Unix(Some(path)) = address
-        && !(cfg!(target_os = "linux") && path.as_os_str().as_encoded_bytes().starts_with(b"@"))
+        && !is_abstract(path)
     {
         let _ = std::fs::remove_file(path);
     }
