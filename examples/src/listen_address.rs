@@ -41,8 +41,8 @@ impl Place {
     }
 }
 
-/// Returns `true` for the path of a UNIX socket that is an abstract name, and no file: on Linux, one
-/// that begins with `@`.
+/// Returns `true` for the path of a UNIX socket that is an abstract name, and no file: on Linux,
+/// one that begins with `@`.
 #[must_use]
 pub fn is_abstract(path: &Path) -> bool {
     cfg!(target_os = "linux") && path.as_os_str().as_encoded_bytes().starts_with(b"@")
