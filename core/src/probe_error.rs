@@ -1,5 +1,6 @@
 //! Errors of a probe, in words for people.
 
+use core::ascii::escape_default;
 use core::fmt;
 
 use embedded_io::ErrorKind;
@@ -60,13 +61,16 @@ impl fmt::Display for ProbeError {
                 expected,
                 got,
             } => {
-                write!(f, "{position}: sent {expected:#04x}, got {got:#04x} back")
+                let (expected, got) = (escape_default(*expected), escape_default(*got));
+                write!(f, "{position}: '{expected}' came back as '{got}'")
             }
             Self::Unsent { position, got } => {
-                write!(f, "{position}: got {got:#04x}, which had not been sent")
+                let got = escape_default(*got);
+                write!(f, "{position}: '{got}' came back, which had not been sent")
             }
             Self::Missing { position, bytes } => {
-                write!(f, "{position}: the peer closed with {bytes} bytes missing")
+                let unit = if *bytes == 1 { "byte" } else { "bytes" };
+                write!(f, "{position}: the peer closed with {bytes} {unit} missing")
             }
             Self::Io(kind) => write!(f, "input or output failed: {kind:?}"),
         }

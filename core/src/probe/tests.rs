@@ -91,10 +91,6 @@ fn another_byte_than_was_sent_is_a_mismatch_with_its_position() {
     };
     assert_eq!(probe.received(b"wx\n", NOW), Err(mismatch));
     assert_eq!(probe.bytes(), 6, "the bytes before it count");
-    assert_eq!(
-        std::format!("{mismatch}"),
-        "line 2, byte 3: sent 0x6f, got 0x78 back"
-    );
 }
 
 #[test]
@@ -119,10 +115,6 @@ fn what_did_not_come_back_is_missing() {
         bytes: 2 + 12,
     };
     assert_eq!(probe.end_of_input(), Err(missing));
-    assert_eq!(
-        std::format!("{missing}"),
-        "line 2, byte 3: the peer closed with 14 bytes missing"
-    );
     assert_eq!(sent(&[]).end_of_input(), Ok(()));
 }
 
@@ -254,10 +246,37 @@ fn larger_storage_makes_room_and_what_is_in_flight_moves_along() {
 #[test]
 fn errors_speak_in_words() {
     let position = position(2, 3);
+    let mismatch = |expected, got| {
+        let error = ProbeError::Mismatch {
+            position,
+            expected,
+            got,
+        };
+        error.to_string()
+    };
+    let unsent = |got| ProbeError::Unsent { position, got }.to_string();
+    let missing = |bytes| ProbeError::Missing { position, bytes }.to_string();
     let texts = [
+        (mismatch(b'o', b'x'), "line 2, byte 3: 'o' came back as 'x'"),
         (
-            ProbeError::Unsent { position, got: 10 }.to_string(),
-            "line 2, byte 3: got 0x0a, which had not been sent",
+            mismatch(b'\n', 0),
+            r"line 2, byte 3: '\n' came back as '\x00'",
+        ),
+        (
+            mismatch(b'\'', 0xff),
+            r"line 2, byte 3: '\'' came back as '\xff'",
+        ),
+        (
+            unsent(b' '),
+            "line 2, byte 3: ' ' came back, which had not been sent",
+        ),
+        (
+            missing(1),
+            "line 2, byte 3: the peer closed with 1 byte missing",
+        ),
+        (
+            missing(14),
+            "line 2, byte 3: the peer closed with 14 bytes missing",
         ),
         (
             ProbeError::Io(ErrorKind::TimedOut).to_string(),

@@ -63,6 +63,6 @@ fn the_place_of_the_first_difference_is_told() {
     let arguments = Arguments::parse_from(arguments.split(' '));
     let error = stream(&arguments, &mut device, Clock::start()).expect_err("a byte is wrong");
     // The last byte of the first 20 lines, all in one frame, was their newline.
-    let expected = "connection 1: line 20, byte 100: sent 0x0a, got 0x0b back";
+    let expected = r"connection 1: line 20, byte 100: '\n' came back as '\x0b'";
     assert_eq!(error.to_string(), expected);
 }
