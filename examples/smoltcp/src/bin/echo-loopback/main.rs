@@ -305,8 +305,9 @@ impl Watch {
             return Ok(());
         }
         Err(format!(
-            "{bytes} bytes came back, and then none for {} s by the stack's clock: the link may lose \
-             too much, or one side has stopped; --pcap FILE captures what goes over it",
+            "{} came back, and then none for {} s by the stack's clock: the link may lose too much, \
+             or one side has stopped; --pcap FILE captures what goes over it",
+            grouped(bytes, "byte"),
             waited.as_secs()
         ))
     }
@@ -319,7 +320,9 @@ fn check(totals: &Totals, connections: u64, bytes: u64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{connections} clients sent {bytes} bytes and closed, but to the server it was {totals:?}"
+        "{} sent {} and closed, but to the server it was {totals:?}",
+        grouped(connections, "client"),
+        grouped(bytes, "byte")
     ))
 }
 

@@ -1,4 +1,4 @@
-//! A wrong byte is found, and its place is told.
+//! Trouble is found, and told in words.
 
 use linecho_smoltcp::Wake;
 use linecho_smoltcp::smoltcp::phy::{self, DeviceCapabilities};
@@ -65,4 +65,19 @@ fn the_place_of_the_first_difference_is_told() {
     // The last byte of the first 20 lines, all in one frame, was their newline.
     let expected = r"connection 1: line 20, byte 100: '\n' came back as '\x0b'";
     assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn one_is_no_plural() {
+    let mut watch = Watch::start(Instant::ZERO);
+    watch.look(Instant::ZERO, 1).expect("a byte came");
+    let late = watch.look(Instant::ZERO + PATIENCE, 1);
+    let text = late.expect_err("no other byte came");
+    assert!(text.starts_with("1 byte came back, "), "{text}");
+
+    let text = check(&Totals::default(), 1, 1).expect_err("the server saw nothing");
+    assert!(
+        text.starts_with("1 client sent 1 byte and closed, "),
+        "{text}"
+    );
 }
