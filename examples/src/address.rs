@@ -5,6 +5,8 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 
+use crate::explained::Explained;
+
 /// An address to listen on, or of a server, as given on a command line.
 ///
 /// | written     | means                                            |
@@ -51,7 +53,7 @@ impl Address {
             .map_err(|error| {
                 let advice = "check its spelling and the network, or give an address";
                 let text = format!("cannot find {name}: {error}; {advice}");
-                io::Error::new(error.kind(), text)
+                Explained::new(text, error)
             })?
             .collect();
         addresses.sort_unstable();

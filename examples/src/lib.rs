@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod command_line;
+pub mod explained;
 pub mod listen_address;
 pub mod listeners;
 pub mod log;

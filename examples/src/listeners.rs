@@ -8,6 +8,7 @@ use std::path::Path;
 use linecho_std::{Endpoint, ListenError, Listener};
 
 use crate::address::Address;
+use crate::explained::Explained;
 use crate::listen_address::{ListenAddress, Place};
 
 /// The sockets that listen on an address, and what could not be.
@@ -80,7 +81,7 @@ fn listen_unix(
             io::ErrorKind::NotFound => "; its directory must exist".into(),
             _ => String::new(),
         };
-        io::Error::new(error.error.kind(), format!("{error}{advice}"))
+        Explained::new(format!("{error}{advice}"), error.error)
     })?;
     Ok(Listeners {
         sockets: vec![socket.into()],
@@ -103,7 +104,7 @@ fn listen_tcp(
         }
     }
     if sockets.is_empty() {
-        return listen_anew(&absent).map_err(|error| explained(&error, option));
+        return listen_anew(&absent).map_err(|error| explained(error, option));
     }
     let first = sockets[0].address()?;
     let mut missing = Vec::new();
@@ -112,7 +113,7 @@ fn listen_tcp(
         match linecho_std::listen(wanted) {
             Ok(socket) => sockets.push(socket.into()),
             Err(error) if is_of_the_address(&error.error) => missing.push(error),
-            Err(error) => return Err(explained(&error, option)),
+            Err(error) => return Err(explained(error, option)),
         }
     }
     Ok(Listeners { sockets, missing })
@@ -186,10 +187,10 @@ fn is_of_the_address(error: &io::Error) -> bool {
 }
 
 /// Adds advice to an error about an address of this option.
-fn explained(error: &ListenError, option: &str) -> io::Error {
-    let kind = error.error.kind();
+fn explained(error: ListenError, option: &str) -> io::Error {
     let port = error.address.socket_addr().map_or(0, |it| it.port());
-    io::Error::new(kind, format!("{error}{}", advice(kind, port, option)))
+    let advice = advice(error.error.kind(), port, option);
+    Explained::new(format!("{error}{advice}"), error.error).into()
 }
 
 fn advice(kind: io::ErrorKind, port: u16, option: &str) -> String {
@@ -254,7 +255,7 @@ mod tests {
         assert_eq!(listeners.missing[0].address, addresses[0].into());
         let error = listen_on(&addresses[..1], true).unwrap_err();
         assert!(
-            explained(&error, "--listen")
+            explained(error, "--listen")
                 .to_string()
                 .contains("192.0.2.1:0")
         );

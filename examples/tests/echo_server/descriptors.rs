@@ -7,7 +7,7 @@ use std::time::Instant;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::kit::{PROGRAM, Server, echo_of, wait};
+use crate::kit::{PROGRAM, Server, command, echo_of, wait};
 
 /// Too few for signals, then for event loops.
 #[test]
@@ -28,6 +28,17 @@ fn a_start_without_room_names_the_way_out() {
             "Too many open files (os error 24); allow the program more files with `ulimit -n`";
         assert!(text.contains(advice), "{limit}: {text}");
     }
+}
+
+/// The error is known by its number, and not by its words.
+#[test]
+fn a_path_that_reads_like_a_lack_of_files_is_none() {
+    let listen = "--listen=unix:/no-such/Too many open files (os error 24)";
+    let output = command().arg(listen).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("its directory must exist"), "{text}");
+    assert!(!text.contains("ulimit"), "{text}");
 }
 
 /// It is full, says so without a flood, uses next to no time, and serves again when there is room.

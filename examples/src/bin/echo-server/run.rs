@@ -7,12 +7,17 @@ use std::mem;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use linecho_examples::explained::Explained;
+#[cfg(unix)]
+use linecho_examples::explained::os_error;
 #[cfg(unix)]
 use linecho_examples::log::Value;
 use linecho_examples::log::{Level, Log};
 use linecho_examples::outlet::Outlet;
 use linecho_examples::server_log;
-use linecho_std::{Builder, Listener, Report, Server};
+use linecho_std::{Builder, ListenError, Listener, Report, Server, StartError};
+#[cfg(unix)]
+use rustix::io::Errno;
 
 use crate::options::Arguments;
 use crate::sockets;
@@ -38,7 +43,7 @@ pub(crate) fn program(arguments: &Arguments) -> io::Result<ExitCode> {
     let result = match arguments.stdio {
         true => serve_stdio(arguments, &log),
         false => inherited
-            .map_err(|error| format!("cannot take the sockets that systemd left: {error}").into())
+            .map_err(|error| cannot("take the sockets that systemd left", error).into())
             .and_then(|inherited| serve(arguments, inherited, &log)),
     };
     let code = result.unwrap_or_else(|error| {
@@ -57,11 +62,23 @@ type AnyError = Box<dyn Error>;
 /// be the first that there is no room for.
 #[cfg(unix)]
 fn with_advice(error: AnyError) -> AnyError {
-    let text = error.to_string();
-    let lack = io::Error::from(rustix::io::Errno::MFILE).to_string();
-    match text.contains(&lack) {
-        true => format!("{text}; allow the program more files with `ulimit -n`").into(),
+    match os_error(&*error) == Some(Errno::MFILE.raw_os_error()) {
+        true => format!("{error}; allow the program more files with `ulimit -n`").into(),
         false => error,
+    }
+}
+
+fn cannot(what: &str, error: io::Error) -> Explained {
+    Explained::new(format!("cannot {what}: {error}"), error)
+}
+
+fn of_start(error: StartError) -> AnyError {
+    let text = error.to_string();
+    match error {
+        StartError::Listen(ListenError { error, .. })
+        | StartError::Socket(error)
+        | StartError::EventLoop(error) => Explained::new(text, error).into(),
+        other => other.into(),
     }
 }
 
@@ -92,8 +109,8 @@ fn serve(arguments: &Arguments, activated: Vec<Listener>, log: &Log) -> Result<E
     let of_systemd = sockets::addresses(&activated)?;
     let (meeting, mut old) = match &arguments.takeover {
         Some(path) => takeover::meet(path).map_err(|error| {
-            let path = path.display();
-            format!("cannot take over from the server at {path}: {error}")
+            let what = format!("take over from the server at {}", path.display());
+            cannot(&what, error)
         })?,
         None => Default::default(),
     };
@@ -102,8 +119,8 @@ fn serve(arguments: &Arguments, activated: Vec<Listener>, log: &Log) -> Result<E
 
     let (signals, builder) =
         control::handle_signals(builder(arguments, log), arguments.drain_delay)
-            .map_err(|error| format!("cannot handle signals: {error}"))?;
-    let server = builder.on(open)?;
+            .map_err(|error| cannot("handle signals", error))?;
+    let server = builder.on(open).map_err(of_start)?;
     let handle = server.handle();
     let infos = server.listeners().iter();
     let mut own: Vec<_> = infos.map(|it| it.address().clone()).collect();
@@ -112,7 +129,7 @@ fn serve(arguments: &Arguments, activated: Vec<Listener>, log: &Log) -> Result<E
     if let Some(place) = &arguments.admin {
         let mode = arguments.unix_mode;
         let started = Admin::start(place, mode, &mut old.admin, handle.clone(), log);
-        let started = started.map_err(|error| format!("cannot start --admin: {error}"))?;
+        let started = started.map_err(|error| cannot("start --admin", error))?;
         own.extend(sockets::addresses(started.listeners())?);
         admin = Some(Arc::new(started));
     }
@@ -148,7 +165,7 @@ fn serve(arguments: &Arguments, activated: Vec<Listener>, log: &Log) -> Result<E
 #[cfg(not(unix))]
 fn serve(arguments: &Arguments, _: Vec<Listener>, log: &Log) -> Result<ExitCode, AnyError> {
     let sockets = sockets::open(arguments, Vec::new(), Vec::new(), log)?;
-    let server = builder(arguments, log).on(sockets.open)?;
+    let server = builder(arguments, log).on(sockets.open).map_err(of_start)?;
     tell_addresses(&server, log)?;
     // Ctrl-C ends the program at once.
     let report = server.run()?;

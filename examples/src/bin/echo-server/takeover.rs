@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use linecho_examples::explained::Explained;
 use linecho_examples::log::{Level, Log};
 use linecho_std::{Endpoint, Handle, Listener, listen_unix, receive_listeners, send_listeners};
 
@@ -78,7 +79,7 @@ pub(crate) fn meet(path: &Path) -> io::Result<(Option<Meeting>, Predecessor)> {
             ErrorKind::NotFound => "; its directory must exist",
             _ => "",
         };
-        io::Error::new(error.error.kind(), format!("{error}{advice}"))
+        Explained::new(format!("{error}{advice}"), error.error)
     })?;
     Ok((Some(Meeting(socket.into())), Predecessor::default()))
 }
