@@ -114,7 +114,7 @@ pub(crate) enum Mode {
 #[command(next_display_order = 100)]
 pub(crate) struct Options {
     /// Give up when a server moves no byte for so long, or connecting takes so long; 0s is never.
-    /// The modes check and wait have limits of their own beside it
+    /// For check it limits the look-up of the name only; wait has --for instead
     #[arg(long, global = true, value_name = "TIME", env = "LINECHO_TIMEOUT")]
     #[arg(default_value = "30s", value_parser = command_line::duration)]
     pub(crate) timeout: Duration,
@@ -180,6 +180,18 @@ impl Settle for Arguments {
         }
         if given.has("linger") && self.mode.is_some() {
             return Err("--linger is for what comes back through a pipe: no mode takes it".into());
+        }
+        if matches!(self.mode, Some(Mode::Wait { .. }))
+            && let Some(option) = given.first(&["timeout", "connect-timeout"])
+        {
+            return Err(format!(
+                "--{option} is for other modes: wait takes --for, the time of all attempts"
+            ));
+        }
+        if given.has("connect-timeout") && matches!(self.mode, Some(Mode::Check { .. })) {
+            let text = "--connect-timeout is for other modes: check takes --patience for each \
+                        connection, and --timeout for the name look-up";
+            return Err(text.into());
         }
         if let Some(Mode::Load { load, .. }) = &self.mode
             && load.has_several_sources()

@@ -93,6 +93,12 @@ fn an_option_that_would_do_nothing_ends_it_with_2() {
         (&["-C", "ping"][..], "--crlf is for lines of yours"),
         (&["load", "--crlf"], "--crlf is for lines of yours"),
         (&["wait", "-C"], "--crlf is for lines of yours"),
+        (&["--timeout", "5s", "wait"], "wait takes --for"),
+        (&["wait", "--connect-timeout", "5s"], "wait takes --for"),
+        (
+            &["--connect-timeout", "5s", "check"],
+            "check takes --patience",
+        ),
         (&["--linger", "1s", "send", "x"], "--linger is for"),
         (&["ping", "--linger", "1s"], "--linger is for"),
         (
@@ -108,7 +114,7 @@ fn an_option_that_would_do_nothing_ends_it_with_2() {
     // Variables are for all modes.
     let server = Running::start();
     let mut wait = command();
-    wait.envs([("LINECHO_TIMEOUT", "5s"), ("LINECHO_LINGER", "1s")]);
+    wait.envs(["TIMEOUT", "CONNECT_TIMEOUT", "LINGER"].map(|it| (format!("LINECHO_{it}"), "5s")));
     let output = run(wait.args(["wait", &server.address()]), b"");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
