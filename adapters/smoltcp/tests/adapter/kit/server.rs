@@ -17,67 +17,48 @@ pub(crate) trait Server {
     fn totals(&self) -> &Totals;
 }
 
-impl<const SLOTS: usize> Server for Listener<'_, SLOTS> {
-    fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake {
-        let Host {
-            iface,
-            device,
-            sockets,
-        } = host;
-        Listener::poll(self, now, iface, device, sockets, on_event)
-    }
+macro_rules! server {
+    ($listener:ident) => {
+        impl<const N: usize> Server for $listener<'_, N> {
+            fn poll(
+                &mut self,
+                now: Instant,
+                host: &mut Host,
+                on_event: &mut dyn FnMut(Event),
+            ) -> Wake {
+                let Host {
+                    iface,
+                    device,
+                    sockets,
+                } = host;
+                $listener::poll(self, now, iface, device, sockets, on_event)
+            }
 
-    fn shutdown(&mut self) {
-        Listener::shutdown(self);
-    }
+            fn shutdown(&mut self) {
+                $listener::shutdown(self);
+            }
 
-    fn is_drained(&self) -> bool {
-        Listener::is_drained(self)
-    }
+            fn is_drained(&self) -> bool {
+                $listener::is_drained(self)
+            }
 
-    fn sessions(&self) -> usize {
-        Listener::sessions(self)
-    }
+            fn sessions(&self) -> usize {
+                $listener::sessions(self)
+            }
 
-    fn busy(&self) -> usize {
-        Listener::busy(self)
-    }
+            fn busy(&self) -> usize {
+                $listener::busy(self)
+            }
 
-    fn totals(&self) -> &Totals {
-        Listener::totals(self)
-    }
+            fn totals(&self) -> &Totals {
+                $listener::totals(self)
+            }
+        }
+    };
 }
 
-impl<const LINES: usize> Server for HashedListener<'_, LINES> {
-    fn poll(&mut self, now: Instant, host: &mut Host, on_event: &mut dyn FnMut(Event)) -> Wake {
-        let Host {
-            iface,
-            device,
-            sockets,
-        } = host;
-        HashedListener::poll(self, now, iface, device, sockets, on_event)
-    }
-
-    fn shutdown(&mut self) {
-        HashedListener::shutdown(self);
-    }
-
-    fn is_drained(&self) -> bool {
-        HashedListener::is_drained(self)
-    }
-
-    fn sessions(&self) -> usize {
-        HashedListener::sessions(self)
-    }
-
-    fn busy(&self) -> usize {
-        HashedListener::busy(self)
-    }
-
-    fn totals(&self) -> &Totals {
-        HashedListener::totals(self)
-    }
-}
+server!(Listener);
+server!(HashedListener);
 
 /// A listener with as many sockets as slots, and `lines` line buffers.
 pub(crate) fn listen<const SLOTS: usize>(
