@@ -7,6 +7,8 @@
 //! step, time is counted from now, and memory that holds nothing is filled with newlines, which
 //! show at once when they are taken for input.
 
+mod model;
+
 use core::time::Duration;
 use std::boxed::Box;
 use std::vec;
@@ -14,6 +16,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::walk::{self, State as _};
+use model::Model;
 
 /// The longest buffer. Debug builds take too long for more.
 const LONGEST: usize = if cfg!(debug_assertions) { 3 } else { 5 };
@@ -47,146 +50,6 @@ enum Step {
     ReadFails(ErrorKind),
     End,
     Exchange(usize),
-}
-
-/// The contract of a session, without a buffer.
-#[derive(Clone, Debug)]
-struct Model {
-    policy: LongLines,
-    timeouts: (Option<u64>, Option<u64>),
-    capacity: usize,
-    /// The value of the next byte that is no newline: one of two, in turn.
-    odd: bool,
-    ready: Vec<u8>,
-    line: Vec<u8>,
-    /// The line that comes in did not fit.
-    is_long: bool,
-    unflushed: bool,
-    shutting_down: bool,
-    reason: Option<Reason>,
-    progressed: bool,
-    /// Milliseconds since the last progress.
-    age: u64,
-}
-
-impl Model {
-    fn is_writing(&self) -> bool {
-        !self.ready.is_empty() || self.unflushed
-    }
-
-    fn ended(&self) -> Option<Reason> {
-        self.reason.filter(|_| !self.is_writing())
-    }
-
-    fn held(&self) -> Vec<u8> {
-        [&self.ready[..], &self.line].concat()
-    }
-
-    fn deadline(&self) -> Option<(u64, Reason)> {
-        let (idle, write) = self.timeouts;
-        let write = write.filter(|_| self.is_writing());
-        let deadlines = [
-            write.map(|millis| (millis, Reason::WriteStalled)),
-            idle.map(|millis| (millis, Reason::Idle)),
-        ];
-        let first = deadlines.into_iter().flatten().min_by_key(|it| it.0);
-        first.filter(|_| self.ended().is_none())
-    }
-
-    fn next_byte(&mut self, newline: bool) -> u8 {
-        if newline {
-            return b'\n';
-        }
-        self.odd = !self.odd;
-        if self.odd { b'a' } else { b'b' }
-    }
-
-    fn receive(&mut self, bytes: &[u8], counters: &mut Counters) {
-        let was_writing = !self.ready.is_empty();
-        for &byte in bytes {
-            counters.bytes_in += 1;
-            let dropping = self.is_long && self.policy == LongLines::Discard;
-            if byte == b'\n' {
-                if !dropping {
-                    self.line.push(byte);
-                    self.ready.append(&mut self.line);
-                    counters.lines += 1;
-                }
-                self.is_long = false;
-            } else if !dropping {
-                self.line.push(byte);
-                if self.line.len() == self.capacity {
-                    self.line_does_not_fit(counters);
-                }
-            }
-        }
-        self.progressed |= !was_writing && !self.ready.is_empty();
-    }
-
-    fn line_does_not_fit(&mut self, counters: &mut Counters) {
-        counters.overlong += u64::from(!self.is_long);
-        self.is_long = true;
-        match self.policy {
-            LongLines::Flush => self.ready.append(&mut self.line),
-            LongLines::Discard => self.line.clear(),
-            LongLines::Close => {
-                self.line.clear();
-                self.reason = Some(Reason::LineTooLong);
-            }
-        }
-    }
-
-    fn send(&mut self, n: usize, counters: &mut Counters) {
-        let n = n.min(self.ready.len());
-        self.ready.drain(..n);
-        counters.bytes_out += n as u64;
-        self.progressed |= n > 0;
-    }
-
-    fn end_of_input(&mut self) {
-        if self.reason.is_none() {
-            self.progressed |= self.ready.is_empty();
-            self.ready.append(&mut self.line);
-            let reasons = [Reason::PeerClosed, Reason::Shutdown];
-            self.reason = Some(reasons[usize::from(self.shutting_down)]);
-        }
-    }
-
-    fn read_failed(&mut self, kind: ErrorKind) {
-        if kind == ErrorKind::ConnectionReset {
-            self.end(Reason::Reset);
-        } else if self.reason.is_none() {
-            self.line.clear();
-            self.reason = Some(Reason::Failed(kind));
-        }
-    }
-
-    fn end(&mut self, reason: Reason) {
-        if self.ended().is_none() {
-            self.ready.clear();
-            self.line.clear();
-            self.unflushed = false;
-            let failed = matches!(self.reason, Some(Reason::Failed(_)));
-            self.reason = self.reason.filter(|_| failed).or(Some(reason));
-        }
-    }
-
-    fn tick(&mut self, millis: u64) {
-        // Longer than the longest timeout is all the same.
-        self.age = (self.age + millis).min(3);
-        if std::mem::take(&mut self.progressed) {
-            self.age = 0;
-        }
-        if let Some((_, reason)) = self.deadline().filter(|it| self.age >= it.0) {
-            self.end(reason);
-        }
-    }
-
-    /// Returns true if storage of that length is refused.
-    fn refuses(&self, length: usize) -> bool {
-        let unfinished_only = self.ready.is_empty() && !self.line.is_empty();
-        self.held().len() + usize::from(unfinished_only) > length
-    }
 }
 
 /// Both after the same steps.
