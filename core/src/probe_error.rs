@@ -99,3 +99,6 @@ impl fmt::Display for QueueFull {
 }
 
 impl core::error::Error for QueueFull {}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,6 @@
-use std::string::ToString;
 use std::vec;
 use std::vec::Vec;
 
-use embedded_io::ErrorKind;
 use proptest::prelude::*;
 
 use super::*;
@@ -241,52 +239,6 @@ fn larger_storage_makes_room_and_what_is_in_flight_moves_along() {
     probe.sent(usize::MAX, NOW);
     let echo = probe.received(b"bcdef\n", NOW).unwrap();
     assert_eq!((echo.consumed, probe.is_done()), (6, true));
-}
-
-#[test]
-fn errors_speak_in_words() {
-    let position = position(2, 3);
-    let mismatch = |expected, got| {
-        let error = ProbeError::Mismatch {
-            position,
-            expected,
-            got,
-        };
-        error.to_string()
-    };
-    let unsent = |got| ProbeError::Unsent { position, got }.to_string();
-    let missing = |bytes| ProbeError::Missing { position, bytes }.to_string();
-    let texts = [
-        (mismatch(b'o', b'x'), "line 2, byte 3: 'o' came back as 'x'"),
-        (
-            mismatch(b'\n', 0),
-            r"line 2, byte 3: '\n' came back as '\x00'",
-        ),
-        (
-            mismatch(b'\'', 0xff),
-            r"line 2, byte 3: '\'' came back as '\xff'",
-        ),
-        (
-            unsent(b' '),
-            "line 2, byte 3: ' ' came back, which had not been sent",
-        ),
-        (
-            missing(1),
-            "line 2, byte 3: the peer closed with 1 byte missing",
-        ),
-        (
-            missing(14),
-            "line 2, byte 3: the peer closed with 14 bytes missing",
-        ),
-        (
-            ProbeError::Io(ErrorKind::TimedOut).to_string(),
-            "input or output failed: TimedOut",
-        ),
-        (QueueFull.to_string(), "no room to queue the line"),
-    ];
-    for (text, expected) in texts {
-        assert_eq!(text, expected);
-    }
 }
 
 #[test]
