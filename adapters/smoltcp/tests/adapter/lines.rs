@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use crate::kit::{Kit, LINE};
 use linecho_smoltcp::smoltcp::socket::tcp::State;
-use linecho_smoltcp::{Config, Options, Reason};
+use linecho_smoltcp::{Config, HashedListener, LongLines, Options, Reason};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+type OneLine = Kit<1, HashedListener<'static, 1>>;
 
 #[test]
 fn idle_sessions_hold_no_line_buffer() {
@@ -173,4 +175,70 @@ fn shutdown_waits_for_the_line_buffer() {
             && kit.client[waiting].received == b"one\nrest"
     });
     assert_eq!(kit.reasons(), [Reason::Shutdown; 2]);
+}
+
+#[test]
+fn one_line_buffer_serves_many_sessions() {
+    let mut kit = OneLine::hashed(Options::DEFAULT, 50);
+    let clients: Vec<usize> = (0..50).map(|_| kit.connect()).collect();
+    // Lines that never end where a segment or the line buffer does.
+    let lines = [&[b'x'; LINE / 2 + 7][..], b"\n"].concat().repeat(300);
+    for &client in &clients {
+        kit.send(client, &lines);
+    }
+    kit.drive("all of it", 600 * SECOND, |kit| {
+        clients
+            .iter()
+            .all(|&client| kit.client[client].received == lines)
+    });
+}
+
+#[test]
+fn a_session_that_waits_for_the_line_buffer_comes_before_others() {
+    let mut kit = OneLine::hashed(Options::DEFAULT, 10);
+    let clients: Vec<usize> = (0..10).map(|_| kit.connect()).collect();
+    let lines = [&[b'x'; LINE / 2 + 7][..], b"\n"].concat().repeat(2_000);
+    for &client in &clients[..9] {
+        kit.send(client, &lines);
+    }
+    kit.drive("all streams run", SECOND, |kit| {
+        clients[..9]
+            .iter()
+            .all(|&client| kit.client[client].received.len() > 1000)
+    });
+    kit.send(clients[9], b"other\n");
+    kit.drive("the other", SECOND, |kit| {
+        kit.client[clients[9]].received == b"other\n"
+    });
+    let streamed: usize = clients[..9]
+        .iter()
+        .map(|&client| kit.client[client].received.len())
+        .sum();
+    assert!(streamed < lines.len(), "the streams go on");
+}
+
+#[test]
+fn a_session_that_stopped_for_others_after_a_line_goes_on_though_no_frame_comes() {
+    // Without keep-alive probes.
+    let options = Options {
+        keep_alive: None,
+        ..Config::new().long_lines(LongLines::Discard).into()
+    };
+    let mut kit = OneLine::hashed(options, 3);
+    let [holder, dropped, other] = core::array::from_fn(|_| kit.connect());
+    kit.send(dropped, &[b'x'; LINE + 1]);
+    kit.pass(SECOND);
+    kit.send(holder, b"half a line");
+    kit.pass(SECOND);
+    // Both wait for the line buffer. The rest of the dropped line brings no echo, and so no
+    // acknowledgement of one.
+    let after = [&[b'y'; 100][..], b"\n"].concat();
+    kit.send(dropped, &[&[b'x'; 200][..], b"\n", &after].concat());
+    kit.pass(SECOND);
+    kit.send(other, b"other\n");
+    kit.pass(SECOND);
+    kit.send(holder, b"\n");
+    kit.drive("the line after it", SECOND, |kit| {
+        kit.client[dropped].received == after
+    });
 }

@@ -12,6 +12,7 @@ mod ipv6;
 mod keep_alive;
 mod lifecycle;
 mod lines;
+mod link;
 mod mld;
 mod neighbour;
 mod output;

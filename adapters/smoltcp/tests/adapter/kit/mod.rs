@@ -4,6 +4,7 @@
 //! moves on to when one has. [`Kit::drive`] steps until something holds, and cannot hang.
 
 pub(crate) mod ether;
+mod host;
 pub(crate) mod raw;
 mod server;
 
@@ -11,17 +12,16 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use linecho_devices::faulty::VirtualClock;
-use linecho_devices::testing::{self, End};
-use linecho_smoltcp::smoltcp::iface::{Interface, SocketHandle, SocketSet};
-use linecho_smoltcp::smoltcp::phy::Medium;
+use linecho_smoltcp::smoltcp::iface::{SocketHandle, SocketSet};
 use linecho_smoltcp::smoltcp::socket::Socket as AnySocket;
 use linecho_smoltcp::smoltcp::socket::tcp::{self, State};
 use linecho_smoltcp::smoltcp::time::Instant as StackInstant;
-use linecho_smoltcp::smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
+use linecho_smoltcp::smoltcp::wire::{IpAddress, IpEndpoint};
 use linecho_smoltcp::{
     Event, HashedListener, Instant, Listener, Options, Reason, Wake, from_stack_time, stack_time,
 };
 
+pub(crate) use host::{Host, tcp_socket};
 pub(crate) use server::{Server, hashed_listener, listen};
 
 /// Tests that both kinds of listener pass, those that `plain` and `hashed` of the test make.
@@ -42,43 +42,6 @@ pub(crate) const CLIENT: IpAddress = IpAddress::v4(10, 0, 0, 2);
 pub(crate) const MTU: usize = 1500;
 pub(crate) const BUFFER: usize = 4096;
 pub(crate) const LINE: usize = 256;
-
-/// A stack of its own.
-pub(crate) struct Host {
-    pub(crate) iface: Interface,
-    pub(crate) device: End,
-    pub(crate) sockets: SocketSet<'static>,
-}
-
-impl Host {
-    pub(crate) fn new(address: IpAddress) -> Self {
-        Self::on(Medium::Ip, address, 7)
-    }
-
-    /// On Ethernet, `seed` is the last byte of its hardware address.
-    pub(crate) fn on(medium: Medium, address: IpAddress, seed: u64) -> Self {
-        let mut device = End::new(medium, MTU);
-        let addresses = [IpCidr::new(address, 8)];
-        let host = testing::Host::new(&mut device, addresses, seed, StackInstant::ZERO);
-        Self {
-            iface: host.iface,
-            device,
-            sockets: host.sockets,
-        }
-    }
-
-    pub(crate) fn replace_address(&mut self, address: IpAddress) {
-        self.iface.update_ip_addrs(|addresses| {
-            addresses.clear();
-            addresses.push(IpCidr::new(address, 8)).unwrap();
-        });
-    }
-}
-
-pub(crate) fn tcp_socket(buffer: usize) -> tcp::Socket<'static> {
-    let ring = || tcp::SocketBuffer::new(vec![0; buffer]);
-    tcp::Socket::new(ring(), ring())
-}
 
 /// A client connection, and what its side has done with it.
 pub(crate) struct Client {
