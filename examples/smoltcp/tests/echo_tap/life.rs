@@ -1,21 +1,14 @@
 //! Its start, its end, and its words about both.
 
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read};
-use std::os::fd::OwnedFd;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::thread;
+use std::process::{Command, Stdio};
 
-use nix::pty::openpty;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{FlowArg, tcflow};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use linecho_trials::{Stop, Trial, trials, variables};
 
-use crate::kit::{PROGRAM, Running, can_make_namespaces, in_namespace, text, wait_for};
+use crate::kit::{PROGRAM, Running, can_make_namespaces, in_namespace, text};
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
@@ -26,11 +19,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         limits_end_connections_for_a_reason,
         what_is_cut_and_a_second_signal_fail,
         the_mtu_of_a_path_can_be_given,
-        frames_are_captured_in_a_file_and_on_stdout,
-        a_capture_that_nobody_opens_holds_nothing_up,
-        a_log_that_nobody_reads_holds_up_nobody,
-        a_log_that_is_read_again_says_how_many_lines_were_dropped,
-        a_status_line_is_logged_when_asked_for_and_the_log_may_be_json,
     ]
 }
 
@@ -231,181 +219,5 @@ print(server.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))";
     let stderr = text(&output.stderr);
     assert_eq!(text(&output.stdout), "660\n", "{stderr}");
     assert!(stderr.contains("MTU 700"), "{stderr}");
-    Ok(())
-}
-
-fn frames_are_captured_in_a_file_and_on_stdout() -> Result<(), Stop> {
-    can_make_namespaces()?;
-    let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/echo-tap.pcap");
-    let ping = ["ping", "-c", "1", "-W", "5", "192.168.69.1"];
-    let output = in_namespace(&["--quiet", "--pcap", file], &ping);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let magic = 0xa1b2_c3d4_u32.to_le_bytes();
-    let capture = fs::read(file).expect("the file was written");
-    assert_eq!(capture[..4], magic);
-    // The request and the reply end with what ping puts there.
-    let content: Vec<u8> = (0x20..0x38).collect();
-    let is_content = |part: &&[u8]| *part == content;
-    assert_eq!(capture.windows(content.len()).filter(is_content).count(), 2);
-
-    let mut command = Command::new(PROGRAM);
-    command
-        .args(["--netns", "--pcap", "-"])
-        .stdout(Stdio::piped());
-    let mut program = Running::start(&mut command);
-    let mut stdout = program.stdout();
-    let mut head = [0; 24];
-    stdout.read_exact(&mut head).expect("the capture begins");
-    assert_eq!(head[..4], magic);
-    // Nobody reads on, though there is more than a pipe holds: every ping is answered all the same.
-    let said = program.says("nc -N fdaa::1 18080");
-    let ping = said.lines().find(|line| line.contains("ping"));
-    let ping = ping.expect("it says how to try it").replace("sudo ", "");
-    let flood = ping.replace("-c 3", "-f -c 100 -s 1400 -W 1");
-    let output = Command::new("sh").args(["-c", &flood]).output();
-    let pinged = text(&output.expect("there is a shell").stdout);
-    assert!(pinged.contains("100 packets transmitted"), "{pinged}");
-    assert!(pinged.contains(" 0% packet loss"), "{pinged}");
-    program.signal(Signal::SIGTERM);
-    let (status, said) = program.end();
-    assert_eq!(status.code(), Some(0), "{said}");
-    let incomplete = "nobody has read the end of the capture";
-    assert!(said.contains(incomplete), "{said}");
-    assert!(said.contains("0 connections"), "{said}");
-    Ok(())
-}
-
-fn a_capture_that_nobody_opens_holds_nothing_up() -> Result<(), Stop> {
-    can_make_namespaces()?;
-    let fifo = concat!(env!("CARGO_TARGET_TMPDIR"), "/echo-tap.fifo");
-    let _ = fs::remove_file(fifo);
-    let made = Command::new("mkfifo").arg(fifo).status();
-    assert!(made.expect("mkfifo is there").success());
-    let script = "printf 'line\\n' | nc -N 192.168.69.1 18080";
-    let output = in_namespace(&["--pcap", fifo], &["sh", "-c", script]);
-    let stderr = text(&output.stderr);
-    assert_eq!(text(&output.stdout), "line\n", "{stderr}");
-    let incomplete = "nobody has read the end of the capture";
-    assert!(stderr.contains(incomplete), "{stderr}");
-
-    let mut program = Running::start(Command::new(PROGRAM).args(["--netns", "--pcap", fifo]));
-    program.says("nc -N fdaa::1 18080");
-    program.signal(Signal::SIGTERM);
-    let (status, said) = program.end();
-    assert_eq!(status.code(), Some(0), "{said}");
-
-    // A reader that pauses before the first frame, until the program has ended.
-    let script =
-        "for i in 1 2 3; do head -c 100000 /dev/zero | nc -N 192.168.69.1 18080; done | wc -c";
-    let mut command = Command::new(PROGRAM);
-    command.args(["--netns", "--pcap", fifo, "--", "sh", "-c", script]);
-    let output = thread::spawn(move || command.output());
-    let mut reader = File::open(fifo).expect("there is a writer");
-    let mut head = [0; 24];
-    reader.read_exact(&mut head).expect("the capture begins");
-    let output = output.join().expect("no panic").expect("it can be started");
-    let stderr = text(&output.stderr);
-    assert_eq!(text(&output.stdout).trim(), "300000", "{stderr}");
-    assert!(stderr.contains(incomplete), "{stderr}");
-    // What came before the pause is whole.
-    let mut rest = Vec::new();
-    reader.read_to_end(&mut rest).expect("it has an end");
-    assert!(rest.len() > 4096, "{}", rest.len());
-    fs::remove_file(fifo).expect("it was made");
-    Ok(())
-}
-
-/// The connections of a test, of whose log a third fits into the queue and a pipe.
-const CONNECTIONS: usize = 4000;
-
-/// A log that nobody reads: a pipe that is full, and a terminal that is stopped.
-fn a_log_that_nobody_reads_holds_up_nobody() -> Result<(), Stop> {
-    can_make_namespaces()?;
-    let (reader, pipe) = std::io::pipe().expect("there are file descriptors");
-    terminate(serve_without_a_reader(pipe.into()));
-    drop(reader);
-
-    let terminal = openpty(None, None).expect("there are terminals");
-    tcflow(&terminal.slave, FlowArg::TCOOFF).expect("it can be stopped");
-    terminate(serve_without_a_reader(terminal.slave));
-    Ok(())
-}
-
-fn a_log_that_is_read_again_says_how_many_lines_were_dropped() -> Result<(), Stop> {
-    can_make_namespaces()?;
-    let (reader, pipe) = std::io::pipe().expect("there are file descriptors");
-    let program = serve_without_a_reader(pipe.into());
-    assert_dropped_lines_are_counted(program, reader);
-
-    let terminal = openpty(None, None).expect("there are terminals");
-    let slave = || terminal.slave.try_clone().expect("it is open");
-    tcflow(slave(), FlowArg::TCOOFF).expect("it can be stopped");
-    let program = serve_without_a_reader(slave());
-    tcflow(slave(), FlowArg::TCOON).expect("it was stopped");
-    let master = File::from(terminal.master.try_clone().expect("it is open"));
-    drop(terminal);
-    assert_dropped_lines_are_counted(program, master);
-    Ok(())
-}
-
-fn serve_without_a_reader(stderr: OwnedFd) -> Child {
-    let peer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/echo_tap/peer.py");
-    let mut command = Command::new(PROGRAM);
-    // It ends as long as this test waits, and does not wait for the log.
-    command.args(["--netns", "--verbose", "--drain-timeout", "30s"]);
-    command.args(["--", "python3", peer, "one_after_the_other"]);
-    command.arg(CONNECTIONS.to_string());
-    let child = command.stdout(Stdio::piped()).stderr(stderr).spawn();
-    let mut child = child.expect("it can be started");
-    let mut done = String::new();
-    let stdout = child.stdout.take().expect("it is piped");
-    let read = BufReader::new(stdout).read_line(&mut done);
-    assert_eq!((read.ok(), done.as_str()), (Some(5), "done\n"));
-    child
-}
-
-fn terminate(mut child: Child) {
-    // The command waits for a signal, which is passed on to it.
-    let pid = Pid::from_raw(child.id().cast_signed());
-    kill(pid, Signal::SIGTERM).expect("it is running");
-    let status = wait_for("its end", || child.try_wait().expect("it is ours"));
-    assert_eq!(status.code(), Some(128 + 15));
-}
-
-fn assert_dropped_lines_are_counted(child: Child, stderr: impl Read) {
-    let (mut written, mut dropped) = (0, 0);
-    let is_of_a_connection = |line: &str| line.contains(" opened ") || line.contains(" closed ");
-    let mut child = Some(child);
-    // The end of a terminal is an error.
-    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-        if let Some((_, lines)) = line.split_once(" were dropped, since nobody read them lines=") {
-            dropped += lines.trim().parse::<usize>().expect("it is a number");
-            if let Some(child) = child.take() {
-                // The log was full long before the last thousand connections.
-                assert!(written < 2 * (CONNECTIONS - 1000), "{written} were written");
-                terminate(child);
-            }
-        }
-        written += usize::from(is_of_a_connection(&line));
-    }
-    assert!(child.is_none(), "it says that lines were dropped");
-    assert_eq!(written + dropped, 2 * CONNECTIONS);
-}
-
-fn a_status_line_is_logged_when_asked_for_and_the_log_may_be_json() -> Result<(), Stop> {
-    can_make_namespaces()?;
-    // Under nohup(1) SIGHUP is ignored here, and would be there. A handler is not inherited.
-    signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::default()).expect("a handler");
-    let mut command = Command::new(PROGRAM);
-    command.arg("--netns").env("LINECHO_LOG_FORMAT", "json");
-    let mut program = Running::start(&mut command);
-    program.says("\"event\":\"listening\",\"address\":\"[fdaa::1]:18080\"");
-    program.signal(Signal::SIGUSR2);
-    program.signal(Signal::SIGUSR1);
-    program.says("\"event\":\"status\",\"connections\":0");
-    program.signal(Signal::SIGHUP);
-    let (status, said) = program.end();
-    assert_eq!(status.code(), Some(0), "{said}");
-    assert!(said.contains("\"event\":\"stopped\""), "{said}");
     Ok(())
 }

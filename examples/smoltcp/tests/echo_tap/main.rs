@@ -5,6 +5,8 @@
 //! losses: half a minute in a release build.
 
 #[cfg(target_os = "linux")]
+mod capture;
+#[cfg(target_os = "linux")]
 mod dhcp;
 #[cfg(target_os = "linux")]
 mod kernel;
@@ -13,12 +15,16 @@ mod kit;
 #[cfg(target_os = "linux")]
 mod life;
 #[cfg(target_os = "linux")]
+mod log;
+#[cfg(target_os = "linux")]
 mod passt;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     let mut trials = kernel::trials();
     trials.extend(life::trials());
+    trials.extend(capture::trials());
+    trials.extend(log::trials());
     trials.extend(dhcp::trials());
     trials.extend(passt::trials());
     linecho_trials::conclude(trials)
