@@ -5,6 +5,7 @@
 //! back, as pipelining clients do. So a server that answers line by line shows what that costs it,
 //! and how much one read of the server finds does not depend on how fast this side is.
 
+use std::ascii::escape_default;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -294,9 +295,22 @@ pub(crate) fn check(pattern: &Pattern, position: u64, came: &[u8]) -> io::Result
     }
     let at = sent.iter().zip(came).take_while(|(a, b)| a == b).count();
     Err(io::Error::other(format!(
-        "byte {} came back as {:#04x}, not {:#04x} as it was sent",
+        "byte {}: '{}' came back as '{}'",
         position + at as u64,
-        came[at],
-        sent[at]
+        escape_default(sent[at]),
+        escape_default(came[at])
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_byte_is_told_with_its_place() {
+        let pattern = Pattern::new(8);
+        assert!(check(&pattern, 8, pattern.at(8, 16)).is_ok());
+        let error = check(&pattern, 0, b"000000a?").unwrap_err();
+        assert_eq!(error.to_string(), r"byte 7: '\n' came back as '?'");
+    }
 }

@@ -1,6 +1,7 @@
 //! A peer as a scenario plays it: what it sends, how it reads, and the check of every byte that
 //! comes back.
 
+use std::ascii::escape_default;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -286,9 +287,13 @@ impl Client {
         self.returned += same;
         if let Some(got) = back.get(same) {
             let at = self.returned;
+            let got = escape_default(*got);
             return Err(Trouble::Contract(match expected.get(same) {
-                Some(sent) => format!("byte {at} came back as {got:#04x} instead of {sent:#04x}"),
-                None => format!("{got:#04x} came back behind the {at} bytes that should"),
+                Some(sent) => {
+                    let sent = escape_default(*sent);
+                    format!("byte {at}: '{sent}' came back as '{got}'")
+                }
+                None => format!("'{got}' came back behind the {at} bytes that should"),
             }));
         }
         if self.returned > self.due() {
