@@ -1,9 +1,12 @@
 //! Images: the firmware, built for a board.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use clap::ValueEnum;
 
@@ -73,22 +76,28 @@ impl Image {
         }
     }
 
-    /// Builds the image, or finds it up to date: the path of its ELF file, which no other build
-    /// overwrites.
+    /// Builds the image, once in this process, or finds it up to date: the path of its ELF file,
+    /// which no other build overwrites.
     ///
     /// # Errors
     ///
     /// [`Problem::Missing`] without a compiler for the target; [`Problem::Failed`] with the
     /// compiler's or the linker's message.
     pub fn build(&self) -> Result<PathBuf, Problem> {
-        let toolchain = Toolchain::for_target(TARGET)?;
-        let mut cargo = self.cargo_build(&toolchain);
-        build_as(
-            &toolchain,
-            &mut cargo,
-            "linecho-firmware",
-            &self.to_string(),
-        )
+        // A hundred tests ask for one of six images. Cargo takes a while to find it up to date.
+        static BUILT: Mutex<BTreeMap<String, Result<PathBuf, Problem>>> =
+            Mutex::new(BTreeMap::new());
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = self.to_string();
+        if let Some(result) = built.get(&name) {
+            return result.clone();
+        }
+        let result = Toolchain::for_target(TARGET).and_then(|toolchain| {
+            let mut cargo = self.cargo_build(&toolchain);
+            build_as(&toolchain, &mut cargo, "linecho-firmware", &name)
+        });
+        built.insert(name, result.clone());
+        result
     }
 
     /// Builds the same image with a plain echo in place of linecho, or finds it up to date.
@@ -118,7 +127,9 @@ impl Image {
     ///
     /// As [`build`](Self::build).
     pub fn warnings(&self) -> Result<String, Problem> {
-        run(&mut self.cargo_build(&Toolchain::for_target(TARGET)?))
+        let toolchain = Toolchain::for_target(TARGET)?;
+        let _lock = lock()?;
+        run(&mut self.cargo_build(&toolchain))
     }
 
     fn cargo_build(&self, toolchain: &Toolchain) -> Command {
@@ -138,23 +149,41 @@ impl Image {
     }
 }
 
-/// Builds `program`, and keeps it under a name of its own: all images are built under the same one.
+/// Builds `program`, and keeps it under a name of its own.
 fn build_as(
     toolchain: &Toolchain,
     cargo: &mut Command,
     program: &str,
     name: &str,
 ) -> Result<PathBuf, Problem> {
-    let images = target_dir().join("images");
-    let kept = images.join(format!("{name}.elf"));
-    let io_failed = |error| Problem::failed(format!("cannot write {}: {error}", kept.display()));
-    fs::create_dir_all(&images).map_err(io_failed)?;
-    // From the build to the copy.
-    let lock = File::create(images.join("lock")).map_err(io_failed)?;
-    lock.lock().map_err(io_failed)?;
+    let kept = images().join(format!("{name}.elf"));
+    let _lock = lock()?;
     run(cargo)?;
-    fs::copy(toolchain.output_dir().join(program), &kept).map_err(io_failed)?;
+    // A board of another process may be about to boot the old one, which is never half written.
+    let new = kept.with_extension("new");
+    fs::copy(toolchain.output_dir().join(program), &new)
+        .and_then(|_| fs::rename(&new, &kept))
+        .map_err(|error| not_written(&kept, &error))?;
     Ok(kept)
+}
+
+/// Keeps others, also in other processes, from building: all images are built under the same name,
+/// so that the next build would take the place of one that is not yet copied.
+fn lock() -> Result<File, Problem> {
+    let folder = images();
+    fs::create_dir_all(&folder)
+        .and_then(|()| File::create(folder.join("lock")))
+        .and_then(|file| file.lock().map(|()| file))
+        .map_err(|error| not_written(&folder, &error))
+}
+
+/// The folder of the images that are kept.
+fn images() -> PathBuf {
+    target_dir().join("images")
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Problem {
+    Problem::failed(format!("cannot write {}: {error}", path.display()))
 }
 
 impl fmt::Display for Image {

@@ -28,7 +28,7 @@ pub use machine::{Machine, Session};
 pub const TARGET: &str = "thumbv7m-none-eabi";
 
 /// The reason for which something about the firmware could not be done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Problem {
     /// A tool is not installed.
     Missing {
