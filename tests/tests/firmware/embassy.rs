@@ -1,18 +1,19 @@
-//! The echo of embassy-net: compiled for a microcontroller, and run on this machine over a TAP
-//! device in a network namespace, against the kernel's TCP.
+//! The echo of embassy-net, run on this machine over a TAP device in a network namespace, against
+//! the kernel's TCP.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use linecho_tests::firmware::toolchain::Toolchain;
-use linecho_tests::firmware::{Problem, TARGET, checks, core_alone, image};
+use linecho_tests::firmware::checks;
 use linecho_tests::namespace::{self, Test};
-use linecho_trials::process::Running;
-use linecho_trials::{Stop, Trial, trial, trials};
+use linecho_trials::process::{Running, executable};
+use linecho_trials::{Stop, Trial, trial};
+
+/// A program of `linecho-embassy`, with its feature `tap`.
+const PROGRAM: &str = "tap";
 
 const ADDRESS: &str = "10.0.7.2:7";
 
@@ -21,42 +22,16 @@ pub(crate) const IN_NAMESPACE: [Test; 1] =
     [("four_connections_over_tap", four_connections_over_tap)];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let mut trials = trials![it_compiles_for_a_microcontroller];
     let [(name, _)] = IN_NAMESPACE;
-    trials.push(trial(name, move || {
+    vec![trial(name, move || {
         // In the namespace cargo can fetch nothing.
-        program()?;
+        executable(PROGRAM)?;
         namespace::run(name)
-    }));
-    trials
-}
-
-fn it_compiles_for_a_microcontroller() -> Result<(), Stop> {
-    build(TARGET, |cargo| cargo)?;
-    Ok(())
-}
-
-fn program() -> Result<PathBuf, Problem> {
-    let folder = build(&core_alone::host()?, |cargo| {
-        // What makes an image small would double the time to build.
-        cargo
-            .args(["--features", "tap"])
-            .env("CARGO_PROFILE_RELEASE_LTO", "off")
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
-    })?;
-    Ok(folder.join("tap"))
-}
-
-/// Builds for a target: the folder of the result.
-fn build(target: &str, options: fn(&mut Command) -> &mut Command) -> Result<PathBuf, Problem> {
-    let toolchain = Toolchain::for_target(target)?;
-    let mut cargo = toolchain.cargo_build();
-    image::run(options(cargo.args(["--package", "linecho-embassy"])))?;
-    Ok(toolchain.output_dir())
+    })]
 }
 
 fn four_connections_over_tap() -> Result<(), Stop> {
-    let program = program()?;
+    let program = executable(PROGRAM)?;
     for arguments in [
         "tuntap add dev echo0 mode tap",
         "addr add 10.0.7.1/24 dev echo0",
