@@ -63,7 +63,7 @@ pub fn facts(buffer: usize, connections: Option<usize>) -> Facts {
         connections: connections.unwrap_or(usize::MAX),
         in_transit,
         sees_silent: true,
-        bulk: (64 << 20).max(2 * in_transit),
+        bulk: in_transit + (1 << 20),
     }
 }
 

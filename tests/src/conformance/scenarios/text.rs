@@ -2,6 +2,8 @@
 
 use fastrand::Rng;
 
+const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
+
 /// About `length` bytes of lines: most shorter than `longest`, and all bytes in them, NUL, CR and
 /// 0xFF more often than others. Ends with a `\n`.
 pub(super) fn lines(rng: &mut Rng, length: usize, longest: usize) -> Vec<u8> {
@@ -28,11 +30,12 @@ fn line(rng: &mut Rng, longest: usize, text: &mut Vec<u8>) {
 
 /// A line of `length` bytes, its `\n` included, that begins with `name` when there is room.
 pub(super) fn line_of(name: &str, length: usize) -> Vec<u8> {
-    let mut line: Vec<u8> = name
-        .bytes()
-        .chain((b'a'..=b'z').cycle())
-        .take(length - 1)
-        .collect();
+    let mut line = [
+        name.as_bytes(),
+        &ALPHABET.repeat(length / ALPHABET.len() + 1),
+    ]
+    .concat();
+    line.truncate(length - 1);
     line.push(b'\n');
     line
 }
@@ -42,7 +45,9 @@ pub(super) fn numbered(length: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(length + 64);
     let mut number = 0u64;
     while text.len() < length {
-        text.extend_from_slice(format!("{number} {:>1$}\n", "", (number % 50) as usize).as_bytes());
+        text.extend_from_slice(number.to_string().as_bytes());
+        text.extend_from_slice(&[b' '; 50][..(number % 50) as usize]);
+        text.push(b'\n');
         number += 1;
     }
     text.truncate(length);

@@ -196,7 +196,7 @@ impl Linked {
         let bad = kind.faults.loss_permille + kind.faults.corrupt_permille > 0;
         let sizes = Sizes::by_chance(
             &mut rng,
-            usize::from(bad),
+            bad,
             kind.hashed,
             seed % 64 == 1,
             wanted.connections,

@@ -14,6 +14,9 @@ const SLOTS: usize = 8;
 /// Slots of a `HashedListener`, at most.
 const HASHED_SLOTS: usize = 600;
 
+/// The same on a bad link, where each frame is sent several times.
+const HASHED_SLOTS_ON_BAD_LINK: usize = 100;
+
 /// The sizes that a seed decides.
 pub(super) struct Sizes {
     rings: &'static [usize],
@@ -24,10 +27,10 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// Without the `tiny` smallest buffers; a `HashedListener` with `many` slots.
+    /// Without the smallest buffers where the link is `bad`; a `HashedListener` with `many` slots.
     pub(super) fn by_chance(
         rng: &mut fastrand::Rng,
-        tiny: usize,
+        bad: bool,
         hashed: bool,
         many: bool,
         wanted: Option<usize>,
@@ -35,7 +38,7 @@ impl Sizes {
         // From hardly a segment to more than the window without scaling. What a `HashedListener`
         // borrows stays for good, so it is small.
         const RINGS: [usize; 5] = [300, 1500, 2048, 8192, 70_000];
-        let rings = &RINGS[tiny..if hashed { 3 } else { RINGS.len() }];
+        let rings = &RINGS[usize::from(bad)..if hashed { 3 } else { RINGS.len() }];
         let mut sizes = Self {
             rings,
             slots: 0,
@@ -43,10 +46,10 @@ impl Sizes {
             send: 0,
             line: rng.choice([32, 128, 500, 2000]).unwrap_or(128),
         };
-        let most = if hashed && many {
-            HASHED_SLOTS
-        } else {
-            rng.usize(2..=SLOTS)
+        let most = match hashed && many {
+            true if bad => HASHED_SLOTS_ON_BAD_LINK,
+            true => HASHED_SLOTS,
+            false => rng.usize(2..=SLOTS),
         };
         sizes.slots = wanted.map_or(most, |wanted| wanted.min(SLOTS));
         sizes.receive = sizes.ring(rng);

@@ -1,7 +1,7 @@
 //! A connection in memory: a pipe each way. The server's end is told in the words of embedded-io.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -73,10 +73,7 @@ impl Pipe {
                 (false, false) => Ok(None),
             };
         }
-        buffer
-            .iter_mut()
-            .zip(self.to_peer.drain(..n))
-            .for_each(|(to, from)| *to = from);
+        self.to_peer.read_exact(&mut buffer[..n])?;
         self.changed();
         Ok(Some(n))
     }
@@ -151,11 +148,8 @@ impl Pipe {
             return self.peer_closed.then_some(Ok(0));
         }
         let n = self.rng.usize(1..=there);
-        buffer
-            .iter_mut()
-            .zip(self.to_server.drain(..n))
-            .for_each(|(to, from)| *to = from);
-        Some(Ok(n))
+        let read = self.to_server.read_exact(&mut buffer[..n]);
+        Some(read.map(|()| n).map_err(|_| ErrorKind::Other))
     }
 
     /// `None`: would wait.
