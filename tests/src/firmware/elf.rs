@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 
-use addr2line::Loader;
+use gimli::{Dwarf, EndianRcSlice, RunTimeEndian};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
 
 use super::Problem;
@@ -45,13 +46,16 @@ pub struct Symbol {
     pub bytes: u64,
 }
 
+/// The debug information.
+type Lines = addr2line::Context<EndianRcSlice<RunTimeEndian>>;
+
 /// The content of an image.
 pub struct Elf {
     /// The sections that take memory.
     pub sections: Vec<Section>,
     /// The symbols that have a length.
     pub symbols: Vec<Symbol>,
-    lines: Loader,
+    lines: Lines,
 }
 
 impl Elf {
@@ -87,7 +91,7 @@ impl Elf {
         Ok(Self {
             sections: sections.filter(|section| section.bytes > 0).collect(),
             symbols: symbols.collect(),
-            lines: Loader::new(path).map_err(|error| failed(&error))?,
+            lines: lines(&file).map_err(|error| failed(&error))?,
         })
     }
 
@@ -116,7 +120,7 @@ impl Elf {
     #[must_use]
     pub fn files_at(&self, address: u64) -> Vec<String> {
         let mut files = Vec::new();
-        if let Ok(mut frames) = self.lines.find_frames(address) {
+        if let Ok(mut frames) = self.lines.find_frames(address).skip_all_loads() {
             while let Ok(Some(frame)) = frames.next() {
                 files.extend(
                     frame
@@ -132,7 +136,7 @@ impl Elf {
     /// not of Rust's own library.
     #[must_use]
     pub fn place(&self, address: u64) -> Option<String> {
-        let mut frames = self.lines.find_frames(address).ok()?;
+        let mut frames = self.lines.find_frames(address).skip_all_loads().ok()?;
         while let Ok(Some(frame)) = frames.next() {
             let (function, location) = (frame.function?, frame.location?);
             let (file, line) = (location.file?, location.line?);
@@ -142,6 +146,22 @@ impl Elf {
         }
         None
     }
+}
+
+/// Loads the debug information. That of an image is complete: nothing lies in other files.
+fn lines(file: &object::File<'_>) -> Result<Lines, gimli::Error> {
+    let endian = if file.is_little_endian() {
+        RunTimeEndian::Little
+    } else {
+        RunTimeEndian::Big
+    };
+    let dwarf = Dwarf::load(|id| {
+        let section = file.section_by_name(id.name());
+        let data = section.and_then(|section| section.data().ok());
+        let data = Rc::from(data.unwrap_or_default());
+        Ok::<_, gimli::Error>(EndianRcSlice::new(data, endian))
+    })?;
+    addr2line::Context::from_dwarf(dwarf)
 }
 
 /// In a function's address, Arm's Thumb bit says which instructions it has.
