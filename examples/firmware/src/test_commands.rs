@@ -7,7 +7,7 @@ use core::hint::black_box;
 use core::time::Duration;
 
 use heapless::String;
-use linecho_smoltcp::{Config, Listener, LongLines};
+use linecho_smoltcp::{Config, Listener, LongLines, Wake};
 
 use crate::{board, log, processor};
 
@@ -22,7 +22,12 @@ pub fn session(config: Config) -> Config {
             Some(b'\n') => break,
             // What does not fit is no such line, and fails below.
             Some(byte) => drop(line.push(byte.into())),
-            None => {}
+            // Soon after its start, QEMU hands over the next byte when a timer wakes it. Without
+            // one, this loop would spin for half a second.
+            None => {
+                let soon = processor::now() + Duration::from_millis(1);
+                processor::sleep(Wake::At(soon), || false);
+            }
         }
     }
     let mut words = line.split(' ');
