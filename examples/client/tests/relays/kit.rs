@@ -1,10 +1,14 @@
 //! Real relays in their plainest configuration, each in front of a line echo of ours.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -161,8 +165,16 @@ pub(crate) fn finish(command: &mut Command) -> Result<(), Stop> {
 
 /// A port where nobody listens.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((LOCAL, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    // Others were given a port that nobody listens on yet, and two must not be given the same.
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let listener = TcpListener::bind((LOCAL, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        if given.insert(port) {
+            return port;
+        }
+    }
 }
 
 /// Waits until somebody listens there; fails if a process ends before.
@@ -187,7 +199,9 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> std::io::Result<Self> {
-        let unique = format!("linecho-relay-{}-{}", std::process::id(), free_port());
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let unique = format!("linecho-relay-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(unique);
         fs::create_dir(&path)?;
         Ok(Self(path))
