@@ -122,7 +122,6 @@ pub(super) fn pipelined_without_reading(stage: &mut Stage) -> Result<(), Stop> {
     }
     let sends_only = Plan {
         reads: super::Reads::Nothing,
-        half_close: false,
         ..Plan::default()
     };
     let client = stage.client(text::numbered(facts.bulk), sends_only)?;
@@ -136,7 +135,7 @@ pub(super) fn pipelined_without_reading(stage: &mut Stage) -> Result<(), Stop> {
         return Err(Stop::Failed(why));
     }
     // It goes on with a part of its text: all of it is long where the kernel keeps much.
-    stage[client].plan.send_up_to = sent + (1 << 20);
+    stage.shorten(client, sent + (1 << 20));
     stage[client].plan.reads = super::Reads::All;
-    stage.answered(&[client])
+    stage.finished(&[client])
 }

@@ -148,10 +148,16 @@ impl Client {
     pub(super) fn input_ends_here(&mut self, facts: Facts, policy: LongLines) {
         self.last_try = true;
         if !self.ended_input {
-            self.text = self.text[..self.sent].into();
-            self.echo = oracle::echo(&self.text, facts.buffer, policy, true);
             self.ended_input = true;
+            self.shorten(self.sent, facts, policy);
         }
+    }
+
+    /// Leaves it the first `length` bytes of its text, of which it has sent no more.
+    pub(super) fn shorten(&mut self, length: usize, facts: Facts, policy: LongLines) {
+        self.text = self.text[..length.min(self.text.len())].into();
+        let at_end = self.plan.half_close || self.ended_input;
+        self.echo = oracle::echo(&self.text, facts.buffer, policy, at_end);
     }
 
     /// Breaks the connection off.

@@ -226,6 +226,11 @@ impl Stage {
         .map_err(|stop| stop.at(&format!("{last:?}")))
     }
 
+    /// Leaves a client the first `length` bytes of its text, of which it has sent no more.
+    pub fn shorten(&mut self, client: Id, length: usize) {
+        self.clients[client.0].shorten(length, self.facts, self.long_lines);
+    }
+
     /// Asks the server to shut down. What the clients have sent by now is all that they send.
     ///
     /// # Errors
